@@ -1,0 +1,42 @@
+use super::{Arguments, traces};
+use crate::{
+    engine::{
+        commands::{Argument, Command, Info},
+        reply::Reply,
+        server::Server,
+    },
+    error::Error,
+    session,
+};
+
+/// `SESSION.INSPECT userId`
+///
+/// Shows what `SESSION.LOGOUT userId WITHTRACES` would remove, and changes nothing. Replies with the map and, at its end,
+/// `live`: 1 if a socket in the user's mapping has its data key, else 0. The caller needs permission to read every key
+/// that the reply says something of.
+#[derive(Debug)]
+pub struct Inspect;
+
+impl Command for Inspect {
+    const INFO: Info = Info {
+        name: c"session.inspect",
+        flags: c"readonly",
+        categories: c"read",
+        arity: 2,
+        summary: c"Shows every trace of a user and changes nothing",
+        complexity: c"O(N) with N being the number of the user's own traces",
+        tips: Some(c"request_policy:all_shards response_policy:special"),
+        arguments: &[Argument::required(c"userId")],
+    };
+
+    fn run(server: &Server, arguments: &[&[u8]]) -> Result<Reply, Error> {
+        let mut arguments = Arguments::new(arguments);
+        let user = arguments.user()?;
+        arguments.finish()?;
+        let plan = session::plan(server, user);
+        plan.check_shown(&server.caller())?;
+        let Reply::Map(mut fields) = traces::map(&plan) else { return Err(Error::Defect) };
+        fields.push(("live", Reply::Integer(plan.live.into())));
+        Ok(Reply::Map(fields))
+    }
+}

@@ -1,0 +1,118 @@
+use std::time::Instant;
+
+use super::{Arguments, traces};
+use crate::{
+    engine::{
+        commands::{Argument, Command, Info},
+        reply::Reply,
+        server::Server,
+    },
+    error::Error,
+    plan::Scope,
+    session::{self, Occasion},
+};
+
+/// `SESSION.LOGOUT userId [SOCKET socketId] [REASON text] [WITHTRACES]`
+///
+/// Removes every trace of a user from the selected database, all or nothing. With `SOCKET` that socket alone, as long as
+/// the user has another one with its data key; else everything.
+///
+/// Replies with the number of traces removed, or with `WITHTRACES` with the map that [`super::Inspect`] shows. What an
+/// error refuses has changed nothing.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Logout<'a> {
+    user: &'a [u8],
+    socket: Option<&'a [u8]>,
+    reason: Option<&'a [u8]>,
+    with_traces: bool,
+}
+
+impl Command for Logout<'_> {
+    const INFO: Info = Info {
+        name: c"session.logout",
+        flags: c"write",
+        categories: c"write",
+        arity: -2,
+        summary: c"Removes every trace of a user, atomically",
+        complexity: c"O(N) with N being the number of the user's own traces",
+        tips: Some(c"request_policy:all_shards response_policy:agg_sum"),
+        arguments: &[
+            Argument::required(c"userId"),
+            Argument::option(c"SOCKET", c"socketId"),
+            Argument::option(c"REASON", c"text"),
+            Argument::flag(c"WITHTRACES", c"withtraces"),
+        ],
+    };
+
+    fn run(server: &Server, arguments: &[&[u8]]) -> Result<Reply, Error> {
+        let began = Instant::now();
+        let logout = Logout::parse(arguments)?;
+        let plan = session::plan(server, logout.user);
+        let (plan, scope) = match logout.socket {
+            Some(socket) => plan.only_socket(socket),
+            None => (plan, Scope::User),
+        };
+        let checked = plan.check(&server.caller(), logout.with_traces)?;
+        let occasion = Occasion { scope, reason: logout.reason.unwrap_or(b"logout"), began };
+        let removed = session::log_out(server, &checked, occasion);
+        Ok(if logout.with_traces {
+            traces::map(checked.plan())
+        } else {
+            Reply::Integer(i64::try_from(removed.total()).unwrap_or(i64::MAX))
+        })
+    }
+}
+
+impl<'a> Logout<'a> {
+    fn parse(arguments: &'a [&'a [u8]]) -> Result<Self, Error> {
+        let mut arguments = Arguments::new(arguments);
+        let user = arguments.user()?;
+        let mut logout = Self { user, socket: None, reason: None, with_traces: false };
+        while let Some(option) = arguments.next() {
+            let is = |name: &str| option.eq_ignore_ascii_case(name.as_bytes());
+            if is("SOCKET") {
+                arguments.once(&mut logout.socket)?;
+            } else if is("REASON") {
+                arguments.once(&mut logout.reason)?;
+            } else if is("WITHTRACES") && !logout.with_traces {
+                logout.with_traces = true;
+            } else {
+                return Err(Error::Syntax);
+            }
+        }
+        if logout.socket == Some(b"") {
+            return Err(Error::EmptySocket);
+        }
+        Ok(logout)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse<'a>(arguments: &'a [&'a [u8]]) -> Result<Logout<'a>, Error> {
+        Logout::parse(arguments)
+    }
+
+    #[test]
+    fn options_come_in_any_order_and_case_and_each_once() {
+        let expected = Logout { user: b"u", socket: Some(b"s"), reason: Some(b"why"), with_traces: true };
+        assert_eq!(parse(&[b"u", b"socket", b"s", b"REASON", b"why", b"WithTraces"]), Ok(expected));
+        let expected = Logout { user: b"u", socket: Some(b"REASON"), reason: None, with_traces: true };
+        assert_eq!(parse(&[b"u", b"WITHTRACES", b"SOCKET", b"REASON"]), Ok(expected));
+        let refused: [(&[&[u8]], Error); 8] = [
+            (&[], Error::WrongArity),
+            (&[b""], Error::EmptyUser),
+            (&[b"u", b"SOCKET", b""], Error::EmptySocket),
+            (&[b"u", b"SOCKET"], Error::Syntax),
+            (&[b"u", b"FORCE"], Error::Syntax),
+            (&[b"u", b""], Error::Syntax),
+            (&[b"u", b"SOCKET", b"a", b"SOCKET", b"b"], Error::Syntax),
+            (&[b"u", b"WITHTRACES", b"WITHTRACES"], Error::Syntax),
+        ];
+        for (arguments, error) in refused {
+            assert_eq!(parse(arguments), Err(error), "{arguments:?}");
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The border: no panic crosses it.
+//!
+//! Every function that the server calls goes through [`guard`]. A panic there is caught, its message and place are logged
+//! with what to report, and the index, which may be half changed, is built anew.
+
+use std::{
+    cell::RefCell,
+    panic::{self, AssertUnwindSafe},
+};
+
+use super::server::log;
+use crate::upkeep;
+
+thread_local! {
+    /// What the last panic said, for the line in the log.
+    static LAST_PANIC: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Lets panics leave a note for the log instead of a text on standard error.
+pub(super) fn note_panics() {
+    panic::set_hook(Box::new(|panic| {
+        let note = panic.to_string().replace('\n', " ");
+        LAST_PANIC.with(|last| *last.borrow_mut() = note);
+    }));
+}
+
+/// Gives back the hook; the module's code is about to go.
+pub(super) fn forget_panics() {
+    drop(panic::take_hook());
+}
+
+/// Runs `work`; `None` if it panicked. `doing` names it in the log.
+pub(super) fn guard<R>(doing: &str, work: impl FnOnce() -> R) -> Option<R> {
+    // What a panic may leave half done is the module's state, which is thrown away and built anew.
+    if let Ok(result) = panic::catch_unwind(AssertUnwindSafe(work)) {
+        return Some(result);
+    }
+    let note = LAST_PANIC.with(|last| last.take());
+    let line = format!(
+        "a defect in redis-session {} was caught in {doing}, and the index is built anew. \
+         Please report this line with what led to it: {note}",
+        env!("CARGO_PKG_VERSION")
+    );
+    log(std::ptr::null_mut(), c"warning", &line);
+    // A second defect, in throwing the state away, must not cross the border either.
+    let _ = panic::catch_unwind(upkeep::rebuild_everything);
+    None
+}

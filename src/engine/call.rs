@@ -1,0 +1,166 @@
+//! Calling the server's own commands.
+
+use std::{ffi::CStr, ptr::NonNull};
+
+use redis_module::raw;
+
+use super::server::{Name, Server, api, log};
+
+/// An argument of a command.
+#[derive(Clone, Copy, Debug)]
+pub enum Argument<'a> {
+    /// A string that the server has already.
+    Name(&'a Name),
+    /// Bytes that are copied into one.
+    Bytes(&'a [u8]),
+}
+
+/// A command about to be called.
+#[derive(Debug)]
+pub struct Call {
+    command: &'static CStr,
+    replicated: bool,
+    as_caller: bool,
+    arguments: Vec<Name>,
+}
+
+/// The server did not carry out the command: it has none of that name, refused it, or answered with an error. Holds the
+/// number of the error (`errno`) if the command did not run at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused(Option<i32>);
+
+impl Refused {
+    /// The command was to run as the caller's user, and there is none.
+    pub fn has_no_user(self) -> bool {
+        self.0 == Some(libc::ENOTSUP)
+    }
+
+    /// The server has no such command: it was renamed or disabled.
+    pub fn is_unknown_command(self) -> bool {
+        self.0 == Some(libc::ENOENT)
+    }
+}
+
+impl Call {
+    /// A command without arguments.
+    pub fn new(command: &'static CStr) -> Self {
+        Self { command, replicated: false, as_caller: false, arguments: Vec::new() }
+    }
+
+    /// The same with one more argument.
+    #[must_use]
+    pub fn with(mut self, argument: Argument<'_>) -> Self {
+        self.arguments.push(match argument {
+            Argument::Name(name) => name.clone(),
+            Argument::Bytes(bytes) => Name::new(bytes),
+        });
+        self
+    }
+
+    /// The same, to be sent to replicas and the append-only file too.
+    #[must_use]
+    pub fn replicated(self) -> Self {
+        Self { replicated: true, ..self }
+    }
+
+    /// The same, as the caller's user and with that user's permissions.
+    #[must_use]
+    pub fn as_caller(self) -> Self {
+        Self { as_caller: true, ..self }
+    }
+
+    /// Calls it.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn run(&self, server: &Server) -> Result<Reply, Refused> {
+        let format = match (self.replicated, self.as_caller) {
+            (false, false) => c"v",
+            (true, false) => c"!v",
+            (false, true) => c"Cv",
+            (true, true) => c"!Cv",
+        };
+        let arguments: Vec<*mut raw::RedisModuleString> = self.arguments.iter().map(Name::raw).collect();
+        // SAFETY: the context is valid; `v` takes a pointer to valid strings and their number, and the server retains
+        // those that it keeps.
+        let reply = unsafe {
+            let call = raw::RedisModule_Call.expect("RedisModule_Call is part of every supported server");
+            call(server.ctx(), self.command.as_ptr(), format.as_ptr(), arguments.as_ptr(), arguments.len())
+        };
+        let reply =
+            NonNull::new(reply).map(Reply).ok_or_else(|| Refused(std::io::Error::last_os_error().raw_os_error()))?;
+        if reply.kind() == raw::REDISMODULE_REPLY_ERROR { Err(Refused(None)) } else { Ok(reply) }
+    }
+
+    /// Calls it, where it was checked before that nothing can refuse it; if the server does all the same, its log says so.
+    pub fn run_or_log(&self, server: &Server) {
+        if self.run(server).is_err() {
+            let command = self.command.to_string_lossy();
+            log(
+                server.ctx(),
+                c"warning",
+                &format!("the server refused {command}, which it had to take; please report this"),
+            );
+        }
+    }
+}
+
+/// A command's reply; freed when dropped.
+#[derive(Debug)]
+pub struct Reply(NonNull<raw::RedisModuleCallReply>);
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        // SAFETY: the reply came from Call and is freed once, here. (Elements of an array are never owned.)
+        unsafe { api!(RedisModule_FreeCallReply(self.0.as_ptr())) };
+    }
+}
+
+impl Reply {
+    fn kind(&self) -> isize {
+        // SAFETY: the reply is valid.
+        let kind = unsafe { api!(RedisModule_CallReplyType(self.0.as_ptr())) };
+        isize::try_from(kind).unwrap_or(raw::REDISMODULE_REPLY_UNKNOWN)
+    }
+
+    /// What commands that look for one thing say: neither null nor the integer 0. (`LPOS` answers 0 for the first
+    /// element, so a command whose integers are positions is asked by [`Reply::is_null`].)
+    pub fn is_found(&self) -> bool {
+        match self.kind() {
+            raw::REDISMODULE_REPLY_NULL => false,
+            // SAFETY: the reply is valid and an integer.
+            raw::REDISMODULE_REPLY_INTEGER => unsafe { api!(RedisModule_CallReplyInteger(self.0.as_ptr())) != 0 },
+            _ => true,
+        }
+    }
+
+    /// Whether it is null.
+    pub fn is_null(&self) -> bool {
+        self.kind() == raw::REDISMODULE_REPLY_NULL
+    }
+
+    /// The strings of an array.
+    pub fn texts(&self) -> Vec<Vec<u8>> {
+        // SAFETY: the reply is valid; an element belongs to it and is only read. One that is no string has no bytes.
+        unsafe {
+            let length = api!(RedisModule_CallReplyLength(self.0.as_ptr()));
+            let elements = (0..length).map(|at| api!(RedisModule_CallReplyArrayElement(self.0.as_ptr(), at)));
+            elements.map(|element| text(element)).collect()
+        }
+    }
+}
+
+/// The bytes of a reply that is a string.
+///
+/// # Safety
+/// `reply` must be valid.
+unsafe fn text(reply: *mut raw::RedisModuleCallReply) -> Vec<u8> {
+    let mut length = 0;
+    // SAFETY: the reply is valid by contract.
+    let start = unsafe { api!(RedisModule_CallReplyStringPtr(reply, &raw mut length)) };
+    if start.is_null() {
+        return Vec::new();
+    }
+    // SAFETY: the server gives a pointer to `length` bytes, valid as long as the reply.
+    unsafe { std::slice::from_raw_parts(start.cast::<u8>(), length) }.to_vec()
+}

@@ -1,0 +1,218 @@
+//! Loading and unloading the module.
+
+use std::{
+    ffi::{CStr, CString, c_char, c_int, c_void},
+    fmt,
+    ptr::null_mut,
+};
+
+use redis_module::{Context, RedisString, Status, raw};
+
+use super::{
+    border,
+    call::Call,
+    commands::NotRegistered,
+    server::{OK, Server, api, log},
+    watching,
+};
+use crate::{
+    config::{OptionError, Options},
+    info,
+    journal::Level,
+    layout::{Layout, LayoutError},
+    state::{self, State},
+};
+
+/// Why the module does not load. The text is one sentence that says what to fix.
+#[derive(Debug)]
+pub enum LoadError {
+    /// The module arguments.
+    Options(OptionError),
+    /// The layout's file.
+    Unreadable(String, std::io::Error),
+    /// What stands in it.
+    Layout(String, LayoutError),
+    /// A command of the module.
+    Command(NotRegistered),
+    /// A command of the server that a logout needs.
+    MissingCommand(&'static CStr),
+    /// The server's module API lacks what the module needs.
+    TooOld,
+    /// Something else that the server did not take.
+    Refused(&'static str),
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Options(error) => write!(f, "{error}"),
+            Self::Unreadable(path, error) => write!(f, "layout {path}: {error}"),
+            Self::Layout(path, error) => write!(f, "layout {path}: {error}"),
+            Self::Command(NotRegistered(name)) => {
+                write!(
+                    f,
+                    "the server does not take the command {}; is another module using the name?",
+                    name.to_string_lossy()
+                )
+            }
+            Self::MissingCommand(name) => write!(
+                f,
+                "the server has no command {}, which a logout needs; remove its rename-command from the configuration",
+                name.to_string_lossy()
+            ),
+            Self::TooOld => write!(f, "the server is too old; redis-session needs Redis 7.0, Valkey 7.2 or newer"),
+            Self::Refused(what) => write!(f, "the server refused {what}"),
+        }
+    }
+}
+
+/// Called by the server with the module's arguments. `register` registers the commands.
+pub fn load(
+    context: &Context,
+    arguments: &[RedisString],
+    register: fn(&Server) -> Result<(), NotRegistered>,
+) -> Status {
+    border::note_panics();
+    // SAFETY: the context is that of OnLoad, valid during the call.
+    let server = unsafe { Server::new(context.ctx.cast()) };
+    let loaded = border::guard("loading", || start(&server, arguments, register));
+    match loaded {
+        Some(Ok(())) => Status::Ok,
+        failed => {
+            if let Some(Err(error)) = failed {
+                log(server.ctx(), c"warning", &format!("redis-session does not load: {error}"));
+            }
+            unload(context);
+            Status::Err
+        }
+    }
+}
+
+/// Called by the server before the module's code goes, and when loading failed.
+pub fn unload(_: &Context) -> Status {
+    watching::stop();
+    state::set(None);
+    border::forget_panics();
+    Status::Ok
+}
+
+fn start(
+    server: &Server,
+    arguments: &[RedisString],
+    register: fn(&Server) -> Result<(), NotRegistered>,
+) -> Result<(), LoadError> {
+    require_functions()?;
+    let options = Options::parse(arguments.iter().map(|argument| argument.as_slice())).map_err(LoadError::Options)?;
+    let layout = read_layout(options.layout.as_deref())?;
+    require_commands(server)?;
+    let databases = (0..usize::MAX).take_while(|database| server.select(*database)).count();
+    server.select(0);
+    let name = layout.name.clone();
+    state::set(Some(State::new(layout, databases, options.log_level)));
+    register(server).map_err(LoadError::Command)?;
+    register_options(server, options.log_level)?;
+    // SAFETY: the context is that of OnLoad; the callback lives as long as the module is loaded.
+    if unsafe { api!(RedisModule_RegisterInfoFunc(server.ctx(), Some(on_info))) } != OK {
+        return Err(LoadError::Refused("the INFO section"));
+    }
+    if !watching::start(server) {
+        return Err(LoadError::Refused("to be watched"));
+    }
+    server.log(c"notice", &format!("redis-session {} is loaded, layout '{name}'", env!("CARGO_PKG_VERSION")));
+    Ok(())
+}
+
+fn read_layout(path: Option<&str>) -> Result<Layout, LoadError> {
+    let Some(path) = path else { return Ok(Layout::easyshare()) };
+    let text = std::fs::read_to_string(path).map_err(|error| LoadError::Unreadable(path.to_owned(), error))?;
+    Layout::parse(&text).map_err(|error| LoadError::Layout(path.to_owned(), error))
+}
+
+/// Functions that came with Redis 7.0; with them all others are there that the module needs.
+fn require_functions() -> Result<(), LoadError> {
+    // SAFETY: plain reads of function pointers that the server set before OnLoad.
+    let has_all = unsafe {
+        { raw::RedisModule_ReplyWithMap }.is_some()
+            && { raw::RedisModule_ACLCheckKeyPermissions }.is_some()
+            && { raw::RedisModule_GetModuleUserFromUserName }.is_some()
+            && { raw::RedisModule_RegisterEnumConfig }.is_some()
+            && { raw::RedisModule_LoadConfigs }.is_some()
+    };
+    if has_all { Ok(()) } else { Err(LoadError::TooOld) }
+}
+
+/// The commands by which traces are found and removed. They can be missing only by configuration, which cannot change
+/// while the server runs: so a logout need not fear it.
+fn require_commands(server: &Server) -> Result<(), LoadError> {
+    let commands = [
+        c"UNLINK",
+        c"SET",
+        c"SREM",
+        c"ZREM",
+        c"HDEL",
+        c"LREM",
+        c"SISMEMBER",
+        c"ZSCORE",
+        c"HEXISTS",
+        c"LPOS",
+        c"LRANGE",
+    ];
+    let is_missing = |command| Call::new(command).run(server).is_err_and(|refused| refused.is_unknown_command());
+    commands.into_iter().find(|command| is_missing(command)).map_or(Ok(()), |name| Err(LoadError::MissingCommand(name)))
+}
+
+fn register_options(server: &Server, log_level: Level) -> Result<(), LoadError> {
+    let mut names: Vec<*const c_char> = Level::ALL.iter().map(|(_, name)| name.as_ptr()).collect();
+    let values: Vec<c_int> = Level::ALL.iter().map(|(level, _)| *level as c_int).collect();
+    // SAFETY: the context is that of OnLoad; the server copies names and values; the callbacks live as long as the module
+    // is loaded.
+    let (registered, read) = unsafe {
+        let registered = api!(RedisModule_RegisterEnumConfig(
+            server.ctx(),
+            c"log-level".as_ptr(),
+            log_level as c_int,
+            raw::REDISMODULE_CONFIG_DEFAULT,
+            names.as_mut_ptr(),
+            values.as_ptr(),
+            c_int::try_from(values.len()).unwrap_or_default(),
+            Some(get_log_level),
+            Some(set_log_level),
+            None,
+            null_mut(),
+        ));
+        (registered, api!(RedisModule_LoadConfigs(server.ctx())))
+    };
+    if registered == OK && read == OK { Ok(()) } else { Err(LoadError::Refused("the options")) }
+}
+
+unsafe extern "C" fn get_log_level(_: *const c_char, _: *mut c_void) -> c_int {
+    border::guard("reading an option", || state::with(|state| state.log_level as c_int))
+        .unwrap_or(Level::Notice as c_int)
+}
+
+unsafe extern "C" fn set_log_level(
+    _: *const c_char,
+    value: c_int,
+    _: *mut c_void,
+    _: *mut *mut raw::RedisModuleString,
+) -> c_int {
+    let level = Level::ALL.iter().map(|(level, _)| *level).find(|level| *level as c_int == value).unwrap_or_default();
+    border::guard("setting an option", || state::with(|state| state.log_level = level));
+    OK
+}
+
+unsafe extern "C" fn on_info(ctx: *mut raw::RedisModuleInfoCtx, for_crash_report: c_int) {
+    // A crash may have struck in the middle of anything.
+    if for_crash_report != 0 {
+        return;
+    }
+    let fields = border::guard("INFO", info::fields).unwrap_or_default();
+    // SAFETY: the context is valid during the call; the server copies names and values.
+    unsafe {
+        api!(RedisModule_InfoAddSection(ctx, c"".as_ptr()));
+        for (name, value) in fields {
+            let (name, value) = (CString::new(name).unwrap_or_default(), CString::new(value).unwrap_or_default());
+            api!(RedisModule_InfoAddFieldCString(ctx, name.as_ptr(), value.as_ptr()));
+        }
+    }
+}

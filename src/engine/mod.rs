@@ -1,0 +1,112 @@
+//! The server, as the rest of the module sees it.
+//!
+//! The only room with `unsafe` code and the only one that knows the server's C interface. The logic depends on the two
+//! narrow traits below: [`Keyspace`] to look, [`Store`] to change. [`server::Server`] implements them on a running
+//! server, and `double` in memory, for unit tests.
+
+pub mod border;
+pub mod call;
+pub mod commands;
+#[cfg(test)]
+pub mod double;
+pub mod load;
+pub mod reply;
+pub mod server;
+pub mod threads;
+pub mod watching;
+
+/// The type of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A string.
+    String,
+    /// A list.
+    List,
+    /// A set.
+    Set,
+    /// A sorted set.
+    SortedSet,
+    /// A hash; its fields are what other collections call members.
+    Hash,
+    /// A stream, or a type of another module.
+    Other,
+}
+
+impl Kind {
+    /// Whether the value has members.
+    pub fn is_collection(self) -> bool {
+        !matches!(self, Self::String | Self::Other)
+    }
+}
+
+/// What a caller wants to do with a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// See that it exists, and what it holds.
+    Read,
+    /// Delete it, or a part of it.
+    Delete,
+    /// Write it anew.
+    Update,
+}
+
+/// One database of a server. A key that has expired does not exist, whether the server has deleted it yet or not.
+pub trait Keyspace {
+    /// A key's name in the form in which the server takes it.
+    type Name: AsRef<[u8]>;
+    /// A key that exists, opened for reading.
+    type Key<'a>: Key
+    where
+        Self: 'a;
+
+    /// The name in the server's form.
+    fn name(&self, bytes: &[u8]) -> Self::Name;
+
+    /// Opens a key; `None` if it does not exist.
+    fn open(&self, name: &Self::Name) -> Option<Self::Key<'_>>;
+
+    /// Whether the collection at the key, of type `kind`, holds the member. A cluster node that does not serve the key's
+    /// slot says no.
+    fn contains(&self, name: &Self::Name, kind: Kind, member: &[u8]) -> bool;
+}
+
+/// What a caller may do.
+pub trait Permissions {
+    /// A key's name in the form in which the server takes it.
+    type Name;
+
+    /// Whether the caller may do this with the key.
+    fn permits(&self, name: &Self::Name, access: Access) -> bool;
+}
+
+/// A key that exists, open for reading.
+pub trait Key {
+    /// The type of its value.
+    fn kind(&self) -> Kind;
+
+    /// How many members a collection has; 0 for other types.
+    fn size(&self) -> usize;
+
+    /// The bytes of a string; empty for other types.
+    fn string(&self) -> &[u8];
+
+    /// The value of a hash's field; `None` for other types and if there is no such field.
+    fn field(&self, field: &[u8]) -> Option<Vec<u8>>;
+
+    /// The members of a collection (of a hash: its fields), in no order. Whoever needs the key itself must not expect it
+    /// to stay open meanwhile.
+    fn members(&self) -> Vec<Vec<u8>>;
+}
+
+/// Changing a database. Nothing here is expected to fail: what could go wrong was checked before. Each change replicates
+/// itself as the plain command that its name says, and all changes of one command as one transaction.
+pub trait Store: Keyspace {
+    /// `UNLINK`.
+    fn unlink(&self, names: &[&Self::Name]);
+
+    /// `SREM`, `ZREM`, `HDEL`, or `LREM` of every equal element, by the collection's type.
+    fn remove_members(&self, name: &Self::Name, kind: Kind, members: &[&[u8]]);
+
+    /// `SET` with `KEEPTTL`.
+    fn replace(&self, name: &Self::Name, value: &[u8]);
+}

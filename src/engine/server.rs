@@ -1,0 +1,428 @@
+//! A running server: opening keys, asking for permissions, changing.
+
+use std::{
+    ffi::{CStr, c_int},
+    ptr::{NonNull, null_mut},
+    slice,
+};
+
+use redis_module::raw;
+
+use super::{
+    Access, Key, Keyspace, Kind, Permissions, Store,
+    call::{Argument, Call},
+};
+
+/// Calls a function of the server's module API. All of them are there on every server that the module loads on, because
+/// [`super::load`] refuses one that lacks any (see `REQUIRED` there).
+macro_rules! api {
+    ($name:ident($($argument:expr),* $(,)?)) => {{
+        // A plain read of a function pointer that the server set before OnLoad and that nobody writes again.
+        let function = redis_module::raw::$name;
+        function.expect(concat!(stringify!($name), " is part of every supported server"))($($argument),*)
+    }};
+}
+pub(super) use api;
+
+/// A string of the server: a key's name, or an argument. Owned: one reference is this value's.
+#[derive(Debug)]
+pub struct Name(NonNull<raw::RedisModuleString>);
+
+impl Name {
+    /// A copy of the bytes as a string of the server.
+    pub fn new(bytes: &[u8]) -> Self {
+        // SAFETY: the pointer and the length are those of a slice; the server copies it. Without a context the string is
+        // the caller's to free.
+        let string = unsafe { api!(RedisModule_CreateString(null_mut(), bytes.as_ptr().cast(), bytes.len())) };
+        Self(NonNull::new(string).expect("the server aborts rather than to return no string"))
+    }
+
+    /// Shares a string that somebody else owns, such as an argument.
+    ///
+    /// # Safety
+    /// `string` must be a valid string of the server, and this the server's main thread.
+    pub(super) unsafe fn share(string: *mut raw::RedisModuleString) -> Self {
+        // SAFETY: the string is valid by contract; without a context the reference is ours until it is freed.
+        unsafe { api!(RedisModule_RetainString(null_mut(), string)) };
+        Self(NonNull::new(string).expect("a valid string is not null"))
+    }
+
+    pub(super) fn raw(&self) -> *mut raw::RedisModuleString {
+        self.0.as_ptr()
+    }
+}
+
+impl Clone for Name {
+    /// Another reference to the same string.
+    fn clone(&self) -> Self {
+        // SAFETY: a Name holds a valid string.
+        unsafe { Self::share(self.raw()) }
+    }
+}
+
+impl Drop for Name {
+    fn drop(&mut self) {
+        // SAFETY: one reference to the string is this value's, and given back once, here.
+        unsafe { api!(RedisModule_FreeString(null_mut(), self.raw())) };
+    }
+}
+
+impl AsRef<[u8]> for Name {
+    fn as_ref(&self) -> &[u8] {
+        // SAFETY: the string lives as long as this value, and the server never changes one that is shared.
+        unsafe { bytes(self.raw()) }
+    }
+}
+
+/// The bytes of a string of the server.
+///
+/// # Safety
+/// `string` must be valid and unchanged for `'a`.
+pub(super) unsafe fn bytes<'a>(string: *const raw::RedisModuleString) -> &'a [u8] {
+    let mut length = 0;
+    // SAFETY: the string is valid by contract.
+    let start = unsafe { api!(RedisModule_StringPtrLen(string, &raw mut length)) };
+    // SAFETY: the server gives a pointer to `length` bytes, valid as long as the string.
+    unsafe { slice::from_raw_parts(start.cast(), length) }
+}
+
+/// One database of the server, seen through a context.
+#[derive(Debug)]
+pub struct Server {
+    ctx: NonNull<raw::RedisModuleCtx>,
+}
+
+impl Server {
+    /// # Safety
+    /// `ctx` must be a valid context for as long as the value is used, on the server's main thread.
+    pub(super) unsafe fn new(ctx: *mut raw::RedisModuleCtx) -> Self {
+        Self { ctx: NonNull::new(ctx).expect("the server gives a context") }
+    }
+
+    pub(super) fn ctx(&self) -> *mut raw::RedisModuleCtx {
+        self.ctx.as_ptr()
+    }
+
+    /// The number of the selected database.
+    pub fn database(&self) -> usize {
+        // SAFETY: the context is valid.
+        let number = unsafe { api!(RedisModule_GetSelectedDb(self.ctx())) };
+        usize::try_from(number).expect("databases are numbered from 0")
+    }
+
+    /// Selects a database; `false` if there is none of that number.
+    pub fn select(&self, database: usize) -> bool {
+        let Ok(number) = c_int::try_from(database) else { return false };
+        // SAFETY: the context is valid.
+        unsafe { api!(RedisModule_SelectDb(self.ctx(), number)) == OK }
+    }
+
+    /// How many keys the selected database holds, expired ones included.
+    pub fn size(&self) -> u64 {
+        // SAFETY: the context is valid.
+        unsafe { api!(RedisModule_DbSize(self.ctx())) }
+    }
+
+    /// Whether the context has one of these flags (`REDISMODULE_CTX_FLAGS_*`).
+    pub fn has_flag(&self, flag: u32) -> bool {
+        // SAFETY: the context is valid.
+        let flags = unsafe { api!(RedisModule_GetContextFlags(self.ctx())) };
+        flags & c_int::try_from(flag).expect("context flags are small") != 0
+    }
+
+    /// What the caller of the command in this context may do.
+    pub fn caller(&self) -> Caller {
+        // SAFETY: the name is a valid string.
+        let user = self.user_name().map(|name| unsafe { api!(RedisModule_GetModuleUserFromUserName(name.raw())) });
+        Caller(user)
+    }
+
+    /// The name of the caller's user. Asks by client id first: `GetCurrentUserName` crashes servers up to 7.2 when the
+    /// context's client has no user, as in a call from another module; only a call "as the user" tells without a crash.
+    fn user_name(&self) -> Option<Name> {
+        // SAFETY: the context is valid; the string returned is ours to free, or null.
+        let name = unsafe {
+            let id = api!(RedisModule_GetClientId(self.ctx()));
+            api!(RedisModule_GetClientUserNameById(self.ctx(), id))
+        };
+        if let Some(name) = NonNull::new(name) {
+            return Some(Name(name));
+        }
+        if Call::new(c"PING").as_caller().run(self).is_err_and(|refused| refused.has_no_user()) {
+            return None;
+        }
+        // SAFETY: the context is valid, and its client has a user, or the call above would have been refused.
+        let name = unsafe { api!(RedisModule_GetCurrentUserName(self.ctx())) };
+        NonNull::new(name).map(Name)
+    }
+
+    /// Writes a line to the server's log. `level` is one of the server's names for levels.
+    pub fn log(&self, level: &CStr, line: &str) {
+        log(self.ctx(), level, line);
+    }
+}
+
+/// Writes a line to the server's log; `ctx` may be null.
+pub(super) fn log(ctx: *mut raw::RedisModuleCtx, level: &CStr, line: &str) {
+    let line = std::ffi::CString::new(line.replace('\0', "\\0")).expect("NUL bytes were replaced");
+    // SAFETY: the context is valid or null, which the server allows; the format takes one C string.
+    unsafe { api!(RedisModule_Log(ctx, level.as_ptr(), c"%s".as_ptr(), line.as_ptr())) };
+}
+
+pub(super) const OK: c_int = 0;
+
+/// How keys are opened: for reading, and where the server can, without effect on its statistics, its notion of when the
+/// key was used last, and its expiry. (7.0 knows `NOTOUCH` alone.)
+fn reading_mode() -> c_int {
+    const QUIET: u32 = raw::REDISMODULE_OPEN_KEY_NOTOUCH
+        | raw::REDISMODULE_OPEN_KEY_NONOTIFY
+        | raw::REDISMODULE_OPEN_KEY_NOSTATS
+        | raw::REDISMODULE_OPEN_KEY_NOEXPIRE;
+    // SAFETY: a plain read of a function pointer that is set before OnLoad; the function takes and keeps nothing.
+    let known = unsafe { raw::RedisModule_GetOpenKeyModesAll.map(|modes| modes()) };
+    let known = known.unwrap_or(c_int::try_from(raw::REDISMODULE_OPEN_KEY_NOTOUCH).expect("modes are small"));
+    let quiet = c_int::try_from(QUIET).expect("modes are small") & known;
+    c_int::try_from(raw::REDISMODULE_READ).expect("modes are small") | quiet
+}
+
+impl Keyspace for Server {
+    type Name = Name;
+    type Key<'a> = OpenKey<'a>;
+
+    fn name(&self, bytes: &[u8]) -> Name {
+        Name::new(bytes)
+    }
+
+    fn open(&self, name: &Name) -> Option<OpenKey<'_>> {
+        // SAFETY: context and name are valid; the server keeps its own reference to the name.
+        let key = unsafe { api!(RedisModule_OpenKey(self.ctx(), name.raw(), reading_mode())) };
+        NonNull::new(key.cast()).map(|key| OpenKey { key, server: self, name: name.clone() })
+    }
+
+    fn contains(&self, name: &Name, kind: Kind, member: &[u8]) -> bool {
+        let command = match kind {
+            Kind::Set => c"SISMEMBER",
+            Kind::SortedSet => c"ZSCORE",
+            Kind::Hash => c"HEXISTS",
+            Kind::List => c"LPOS",
+            Kind::String | Kind::Other => return false,
+        };
+        let reply = Call::new(command).with(Argument::Name(name)).with(Argument::Bytes(member)).run(self);
+        reply.is_ok_and(|reply| if kind == Kind::List { !reply.is_null() } else { reply.is_found() })
+    }
+}
+
+/// The access control user of a command's caller. `None` for one without a user, such as the server itself or another
+/// module, who may do anything; null for a user that was deleted meanwhile, who may do nothing.
+#[derive(Debug)]
+pub struct Caller(Option<*mut raw::RedisModuleUser>);
+
+impl Permissions for Caller {
+    type Name = Name;
+
+    fn permits(&self, name: &Name, access: Access) -> bool {
+        let Some(user) = self.0 else { return true };
+        let flag = match access {
+            Access::Read => raw::REDISMODULE_CMD_KEY_ACCESS,
+            Access::Delete => raw::REDISMODULE_CMD_KEY_DELETE,
+            Access::Update => raw::REDISMODULE_CMD_KEY_UPDATE,
+        };
+        let flag = c_int::try_from(flag).expect("key flags are small");
+        // SAFETY: the user is valid when it is not null, and so is the name.
+        !user.is_null() && unsafe { api!(RedisModule_ACLCheckKeyPermissions(user, name.raw(), flag)) } == OK
+    }
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        if let Some(user) = self.0.filter(|user| !user.is_null()) {
+            // SAFETY: the handle came from GetModuleUserFromUserName and is freed once, here.
+            unsafe { api!(RedisModule_FreeModuleUser(user)) };
+        }
+    }
+}
+
+/// A walk over the keys of a database, which may pause between its steps.
+#[derive(Debug)]
+pub struct Cursor(NonNull<raw::RedisModuleScanCursor>);
+
+impl Default for Cursor {
+    fn default() -> Self {
+        // SAFETY: the call takes nothing.
+        let cursor = unsafe { api!(RedisModule_ScanCursorCreate()) };
+        Self(NonNull::new(cursor).expect("the server aborts rather than to return no cursor"))
+    }
+}
+
+impl Drop for Cursor {
+    fn drop(&mut self) {
+        // SAFETY: the cursor came from ScanCursorCreate and is destroyed once, here.
+        unsafe { api!(RedisModule_ScanCursorDestroy(self.0.as_ptr())) };
+    }
+}
+
+impl Server {
+    /// Takes one step of a walk over the selected database (one bucket of its hash table) and adds the names that
+    /// `wanted` accepts to `names`. A key that exists all the time is met at least once. `false` when the walk is done.
+    pub fn walk(&self, cursor: &Cursor, wanted: &dyn Fn(&[u8]) -> bool, names: &mut Vec<Name>) -> bool {
+        struct Walk<'w> {
+            wanted: &'w dyn Fn(&[u8]) -> bool,
+            names: &'w mut Vec<Name>,
+        }
+        unsafe extern "C" fn meet(
+            _: *mut raw::RedisModuleCtx,
+            name: *mut raw::RedisModuleString,
+            _: *mut raw::RedisModuleKey,
+            walk: *mut std::ffi::c_void,
+        ) {
+            // SAFETY: `walk` is the value below, which nothing else uses during the step; the name is valid, and sharing
+            // it keeps it so after the step.
+            unsafe {
+                let walk = &mut *walk.cast::<Walk<'_>>();
+                if (walk.wanted)(bytes(name)) {
+                    walk.names.push(Name::share(name));
+                }
+            }
+        }
+        let mut walk = Walk { wanted, names };
+        // SAFETY: context and cursor are valid; the callback gets the value it expects and changes no key.
+        unsafe { api!(RedisModule_Scan(self.ctx(), cursor.0.as_ptr(), Some(meet), (&raw mut walk).cast())) != 0 }
+    }
+}
+
+/// A key open for reading; closed when dropped.
+#[derive(Debug)]
+pub struct OpenKey<'s> {
+    key: NonNull<raw::RedisModuleKey>,
+    server: &'s Server,
+    name: Name,
+}
+
+impl Drop for OpenKey<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the handle came from OpenKey and is closed once, here.
+        unsafe { api!(RedisModule_CloseKey(self.key.as_ptr())) };
+    }
+}
+
+impl Key for OpenKey<'_> {
+    fn kind(&self) -> Kind {
+        // SAFETY: the handle is open.
+        let kind = unsafe { api!(RedisModule_KeyType(self.key.as_ptr())) };
+        match isize::try_from(kind) {
+            Ok(raw::REDISMODULE_KEYTYPE_STRING) => Kind::String,
+            Ok(raw::REDISMODULE_KEYTYPE_LIST) => Kind::List,
+            Ok(raw::REDISMODULE_KEYTYPE_HASH) => Kind::Hash,
+            Ok(raw::REDISMODULE_KEYTYPE_SET) => Kind::Set,
+            Ok(raw::REDISMODULE_KEYTYPE_ZSET) => Kind::SortedSet,
+            _ => Kind::Other,
+        }
+    }
+
+    fn size(&self) -> usize {
+        // SAFETY: the handle is open.
+        if self.kind().is_collection() { unsafe { api!(RedisModule_ValueLength(self.key.as_ptr())) } } else { 0 }
+    }
+
+    fn string(&self) -> &[u8] {
+        if self.kind() != Kind::String {
+            return &[];
+        }
+        let mut length = 0;
+        let mode = c_int::try_from(raw::REDISMODULE_READ).expect("modes are small");
+        // SAFETY: the handle is open and of a string.
+        let start = unsafe { api!(RedisModule_StringDMA(self.key.as_ptr(), &raw mut length, mode)) };
+        // SAFETY: the server gives a pointer to `length` bytes, valid until the key is closed or another call changes
+        // it; the slice borrows from the handle, and nothing is called meanwhile.
+        unsafe { slice::from_raw_parts(start.cast(), length) }
+    }
+
+    fn field(&self, field: &[u8]) -> Option<Vec<u8>> {
+        if self.kind() != Kind::Hash {
+            return None;
+        }
+        let field = Name::new(field);
+        let mut value: *mut raw::RedisModuleString = null_mut();
+        let end: *mut raw::RedisModuleString = null_mut();
+        let no_flags = c_int::default();
+        // SAFETY: the handle is open and of a hash; the arguments are a field, where its value goes, and the null that
+        // ends them.
+        unsafe { api!(RedisModule_HashGet(self.key.as_ptr(), no_flags, field.raw(), &raw mut value, end)) };
+        // SAFETY: a value that was found is ours to free.
+        NonNull::new(value).map(|value| Name(value).as_ref().to_vec())
+    }
+
+    fn members(&self) -> Vec<Vec<u8>> {
+        match self.kind() {
+            Kind::List => self.elements(),
+            kind if kind.is_collection() => self.scan(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl OpenKey<'_> {
+    /// The elements of a list.
+    fn elements(&self) -> Vec<Vec<u8>> {
+        let all = [Argument::Name(&self.name), Argument::Bytes(b"0"), Argument::Bytes(b"-1")];
+        let call = all.into_iter().fold(Call::new(c"LRANGE"), Call::with);
+        call.run(self.server).map(|reply| reply.texts()).unwrap_or_default()
+    }
+
+    /// The members of a set or sorted set, the fields of a hash.
+    fn scan(&self) -> Vec<Vec<u8>> {
+        unsafe extern "C" fn note(
+            _: *mut raw::RedisModuleKey,
+            field: *mut raw::RedisModuleString,
+            _: *mut raw::RedisModuleString,
+            members: *mut std::ffi::c_void,
+        ) {
+            // SAFETY: `members` is the vector below, which nothing else uses during the scan; the field is valid.
+            unsafe { (*members.cast::<Vec<Vec<u8>>>()).push(bytes(field).to_vec()) };
+        }
+        let mut members: Vec<Vec<u8>> = Vec::new();
+        // SAFETY: the cursor is made, used with one open key, and destroyed once; the callback gets the vector it
+        // expects and neither changes the key nor keeps anything.
+        unsafe {
+            let cursor = api!(RedisModule_ScanCursorCreate());
+            while api!(RedisModule_ScanKey(self.key.as_ptr(), cursor, Some(note), (&raw mut members).cast())) != 0 {}
+            api!(RedisModule_ScanCursorDestroy(cursor));
+        }
+        // A hash table that is being resized may show a member twice.
+        members.sort_unstable();
+        members.dedup();
+        members
+    }
+}
+
+impl Store for Server {
+    fn unlink(&self, names: &[&Name]) {
+        let arguments = || names.iter().map(|name| Argument::Name(name));
+        // A cluster node takes only keys of one slot in a command.
+        if self.has_flag(raw::REDISMODULE_CTX_FLAGS_CLUSTER) {
+            arguments().for_each(|name| Call::new(c"UNLINK").with(name).replicated().run_or_log(self));
+        } else {
+            arguments().fold(Call::new(c"UNLINK"), Call::with).replicated().run_or_log(self);
+        }
+    }
+
+    fn remove_members(&self, name: &Name, kind: Kind, members: &[&[u8]]) {
+        let members = members.iter().map(|member| Argument::Bytes(member));
+        let whole = |command| members.clone().fold(Call::new(command).with(Argument::Name(name)), Call::with);
+        match kind {
+            Kind::Set => whole(c"SREM").replicated().run_or_log(self),
+            Kind::SortedSet => whole(c"ZREM").replicated().run_or_log(self),
+            Kind::Hash => whole(c"HDEL").replicated().run_or_log(self),
+            Kind::List => members.for_each(|element| {
+                let call = Call::new(c"LREM").with(Argument::Name(name)).with(Argument::Bytes(b"0")).with(element);
+                call.replicated().run_or_log(self);
+            }),
+            Kind::String | Kind::Other => {}
+        }
+    }
+
+    fn replace(&self, name: &Name, value: &[u8]) {
+        let arguments = [Argument::Name(name), Argument::Bytes(value), Argument::Bytes(b"KEEPTTL")];
+        arguments.into_iter().fold(Call::new(c"SET"), Call::with).replicated().run_or_log(self);
+    }
+}

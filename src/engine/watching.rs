@@ -1,0 +1,230 @@
+//! What the server tells the module by itself: commands before they run, changes of whole databases, time.
+
+use std::{
+    ffi::{c_char, c_int, c_void},
+    ptr::null_mut,
+    sync::atomic::{AtomicPtr, Ordering},
+};
+
+use redis_module::raw;
+
+use super::{
+    border::guard,
+    server::{Name, OK, Server, api, bytes},
+};
+use crate::{
+    state, upkeep,
+    watcher::{self, ANYBODY, Meaning},
+};
+
+/// A context of the module's own, for work that no command asked for. Set while the module is loaded.
+static BACKGROUND: AtomicPtr<raw::RedisModuleCtx> = AtomicPtr::new(null_mut());
+
+/// Begins to watch. `false` if the server refuses.
+pub(super) fn start(server: &Server) -> bool {
+    let is_idle = state::with(|state| state.watcher.is_idle());
+    // SAFETY: the context is that of OnLoad; the callbacks live as long as the module is loaded, and the server forgets
+    // them when it is unloaded.
+    unsafe {
+        BACKGROUND.store(api!(RedisModule_GetDetachedThreadSafeContext(server.ctx())), Ordering::Relaxed);
+        if is_idle {
+            return true;
+        }
+        let no_self = c_int::try_from(raw::REDISMODULE_CMDFILTER_NOSELF).unwrap_or_default();
+        let filter = api!(RedisModule_RegisterCommandFilter(server.ctx(), Some(on_command), no_self));
+        let events = [raw::REDISMODULE_EVENT_FLUSHDB, raw::REDISMODULE_EVENT_SWAPDB, raw::REDISMODULE_EVENT_LOADING];
+        let subscribed = events.iter().all(|id| {
+            let event = raw::RedisModuleEvent { id: *id, dataver: 1 };
+            api!(RedisModule_SubscribeToServerEvent(server.ctx(), event, Some(on_event))) == OK
+        });
+        wake(server);
+        !filter.is_null() && subscribed
+    }
+}
+
+/// Frees what the server does not free by itself.
+pub(super) fn stop() {
+    let background = BACKGROUND.swap(null_mut(), Ordering::Relaxed);
+    if !background.is_null() {
+        // SAFETY: the context came from GetDetachedThreadSafeContext and is freed once, here.
+        unsafe { api!(RedisModule_FreeThreadSafeContext(background)) };
+    }
+}
+
+/// The database that the module sees when no command asked for anything. `None` if the module is not loaded.
+pub fn background() -> Option<Server> {
+    let ctx = BACKGROUND.load(Ordering::Relaxed);
+    // SAFETY: the context is valid while the module is loaded, and this is the main thread.
+    (!ctx.is_null()).then(|| unsafe { Server::new(ctx) })
+}
+
+/// Makes sure that [`upkeep::tick`] is called soon.
+pub fn wake(server: &Server) {
+    if !state::with(|state| std::mem::replace(&mut state.is_awake, true)) {
+        set_timer(server);
+    }
+}
+
+/// The same, without a context at hand.
+pub fn wake_from_background() {
+    if let Some(server) = background() {
+        wake(&server);
+    }
+}
+
+fn set_timer(server: &Server) {
+    // SAFETY: the context is valid; the callback takes no data.
+    unsafe { api!(RedisModule_CreateTimer(server.ctx(), 1, Some(on_timer), null_mut())) };
+}
+
+unsafe extern "C" fn on_timer(ctx: *mut raw::RedisModuleCtx, _: *mut c_void) {
+    // SAFETY: the context is valid during the call.
+    let server = unsafe { Server::new(ctx) };
+    let is_loading = server.has_flag(raw::REDISMODULE_CTX_FLAGS_LOADING);
+    let has_more = guard("work between commands", || is_loading || upkeep::tick(&server));
+    if has_more == Some(true) {
+        set_timer(&server);
+    } else {
+        let _ = guard("setting a timer", || state::with(|state| state.is_awake = false));
+        if has_more.is_none() {
+            wake(&server);
+        }
+    }
+}
+
+/// Called for every command of the server: whatever is done here, everybody pays for.
+unsafe extern "C" fn on_command(filter: *mut raw::RedisModuleCommandFilterCtx) {
+    guard("watching a command", || {
+        // SAFETY: the filter's context is valid during the call, and with it the arguments.
+        let (count, argument) = unsafe {
+            let count = api!(RedisModule_CommandFilterArgsCount(filter));
+            (count, |at| api!(RedisModule_CommandFilterArgGet(filter, at)))
+        };
+        if count == 0 {
+            return;
+        }
+        // SAFETY: as above; there are `count` arguments.
+        let command = unsafe { bytes(argument(0)) };
+        let meaning = watcher::meaning(command);
+        if meaning != Meaning::Ordinary {
+            // SAFETY: as above.
+            let first = (count > 1).then(|| unsafe { bytes(argument(1)) });
+            return on_special(filter, meaning, first);
+        }
+        let watcher = state::with(|state| state.watcher.clone());
+        // SAFETY: as above.
+        let is_cared_for = |at: &c_int| watcher.cares_for(unsafe { bytes(argument(*at)) });
+        let Some(first) = (1..count).find(is_cared_for) else { return };
+        if watcher::is_harmless(command) {
+            return;
+        }
+        let Some(server) = background() else { return };
+        let client = client(filter);
+        for at in (first..count).filter(is_cared_for) {
+            // SAFETY: as above; sharing keeps the argument valid after the call.
+            let name = unsafe { Name::share(argument(at)) };
+            upkeep::suspect(&server, client, name, watcher::may_wait(command));
+        }
+    });
+}
+
+fn on_special(filter: *mut raw::RedisModuleCommandFilterCtx, meaning: Meaning, first: Option<&[u8]>) {
+    let Some(server) = background() else { return };
+    let client = client(filter);
+    match meaning {
+        Meaning::Ordinary => {}
+        Meaning::Begin => state::with(|state| state.transactions.begin(client)),
+        Meaning::Execute => upkeep::executes(&server, client),
+        Meaning::Discard => state::with(|state| {
+            let keys = state.transactions.discard(client);
+            state.unread.extend(keys);
+        }),
+        Meaning::Anything => {
+            if first.is_some_and(|word| word.eq_ignore_ascii_case(b"populate")) {
+                upkeep::rebuild_everything();
+            }
+        }
+    }
+}
+
+/// The client that sends the command, where the server says it.
+fn client(filter: *mut raw::RedisModuleCommandFilterCtx) -> u64 {
+    // SAFETY: the filter's context is valid during the call; the function is asked for first, since 7.0 lacks it.
+    unsafe { raw::RedisModule_CommandFilterGetClientId.map_or(ANYBODY, |id| id(filter)) }
+}
+
+unsafe extern "C" fn on_event(
+    _: *mut raw::RedisModuleCtx,
+    event: raw::RedisModuleEvent,
+    subevent: u64,
+    data: *mut c_void,
+) {
+    let number = |database: i32| usize::try_from(database).ok();
+    guard("following an event", || match (event.id, subevent) {
+        (raw::REDISMODULE_EVENT_FLUSHDB, raw::REDISMODULE_SUBEVENT_FLUSHDB_END) => {
+            // SAFETY: the server passes this structure with this event.
+            let info = unsafe { &*data.cast::<raw::RedisModuleFlushInfo>() };
+            upkeep::flushed(number(info.dbnum));
+        }
+        (raw::REDISMODULE_EVENT_SWAPDB, _) => {
+            // SAFETY: the server passes this structure with this event.
+            let info = unsafe { &*data.cast::<raw::RedisModuleSwapDbInfo>() };
+            if let (Some(first), Some(second)) = (number(info.dbnum_first), number(info.dbnum_second)) {
+                upkeep::swapped(first, second);
+            }
+        }
+        // Loading begins, or is over: what was known is not so any more, and commands from an append-only file are not
+        // shown to the module.
+        (raw::REDISMODULE_EVENT_LOADING, _) => upkeep::rebuild_everything(),
+        _ => {}
+    });
+}
+
+/// Watches keyspace events too, from now on. They make every write of the server dearer, so this is the last resort,
+/// where clients cannot be told apart and their transactions could not be followed.
+pub fn watch_events(server: &Server) {
+    let events = raw::REDISMODULE_NOTIFY_NEW
+        | raw::REDISMODULE_NOTIFY_STRING
+        | raw::REDISMODULE_NOTIFY_HASH
+        | raw::REDISMODULE_NOTIFY_SET
+        | raw::REDISMODULE_NOTIFY_ZSET
+        | raw::REDISMODULE_NOTIFY_LIST;
+    // SAFETY: the context is valid; the callback lives as long as the module is loaded.
+    let subscribed = unsafe { api!(RedisModule_SubscribeToKeyspaceEvents(server.ctx(), events, Some(on_change))) };
+    state::with(|state| state.watches_events = subscribed == OK);
+    server.log(
+        c"notice",
+        "transactions of several clients overlap and this server does not tell clients apart; \
+         watching keyspace events instead, which makes every write a little slower",
+    );
+}
+
+unsafe extern "C" fn on_change(
+    ctx: *mut raw::RedisModuleCtx,
+    _: c_int,
+    _: *const c_char,
+    key: *mut raw::RedisModuleString,
+) -> c_int {
+    guard("following a change", || {
+        // SAFETY: context and key are valid during the call.
+        let (server, name) = unsafe { (Server::new(ctx), bytes(key)) };
+        if state::with(|state| state.watcher.cares_for(name)) {
+            upkeep::changed(&server, Name::new(name));
+        }
+    });
+    OK
+}
+
+impl Server {
+    /// Whether clients are paused, so that commands wait that the module has seen already.
+    pub fn is_paused(&self) -> bool {
+        // SAFETY: the call takes nothing.
+        unsafe { api!(RedisModule_AvoidReplicaTraffic()) != 0 }
+    }
+
+    /// Whether a client is connected.
+    pub fn has_client(&self, client: u64) -> bool {
+        // SAFETY: without a place to write to, the call only looks the client up.
+        unsafe { api!(RedisModule_GetClientInfoById(null_mut(), client)) == OK }
+    }
+}

@@ -1,0 +1,45 @@
+//! Errors that a caller sees: the only place where reply codes stand.
+
+use std::fmt;
+
+/// Why a command changed nothing. The text is one line that says what to fix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// More or fewer arguments than the command takes. The server words it.
+    WrongArity,
+    /// The user id has no bytes.
+    EmptyUser,
+    /// The socket id has no bytes.
+    EmptySocket,
+    /// An option that the command does not have, or has already, or one without its value.
+    Syntax,
+    /// The caller's ACL key patterns do not cover a key of the plan. Which one is not said: the caller may not see it.
+    NoPermission {
+        /// What was asked for.
+        to: &'static str,
+    },
+    /// A defect of the module, caught at its border.
+    Defect,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WrongArity => f.write_str("ERR wrong number of arguments"),
+            Self::EmptyUser => f.write_str("ERR user id must not be empty"),
+            Self::EmptySocket => f.write_str("ERR socket id must not be empty"),
+            Self::Syntax => f.write_str("ERR syntax error"),
+            Self::NoPermission { to } => write!(
+                f,
+                "NOPERM No permission to {to} one of the user's traces; \
+                 grant the key patterns that SESSION.LAYOUT shows with ACL SETUSER"
+            ),
+            Self::Defect => f.write_str(
+                "ERR internal error in redis-session, caught before it reached the server; \
+                 the server's log says what to report",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,61 @@
+//! What `INFO session` shows. The server puts `session_` before each name.
+
+use crate::{
+    engine::watching,
+    state::{self, Build},
+};
+
+/// The fields in their order.
+pub fn fields() -> Vec<(&'static str, String)> {
+    let sizes = database_sizes();
+    state::with(|state| {
+        let metrics = &state.metrics;
+        let entries: usize = state.databases.iter().map(|database| database.index.len()).sum();
+        let bytes: usize = state.databases.iter().map(|database| database.index.bytes()).sum();
+        vec![
+            ("logouts", metrics.logouts.to_string()),
+            ("removed_keys", metrics.removed.keys.to_string()),
+            ("removed_members", metrics.removed.members.to_string()),
+            ("removed_entries", metrics.removed.entries.to_string()),
+            ("slowest_logout_usec", metrics.slowest.as_micros().to_string()),
+            ("index_state", index_state(&state.databases.iter().map(|d| &d.build).zip(sizes).collect::<Vec<_>>())),
+            ("index_entries", entries.to_string()),
+            ("index_bytes", bytes.to_string()),
+            ("mistyped_values", metrics.mistyped.to_string()),
+            ("defects", metrics.defects.to_string()),
+        ]
+    })
+}
+
+/// How many keys each database holds.
+fn database_sizes() -> Vec<u64> {
+    let databases = state::with(|state| state.databases.len());
+    let Some(server) = watching::background() else { return Vec::new() };
+    (0..databases).map(|database| if server.select(database) { server.size() } else { 0 }).collect()
+}
+
+/// `ready`, or `building n%` of all keys. A database without a key has nothing to build.
+fn index_state(databases: &[(&Build, u64)]) -> String {
+    let (mut met, mut all) = (0, 0);
+    for (build, size) in databases {
+        all += size;
+        met += match build {
+            Build::Ready => *size,
+            Build::Walking(_, met) => *met.min(size),
+            Build::Todo => 0,
+        };
+    }
+    if met >= all { "ready".to_owned() } else { format!("building {}%", met * 100 / all) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_index_is_ready_when_every_key_was_met() {
+        assert_eq!(index_state(&[(&Build::Todo, 0), (&Build::Ready, 5)]), "ready");
+        assert_eq!(index_state(&[(&Build::Todo, 5), (&Build::Ready, 5)]), "building 50%");
+        assert_eq!(index_state(&[]), "ready");
+    }
+}

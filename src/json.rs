@@ -1,0 +1,313 @@
+//! Reading and cutting JSON without touching what is not asked for.
+//!
+//! A document is walked as `serde_json` raw values, which borrow from it: so the place of every element is known to the
+//! byte, and numbers like `1.50` keep their text. Where an object names a member twice the last one counts, as in
+//! JavaScript's `JSON.parse`.
+
+use std::{borrow::Cow, fmt};
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// A JSON pointer (RFC 6901).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pointer(Box<[Box<str>]>);
+
+/// Why a text is not a JSON pointer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PointerError {
+    /// Neither empty nor beginning with `/`.
+    NoSlash,
+    /// A `~` that is neither `~0` nor `~1`.
+    BadEscape,
+}
+
+impl fmt::Display for PointerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoSlash => "a JSON pointer must be empty or begin with '/'",
+            Self::BadEscape => "in a JSON pointer '~' must be followed by '0' or '1'",
+        })
+    }
+}
+
+impl Pointer {
+    /// Reads a pointer; the empty text points to the whole document.
+    ///
+    /// # Errors
+    /// [`PointerError`], saying what to fix.
+    pub fn parse(text: &str) -> Result<Self, PointerError> {
+        if text.is_empty() {
+            return Ok(Self(Box::default()));
+        }
+        let tokens = text.strip_prefix('/').ok_or(PointerError::NoSlash)?.split('/');
+        tokens.map(unescape).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The value that the pointer leads to.
+    pub fn find<'d>(&self, document: &'d RawValue) -> Option<&'d RawValue> {
+        self.0.iter().try_fold(document, |value, token| child(value, token))
+    }
+}
+
+fn unescape(token: &str) -> Result<Box<str>, PointerError> {
+    let mut pieces = token.split('~');
+    let mut text = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let (code, tail) = piece.split_at_checked(1).ok_or(PointerError::BadEscape)?;
+        text.push(match code {
+            "0" => '~',
+            "1" => '/',
+            _ => return Err(PointerError::BadEscape),
+        });
+        text.push_str(tail);
+    }
+    Ok(text.into())
+}
+
+/// Reads a whole document. `None` if the bytes are not JSON.
+pub fn parse(document: &[u8]) -> Option<&RawValue> {
+    serde_json::from_slice(document).ok()
+}
+
+/// The text of a string or a number: what an owner, a room or a name may be. `None` for anything else, and for a string
+/// that is not Unicode (a lone surrogate), which no id can equal.
+pub fn text(value: &RawValue) -> Option<Cow<'_, str>> {
+    let raw = value.get();
+    match raw.as_bytes().first()? {
+        b'"' if !raw.contains('\\') => Some(Cow::Borrowed(&raw[1..raw.len() - 1])),
+        b'"' => serde_json::from_str(raw).ok().map(Cow::Owned),
+        b'-' | b'0'..=b'9' => Some(Cow::Borrowed(raw)),
+        _ => None,
+    }
+}
+
+/// The elements of an array; `None` if the value is not one.
+pub fn elements(value: &RawValue) -> Option<Vec<&RawValue>> {
+    if !value.get().starts_with('[') {
+        return None;
+    }
+    serde_json::from_str(value.get()).ok()
+}
+
+/// A document without the elements that were cut out of one of its arrays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// How many elements were cut; at least one.
+    pub elements: usize,
+    /// The document without them; every other byte as it was.
+    pub document: Vec<u8>,
+}
+
+/// Cuts the elements for which `unwanted` holds out of the array `value`, which borrows from `document`. `None` if it is
+/// no array or holds no such element.
+///
+/// A cut element takes along the text up to the start of the next one; cut elements at the end take the text from the
+/// end of the last one kept. So the commas stay right and the layout of the rest stays as it was.
+///
+/// # Panics
+/// If `value` does not borrow from `document`.
+pub fn cut(document: &[u8], value: &RawValue, unwanted: impl Fn(&RawValue) -> bool) -> Option<Cut> {
+    let elements = elements(value)?;
+    let keep: Vec<bool> = elements.iter().map(|element| !unwanted(element)).collect();
+    let cut = keep.iter().filter(|keep| !**keep).count();
+    if cut == 0 {
+        return None;
+    }
+    let start = |i: usize| offset(document, elements[i].get());
+    let end = |i: usize| start(i) + elements[i].get().len();
+    // The last element that is kept, and so where the tail of cut ones begins.
+    let tail = keep.iter().rposition(|keep| *keep).map_or(0, |last| last + 1);
+    let mut result = Vec::with_capacity(document.len());
+    let mut copied = 0;
+    for i in (0..tail).filter(|i| !keep[*i]) {
+        result.extend_from_slice(&document[copied..start(i)]);
+        copied = start(i + 1);
+    }
+    if tail < elements.len() {
+        let from = if tail == 0 { start(0) } else { end(tail - 1) };
+        result.extend_from_slice(&document[copied..from]);
+        copied = end(elements.len() - 1);
+    }
+    result.extend_from_slice(&document[copied..]);
+    Some(Cut { elements: cut, document: result })
+}
+
+/// Where `part` begins in `document`, which it borrows from.
+fn offset(document: &[u8], part: &str) -> usize {
+    let offset = (part.as_ptr() as usize).checked_sub(document.as_ptr() as usize);
+    offset.filter(|at| at + part.len() <= document.len()).expect("the part borrows from the document")
+}
+
+/// The member of an object, or the element of an array, that a pointer's token names.
+fn child<'d>(value: &'d RawValue, token: &str) -> Option<&'d RawValue> {
+    let raw = value.get();
+    let mut reader = serde_json::Deserializer::from_str(raw);
+    match raw.as_bytes().first()? {
+        b'{' => reader.deserialize_map(Member(token)).ok()?,
+        b'[' => reader.deserialize_seq(Element(array_index(token)?)).ok()?,
+        _ => None,
+    }
+}
+
+/// RFC 6901, section 4: digits without a leading zero.
+fn array_index(token: &str) -> Option<usize> {
+    let digits = token.bytes().all(|b| b.is_ascii_digit());
+    let plain = token == "0" || !token.starts_with('0');
+    if digits && plain { token.parse().ok() } else { None }
+}
+
+struct Member<'t>(&'t str);
+
+impl<'de> Visitor<'de> for Member<'_> {
+    type Value = Option<&'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = None;
+        while let Some(is_wanted) = map.next_key_seed(NameIs(self.0))? {
+            if is_wanted {
+                found = Some(map.next_value()?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Compares a member's name without owning it. Asks for bytes, because a name may hold a lone surrogate (`\ud800`),
+/// which is JSON but not Unicode.
+struct NameIs<'t>(&'t str);
+
+impl<'de> DeserializeSeed<'de> for NameIs<'_> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, name: D) -> Result<bool, D::Error> {
+        name.deserialize_bytes(self)
+    }
+}
+
+impl Visitor<'_> for NameIs<'_> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member's name")
+    }
+
+    fn visit_bytes<E>(self, name: &[u8]) -> Result<bool, E> {
+        Ok(name == self.0.as_bytes())
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<bool, E> {
+        Ok(name == self.0)
+    }
+}
+
+struct Element(usize);
+
+impl<'de> Visitor<'de> for Element {
+    type Value = Option<&'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Self::Value, A::Error> {
+        let mut found = None;
+        let mut index = 0;
+        while let Some(value) = array.next_element::<&RawValue>()? {
+            if index == self.0 {
+                found = Some(value);
+            }
+            index += 1;
+        }
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find<'d>(document: &'d str, pointer: &str) -> Option<&'d str> {
+        Pointer::parse(pointer).unwrap().find(parse(document.as_bytes())?).map(RawValue::get)
+    }
+
+    #[test]
+    fn a_pointer_leads_to_the_value_as_it_is_written() {
+        let table = [
+            (r#"{"a":1.50}"#, "/a", Some("1.50")),
+            (r#" {"a": {"b/c": [10, {"~": "x"}]}} "#, "/a/b~1c/1/~0", Some(r#""x""#)),
+            (r#"{"a":1,"a":2}"#, "/a", Some("2")),
+            (r#"{"\u0061":3}"#, "/a", Some("3")),
+            (r#"{"\ud800":1,"a":4}"#, "/a", Some("4")),
+            (r#"{"":5}"#, "/", Some("5")),
+            ("7", "", Some("7")),
+            ("[1,2]", "/01", None),
+            ("[1,2]", "/2", None),
+            ("[1,2]", "/+1", None),
+            (r#"{"a":1}"#, "/b", None),
+            (r#""a""#, "/a", None),
+            (r#"{"a":1"#, "/a", None),
+            (r#"{"a":1} x"#, "/a", None),
+            ("", "", None),
+        ];
+        for (document, pointer, expected) in table {
+            assert_eq!(find(document, pointer), expected, "{document} {pointer}");
+        }
+        assert!(parse(b"\"\xff\"").is_none(), "invalid UTF-8 is not JSON");
+    }
+
+    #[test]
+    fn a_text_that_is_no_pointer_is_refused() {
+        assert_eq!(Pointer::parse("a"), Err(PointerError::NoSlash));
+        assert_eq!(Pointer::parse("/~2"), Err(PointerError::BadEscape));
+        assert_eq!(Pointer::parse("/a~"), Err(PointerError::BadEscape));
+    }
+
+    #[test]
+    fn text_is_a_strings_content_or_a_numbers_spelling() {
+        let table = [
+            (r#""u1""#, Some("u1")),
+            (r#""\u00e9\n""#, Some("é\n")),
+            (r#""\ud800""#, None),
+            ("12345678901234567890", Some("12345678901234567890")),
+            ("-1.50e3", Some("-1.50e3")),
+            ("true", None),
+            ("null", None),
+            ("[1]", None),
+        ];
+        for (raw, expected) in table {
+            assert_eq!(text(parse(raw.as_bytes()).unwrap()).as_deref(), expected, "{raw}");
+        }
+    }
+
+    #[test]
+    fn a_cut_leaves_every_other_byte() {
+        let table = [
+            ("[ 1, 2, 3 ]", "2", Some("[ 1, 3 ]")),
+            ("[ 1, 2, 3 ]", "3", Some("[ 1, 2 ]")),
+            ("[ 1, 2, 3 ]", "1", Some("[ 2, 3 ]")),
+            ("[ 1 ]", "1", Some("[  ]")),
+            ("[1,1,2,1,1]", "1", Some("[2]")),
+            ("[ 1 ,\n1 ]", "1", Some("[  ]")),
+            ("[2,1,2,1]", "1", Some("[2,2]")),
+            ("[]", "1", None),
+            ("[2]", "1", None),
+            ("{}", "1", None),
+        ];
+        for (document, unwanted, expected) in table {
+            let wrapped = format!(" {{\"n\": 1.50, \"a\":{document} , \"z\":0}}\n");
+            let array = find(&wrapped, "/a").unwrap();
+            let value = Pointer::parse("/a").unwrap().find(parse(wrapped.as_bytes()).unwrap()).unwrap();
+            assert_eq!(array, document);
+            let cut = cut(wrapped.as_bytes(), value, |element| element.get() == unwanted);
+            let expected = expected.map(|e| format!(" {{\"n\": 1.50, \"a\":{e} , \"z\":0}}\n"));
+            assert_eq!(cut.map(|c| String::from_utf8(c.document).unwrap()), expected, "{document} less {unwanted}");
+        }
+    }
+}

@@ -1,0 +1,472 @@
+//! The layout: where an application leaves traces of its users.
+//!
+//! A JSON document (section 2 of the contract) is read by serde and validated once into [`Layout`], which the rest of
+//! the module uses without checking anything again. Pure. Every refusal names the trace by its number and text, and the
+//! cause with what to fix.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::{
+    json::{Pointer, PointerError},
+    template::{Placeholder, Placeholders, Template, TemplateError},
+};
+
+/// The layout that is used when the module is loaded without one.
+pub const EASYSHARE: &str = include_str!("layouts/easyshare.json");
+
+/// A validated layout.
+#[derive(Debug)]
+pub struct Layout {
+    /// The document as it was written: what `SESSION.LAYOUT` answers.
+    pub text: String,
+    /// What the layout calls itself.
+    pub name: String,
+    /// The traces in the order of the document; a trace is known by its place here.
+    pub traces: Vec<Trace>,
+    /// How a live socket is found, if the layout says it.
+    pub sockets: Option<Sockets>,
+    /// What is announced to the rooms that a user leaves.
+    pub announce: Vec<Announcement>,
+}
+
+/// One kind of place where users show up.
+#[derive(Debug, PartialEq)]
+pub struct Trace {
+    /// The name of the key: the trace itself, or what holds it.
+    pub key: Template,
+    /// What in or of that key is the trace.
+    pub what: What,
+    /// How the keys of one user are found.
+    pub reach: Reach,
+    /// Whether a sweep removes it, and takes it as evidence of a session.
+    pub sweep: bool,
+}
+
+/// What a trace is.
+#[derive(Debug, PartialEq)]
+pub enum What {
+    /// The key, whatever it holds; its name holds `{userId}`.
+    Key,
+    /// The key, if its value names the user.
+    Owned(Field),
+    /// A member of the collection at the key.
+    Member {
+        /// The member's name.
+        member: Template,
+        /// Whom it names.
+        names: Named,
+    },
+    /// Elements of an array in the JSON document at the key.
+    Entries {
+        /// Where the array stands in the document.
+        array: Pointer,
+        /// Where the owner stands in an element.
+        owner: Pointer,
+    },
+}
+
+/// Whose id a member holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// The user's own.
+    User,
+    /// That of one of the user's sockets.
+    Socket,
+}
+
+impl Named {
+    /// The placeholder that stands for the id.
+    pub fn placeholder(self) -> Placeholder {
+        match self {
+            Self::User => Placeholder::USER,
+            Self::Socket => Placeholder::SOCKET,
+        }
+    }
+}
+
+/// How the keys of a trace are found for one user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// The name follows from the user's id (and socket ids) alone.
+    Direct,
+    /// The name holds the user's id and placeholders that stand for "any": the index finds it, by names.
+    ByName,
+    /// The value says whose it is: the index finds it, by values.
+    ByValue,
+}
+
+/// A part of a value: of a JSON document or of a hash.
+#[derive(Debug, PartialEq)]
+pub enum Field {
+    /// A pointer into a string value that is a JSON document.
+    Json(Pointer),
+    /// A field of a hash.
+    Hash(Box<[u8]>),
+}
+
+/// How a live socket is found.
+#[derive(Debug, PartialEq)]
+pub struct Sockets {
+    /// The key that maps a user to socket ids.
+    pub of: Template,
+    /// The key that each live socket has.
+    pub data: Template,
+    /// Where the room stands in that key's value.
+    pub room: Option<Field>,
+    /// Where the user's name stands in that key's value.
+    pub name: Option<Field>,
+}
+
+/// A message to the rooms that a user left.
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Announcement {
+    /// The event's name.
+    pub event: String,
+    /// Its arguments; strings in them may hold placeholders.
+    pub args: Vec<serde_json::Value>,
+}
+
+/// Why a document is not a layout. Its text is one sentence that says what to fix, after the trace it is about.
+#[derive(Debug)]
+pub struct LayoutError {
+    /// The trace: its number, from 1, and its text.
+    trace: Option<(usize, String)>,
+    cause: Cause,
+}
+
+#[derive(Debug)]
+enum Cause {
+    Json(serde_json::Error),
+    Template(&'static str, TemplateError),
+    Pointer(&'static str, PointerError),
+    Other(String),
+}
+
+impl fmt::Display for LayoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((number, text)) = &self.trace {
+            write!(f, "trace {number} {text}: ")?;
+        }
+        match &self.cause {
+            Cause::Json(error) => write!(f, "{error}"),
+            Cause::Template(field, error) => write!(f, "`{field}`: {error}"),
+            Cause::Pointer(field, error) => write!(f, "`{field}`: {error}"),
+            Cause::Other(sentence) => f.write_str(sentence),
+        }
+    }
+}
+
+impl From<Cause> for LayoutError {
+    fn from(cause: Cause) -> Self {
+        Self { trace: None, cause }
+    }
+}
+
+fn other<T>(sentence: impl Into<String>) -> Result<T, Cause> {
+    Err(Cause::Other(sentence.into()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document<'a> {
+    name: String,
+    #[serde(borrow)]
+    traces: Vec<&'a RawValue>,
+    #[serde(borrow)]
+    sockets: Option<&'a RawValue>,
+    #[serde(default)]
+    announce: Vec<Announcement>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TraceDocument {
+    key: Option<String>,
+    members: Option<String>,
+    member: Option<String>,
+    entries: Option<String>,
+    array: Option<String>,
+    owner: Option<serde_json::Value>,
+    sweep: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SocketsDocument {
+    of: String,
+    data: String,
+    room: Option<serde_json::Value>,
+    name: Option<serde_json::Value>,
+}
+
+impl Layout {
+    /// Reads and validates a layout.
+    ///
+    /// # Errors
+    /// [`LayoutError`], for anything that is wrong in any way.
+    pub fn parse(text: &str) -> Result<Self, LayoutError> {
+        let document: Document = serde_json::from_str(text).map_err(Cause::Json)?;
+        if document.name.is_empty() {
+            other("`name` must not be empty")?;
+        }
+        if document.traces.is_empty() {
+            other("`traces` must not be empty; a layout without a trace would never remove anything")?;
+        }
+        let mut names = Placeholders::default();
+        let mut traces = Vec::new();
+        for (at, raw) in document.traces.iter().enumerate() {
+            let trace = read_trace(raw.get(), &mut names).and_then(|trace| {
+                if traces.contains(&trace) { other("the same trace stands twice") } else { Ok(trace) }
+            });
+            let about = || Some((at + 1, one_line(raw.get())));
+            traces.push(trace.map_err(|cause| LayoutError { trace: about(), cause })?);
+        }
+        let sockets = document.sockets.map(|raw| read_sockets(raw.get(), &mut names)).transpose()?;
+        let layout =
+            Self { text: text.trim().to_owned(), name: document.name, traces, sockets, announce: document.announce };
+        layout.check_that_sockets_are_known(&document.traces)?;
+        Ok(layout)
+    }
+
+    /// The built-in layout.
+    ///
+    /// # Panics
+    /// Never: a test reads it.
+    pub fn easyshare() -> Self {
+        Self::parse(EASYSHARE).unwrap_or_else(|error| panic!("the built-in layout is wrong: {error}"))
+    }
+
+    /// A member that names a socket is nobody's unless something says whose a socket is.
+    fn check_that_sockets_are_known(&self, texts: &[&RawValue]) -> Result<(), LayoutError> {
+        let names_socket = |t: &Trace| matches!(t.what, What::Key | What::Owned(_)) && t.key.has(Placeholder::SOCKET);
+        if self.sockets.is_some() || self.traces.iter().any(names_socket) {
+            return Ok(());
+        }
+        let needs_socket = |t: &Trace| matches!(t.what, What::Member { names: Named::Socket, .. });
+        let Some(at) = self.traces.iter().position(needs_socket) else { return Ok(()) };
+        let cause = "`member` holds {socketId}, but nothing says which sockets a user has; add `sockets`, \
+                     or a `key` trace with {socketId} in its name";
+        Err(LayoutError { trace: Some((at + 1, one_line(texts[at].get()))), cause: Cause::Other(cause.into()) })
+    }
+}
+
+/// A trace's text as one line of a log.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn template(field: &'static str, text: &str, names: &mut Placeholders) -> Result<Template, Cause> {
+    Template::parse(text, names).map_err(|error| Cause::Template(field, error))
+}
+
+fn pointer(field: &'static str, text: &str) -> Result<Pointer, Cause> {
+    Pointer::parse(text).map_err(|error| Cause::Pointer(field, error))
+}
+
+fn field(name: &'static str, value: &serde_json::Value) -> Result<Field, Cause> {
+    match value {
+        serde_json::Value::String(text) => pointer(name, text).map(Field::Json),
+        serde_json::Value::Object(object) if object.len() == 1 => match object.get("field") {
+            Some(serde_json::Value::String(text)) => Ok(Field::Hash(text.as_bytes().into())),
+            _ => other(format!("`{name}` as an object must be {{\"field\": \"name of a hash field\"}}")),
+        },
+        _ => other(format!("`{name}` must be a JSON pointer, or {{\"field\": \"name of a hash field\"}}")),
+    }
+}
+
+fn read_trace(text: &str, names: &mut Placeholders) -> Result<Trace, Cause> {
+    let document: TraceDocument = serde_json::from_str(text).map_err(Cause::Json)?;
+    let sweep = document.sweep.unwrap_or(true);
+    let (key, what) = match &document {
+        TraceDocument { key: Some(key), members: None, member: None, entries: None, array: None, owner, .. } => {
+            read_key(key, owner.as_ref(), names)?
+        }
+        TraceDocument {
+            members: Some(key),
+            member: Some(member),
+            key: None,
+            entries: None,
+            array: None,
+            owner: None,
+            ..
+        } => read_member(key, member, names)?,
+        TraceDocument {
+            entries: Some(key),
+            array: Some(array),
+            owner: Some(owner),
+            key: None,
+            members: None,
+            member: None,
+            ..
+        } => read_entries(key, array, owner, names)?,
+        _ => {
+            return other(
+                "a trace is either `key`, or `key` with `owner`, or `members` with `member`, or `entries` with `array` and `owner`",
+            );
+        }
+    };
+    let reach = reach(&key, &what);
+    Ok(Trace { key, what, reach, sweep })
+}
+
+fn read_key(key: &str, owner: Option<&serde_json::Value>, names: &mut Placeholders) -> Result<(Template, What), Cause> {
+    let key = template("key", key, names)?;
+    match owner {
+        Some(owner) => Ok((key, What::Owned(field("owner", owner)?))),
+        None if key.has(Placeholder::USER) => Ok((key, What::Key)),
+        None => other("`key` must hold {userId}, or `owner` must say where the value names the user"),
+    }
+}
+
+fn read_member(key: &str, member: &str, names: &mut Placeholders) -> Result<(Template, What), Cause> {
+    let key = template("members", key, names)?;
+    let member = template("member", member, names)?;
+    let named = match (member.has(Placeholder::USER), member.has(Placeholder::SOCKET)) {
+        (true, _) => Named::User,
+        (false, true) => Named::Socket,
+        (false, false) => return other("`member` must hold {userId} or {socketId}"),
+    };
+    let stray = member.placeholders().iter().find(|p| **p != named.placeholder() && !key.has(**p));
+    if let Some(stray) = stray {
+        return other(format!(
+            "`member` holds {{{}}}, which its key does not; besides {{{}}} it may hold only placeholders of `members`",
+            names.name(*stray),
+            names.name(named.placeholder()),
+        ));
+    }
+    Ok((key, What::Member { member, names: named }))
+}
+
+fn read_entries(
+    key: &str,
+    array: &str,
+    owner: &serde_json::Value,
+    names: &mut Placeholders,
+) -> Result<(Template, What), Cause> {
+    let Field::Json(owner) = field("owner", owner)? else {
+        return other("`owner` of `entries` must be a JSON pointer: the entries are elements of a JSON array");
+    };
+    Ok((template("entries", key, names)?, What::Entries { array: pointer("array", array)?, owner }))
+}
+
+/// A key's name follows from the ids alone if it holds nothing else. Members that name a socket may have it in the key
+/// too: each of the user's sockets gives one key.
+fn reach(key: &Template, what: &What) -> Reach {
+    let of_socket = matches!(what, What::Member { names: Named::Socket, .. });
+    let known = |p: &Placeholder| *p == Placeholder::USER || (of_socket && *p == Placeholder::SOCKET);
+    let by_name = matches!(what, What::Key | What::Member { .. }) && key.has(Placeholder::USER);
+    match (key.placeholders().iter().all(known), by_name) {
+        (true, _) => Reach::Direct,
+        (false, true) => Reach::ByName,
+        (false, false) => Reach::ByValue,
+    }
+}
+
+fn read_sockets(text: &str, names: &mut Placeholders) -> Result<Sockets, LayoutError> {
+    let document: SocketsDocument = serde_json::from_str(text).map_err(Cause::Json)?;
+    let of = template("sockets.of", &document.of, names)?;
+    let data = template("sockets.data", &document.data, names)?;
+    if of.placeholders() != [Placeholder::USER] {
+        other("`sockets.of` must hold {userId} and no other placeholder")?;
+    }
+    let known = |p: &Placeholder| [Placeholder::USER, Placeholder::SOCKET].contains(p);
+    if !data.has(Placeholder::SOCKET) || !data.placeholders().iter().all(known) {
+        other("`sockets.data` must hold {socketId}, may hold {userId}, and no other placeholder")?;
+    }
+    let part = |name, value: &Option<serde_json::Value>| value.as_ref().map(|v| field(name, v)).transpose();
+    let (room, name) = (part("sockets.room", &document.room)?, part("sockets.name", &document.name)?);
+    Ok(Sockets { of, data, room, name })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_layout_is_what_the_contract_says() {
+        let layout = Layout::easyshare();
+        assert_eq!(layout.name, "easyshare");
+        let reaches: Vec<Reach> = layout.traces.iter().map(|t| t.reach).collect();
+        let mut expected = [Reach::Direct; 10];
+        (expected[6], expected[7], expected[9]) = (Reach::ByName, Reach::ByValue, Reach::ByValue);
+        assert_eq!(reaches, expected);
+        let unswept: Vec<usize> = (0..10).filter(|i| !layout.traces[*i].sweep).collect();
+        assert_eq!(unswept, [9]);
+        assert_eq!(layout.announce.len(), 2);
+        assert!(layout.sockets.is_some_and(|s| s.room.is_some() && s.name.is_some()));
+    }
+
+    #[test]
+    fn a_key_is_direct_only_if_the_ids_alone_make_its_name() {
+        let table = [
+            (r#"{"key":"a:{userId}"}"#, Reach::Direct),
+            (r#"{"key":"a:{userId}:{socketId}"}"#, Reach::ByName),
+            (r#"{"key":"{tenant}:{userId}"}"#, Reach::ByName),
+            (r#"{"key":"current","owner":"/u"}"#, Reach::Direct),
+            (r#"{"key":"a:{userId}:{x}","owner":{"field":"u"}}"#, Reach::ByValue),
+            (r#"{"members":"all","member":"{userId}"}"#, Reach::Direct),
+            (r#"{"members":"of:{userId}","member":"{socketId}"}"#, Reach::Direct),
+            (r#"{"members":"of:{socketId}","member":"{socketId}"}"#, Reach::Direct),
+            (r#"{"members":"of:{socketId}","member":"{userId}"}"#, Reach::ByValue),
+            (r#"{"members":"room:{roomId}","member":"{roomId}/{userId}"}"#, Reach::ByValue),
+            (r#"{"members":"room:{roomId}:{userId}","member":"{socketId}"}"#, Reach::ByName),
+            (r#"{"entries":"rooms","array":"","owner":""}"#, Reach::Direct),
+        ];
+        for (text, expected) in table {
+            let trace = read_trace(text, &mut Placeholders::default()).unwrap_or_else(|c| panic!("{text}: {c:?}"));
+            assert_eq!(trace.reach, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_layout_is_refused_with_trace_and_cause() {
+        let whole = [
+            ("", "EOF while parsing"),
+            ("{", "EOF while parsing"),
+            (r#"{"name":"x"}"#, "missing field `traces`"),
+            (r#"{"name":"","traces":[]}"#, "`name` must not be empty"),
+            (r#"{"name":"x","traces":[]}"#, "`traces` must not be empty"),
+            (r#"{"name":"x","traces":[],"sweeps":1}"#, "unknown field `sweeps`"),
+        ];
+        for (text, expected) in whole {
+            let error = Layout::parse(text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+        let traces = [
+            (r#"{"key":"a"}"#, "`key` must hold {userId}"),
+            (r#"{"key":"a:{userId}","ownr":"/x"}"#, "unknown field `ownr`"),
+            (r#"{"key":"a:{userId"}"#, "`key`: '{' without '}'"),
+            (r#"{"key":"a:{userId}","member":"x"}"#, "a trace is either"),
+            (r#"{"members":"a"}"#, "a trace is either"),
+            (r#"{}"#, "a trace is either"),
+            (r#"{"members":"a","member":"x"}"#, "must hold {userId} or {socketId}"),
+            (r#"{"members":"a","member":"{userId}:{roomId}"}"#, "`member` holds {roomId}, which its key does not"),
+            (r#"{"members":"a","member":"{socketId}"}"#, "nothing says which sockets a user has"),
+            (r#"{"entries":"a","array":"x","owner":"/u"}"#, "`array`: a JSON pointer must be empty or begin with '/'"),
+            (r#"{"entries":"a","array":"/x","owner":{"field":"u"}}"#, "must be a JSON pointer"),
+            (r#"{"key":"a","owner":7}"#, "`owner` must be a JSON pointer"),
+            (r#"{"key":"ok:{userId}"}"#, "the same trace stands twice"),
+        ];
+        for (trace, expected) in traces {
+            let text = format!(r#"{{"name":"x","traces":[{{"key":"ok:{{userId}}"}}, {trace}]}}"#);
+            let error = Layout::parse(&text).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("trace 2 {trace}: ")) && error.contains(expected), "{trace}: {error}");
+        }
+        let sockets = [
+            (r#"{"of":"a","data":"b:{socketId}"}"#, "`sockets.of` must hold {userId}"),
+            (r#"{"of":"a:{userId}","data":"b:{userId}"}"#, "`sockets.data` must hold {socketId}"),
+            (r#"{"of":"a:{userId}","data":"b:{socketId}:{x}"}"#, "no other placeholder"),
+            (r#"{"of":"a:{userId}","data":"b:{socketId}","room":"x"}"#, "`sockets.room`: a JSON pointer"),
+            (r#"{"of":"a:{userId}"}"#, "missing field `data`"),
+        ];
+        for (sockets, expected) in sockets {
+            let text = format!(r#"{{"name":"x","traces":[{{"key":"ok:{{userId}}"}}],"sockets":{sockets}}}"#);
+            let error = Layout::parse(&text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{sockets}: {error}");
+        }
+    }
+}

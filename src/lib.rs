@@ -1,0 +1,79 @@
+//! `redis-session`: a Redis module that logs a user out, every trace of a session at once.
+//!
+//! # The path of a logout
+//!
+//! ```text
+//! argv -> Logout (parsed) -> Plan (read only) -> Checked (permitted) -> Removed (applied) -> reply, log, INFO
+//! ```
+//!
+//! Each phase is a type; only what was checked can be applied.
+//!
+//! # The rooms
+//!
+//! | module | holds | may call the server |
+//! | --- | --- | --- |
+//! | [`command`] | one struct for each command: syntax, options, reply | through [`session`] |
+//! | [`session`] | one user's logout: the phases, the log and the counters around them | through [`plan`] |
+//! | [`plan`] | finding, narrowing, checking, applying; observing for the index | through [`engine`]'s traits |
+//! | [`upkeep`] | keeping the index right: reading again, building, tidying | through [`plan`] |
+//! | [`index`] | where users may show up; a superset | no |
+//! | [`watcher`] | which commands may change what the index knows | no |
+//! | [`layout`], [`template`], [`json`] | where traces are; names; documents | no |
+//! | [`config`], [`info`], [`journal`], [`error`] | options, INFO fields, log lines, errors | no |
+//! | [`state`] | what is kept between calls | no |
+//! | [`engine`] | the server's C interface, and all of the `unsafe` code | it is the way there |
+
+pub mod command;
+pub mod config;
+pub mod engine;
+pub mod error;
+mod faults;
+pub mod index;
+pub mod info;
+pub mod journal;
+pub mod json;
+pub mod layout;
+pub mod plan;
+pub mod session;
+pub mod state;
+pub mod template;
+pub mod upkeep;
+pub mod watcher;
+
+use engine::{
+    commands::{NotRegistered, register},
+    server::Server,
+};
+
+fn commands(server: &Server) -> Result<(), NotRegistered> {
+    register::<command::Logout<'_>>(server)?;
+    register::<command::Inspect>(server)?;
+    register::<command::ShowLayout>(server)?;
+    register::<command::Help>(server)
+}
+
+// Outside a server there is no allocator and nobody to load the module.
+#[cfg(not(test))]
+mod entry {
+    use redis_module::{Context, RedisString, Status, alloc::RedisAlloc, redis_module};
+
+    use crate::engine::load;
+
+    fn init(context: &Context, arguments: &[RedisString]) -> Status {
+        load::load(context, arguments, crate::commands)
+    }
+
+    fn deinit(context: &Context) -> Status {
+        load::unload(context)
+    }
+
+    redis_module! {
+        name: "session",
+        version: 100, // 0.1.0
+        allocator: (RedisAlloc, RedisAlloc),
+        data_types: [],
+        init: init,
+        deinit: deinit,
+        commands: [],
+    }
+}

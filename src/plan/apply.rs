@@ -1,0 +1,43 @@
+//! Applying: the only place where traces are removed.
+
+use super::{Checked, MemberTrace};
+use crate::engine::Store;
+
+/// What an applied plan removed, by kind of trace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// Keys deleted.
+    pub keys: u64,
+    /// Members removed.
+    pub members: u64,
+    /// Elements cut out of documents.
+    pub entries: u64,
+}
+
+impl Removed {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.keys + self.members + self.entries
+    }
+}
+
+impl<N: AsRef<[u8]>> Checked<N> {
+    /// Removes everything in the plan. Nothing here can fail or panic: no arithmetic, no index, no conversion.
+    pub fn apply(&self, store: &impl Store<Name = N>) -> Removed {
+        let plan = &self.0;
+        let keys: Vec<&N> = plan.keys.iter().map(|key| &key.name).collect();
+        if !keys.is_empty() {
+            store.unlink(&keys);
+        }
+        for of_one_key in plan.members.chunk_by(|a, b| a.key.as_ref() == b.key.as_ref()) {
+            let members: Vec<&[u8]> = of_one_key.iter().map(|member| &*member.member).collect();
+            if let Some(MemberTrace { key, kind, .. }) = of_one_key.first() {
+                store.remove_members(key, *kind, &members);
+            }
+        }
+        for document in &plan.entries {
+            store.replace(&document.key, &document.document);
+        }
+        Removed { keys: plan.keys.len() as u64, members: plan.members.len() as u64, entries: plan.elements() as u64 }
+    }
+}

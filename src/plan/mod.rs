@@ -1,0 +1,121 @@
+//! What a logout does, in phases that are types.
+//!
+//! [`find()`] looks for every trace of a user and makes a [`Plan`], changing nothing; [`Plan::only_socket`] narrows it to
+//! one device; [`Plan::check`] asks for the caller's permissions and gives a [`Checked`]; [`Checked::apply`] changes, and
+//! has no expected failure left. Every command is a thin caller of these. [`observe()`] is the other side: what the index
+//! must know of a key so that `find` finds it.
+
+mod apply;
+mod check;
+mod device;
+mod find;
+mod observe;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use crate::{
+    engine::Kind,
+    index::{Place, Subject},
+};
+
+pub use apply::Removed;
+pub use check::Checked;
+pub use device::Scope;
+pub use find::{find, still_there};
+pub use observe::{Observation, Sighting, observe};
+
+/// Every trace of one user that exists at this instant. `N` is a key's name in the server's form.
+///
+/// `keys`, `members`, `entries`, `sockets` and `rooms` are sorted by their bytes and hold nothing twice. A key that goes
+/// as a whole is in `keys` alone.
+#[derive(Debug)]
+pub struct Plan<N> {
+    /// Whose traces these are.
+    pub user: Vec<u8>,
+    /// Keys to delete.
+    pub keys: Vec<KeyTrace<N>>,
+    /// Members to remove.
+    pub members: Vec<MemberTrace<N>>,
+    /// Documents to cut elements out of.
+    pub entries: Vec<EntriesTrace<N>>,
+    /// The user's sockets.
+    pub sockets: Vec<Socket<N>>,
+    /// The rooms that the user leaves.
+    pub rooms: Vec<Vec<u8>>,
+    /// Whether a socket in the mapping has its data key.
+    pub live: bool,
+    /// The user's name, where the layout says how to find it and a socket's data has it.
+    pub user_name: Option<String>,
+    /// The key that maps the user to sockets, if there is one.
+    mapping: Option<Mapping<N>>,
+    /// What the index knows and is not so any more.
+    pub stale: Vec<(Subject, Box<[u8]>, Place)>,
+    /// How many values could not hold a trace: not JSON, or of another type.
+    pub mistyped: u64,
+}
+
+/// A key to delete.
+#[derive(Debug)]
+pub struct KeyTrace<N> {
+    /// Its name.
+    pub name: N,
+    /// The socket that its name holds, if it does.
+    socket: Option<Box<[u8]>>,
+}
+
+/// A member to remove.
+#[derive(Debug)]
+pub struct MemberTrace<N> {
+    /// The collection's key.
+    pub key: N,
+    /// The collection's type.
+    pub kind: Kind,
+    /// The member; of a hash the field; of a list every element equal to it.
+    pub member: Vec<u8>,
+    /// The socket that the member names, if it names one.
+    socket: Option<Box<[u8]>>,
+}
+
+/// A document to cut elements out of.
+#[derive(Debug)]
+pub struct EntriesTrace<N> {
+    /// The document's key.
+    pub key: N,
+    /// How many elements go.
+    pub elements: usize,
+    /// The document without them.
+    document: Vec<u8>,
+}
+
+/// One of the user's sockets.
+#[derive(Debug)]
+pub struct Socket<N> {
+    /// Its id.
+    pub id: Vec<u8>,
+    /// Whether the mapping holds it.
+    mapped: bool,
+    /// Its data key, if the layout says which and it exists.
+    data: Option<N>,
+    /// The room in its data.
+    room: Option<Vec<u8>>,
+}
+
+/// The key that maps a user to sockets.
+#[derive(Debug)]
+struct Mapping<N> {
+    name: N,
+    kind: Kind,
+}
+
+impl<N> Plan<N> {
+    /// How many traces there are: keys, members (of a list, all equal elements are one), and cut elements.
+    pub fn removed(&self) -> usize {
+        self.keys.len() + self.members.len() + self.elements()
+    }
+
+    /// How many elements are cut out of documents.
+    pub fn elements(&self) -> usize {
+        self.entries.iter().map(|document| document.elements).sum()
+    }
+}

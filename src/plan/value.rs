@@ -1,0 +1,47 @@
+//! What a value says about users.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use crate::{
+    engine::{Key, Kind},
+    json::{self, Pointer},
+    layout::Field,
+};
+
+/// The value cannot hold a trace: it is not JSON, or of another type than the layout says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mistyped;
+
+/// The text that a part of the value holds, if it holds one.
+pub(super) fn text_at(key: &impl Key, field: &Field) -> Result<Option<Vec<u8>>, Mistyped> {
+    match field {
+        Field::Hash(field) if key.kind() == Kind::Hash => Ok(key.field(field)),
+        Field::Hash(_) => Err(Mistyped),
+        Field::Json(pointer) => {
+            let text = pointer.find(document(key)?).and_then(json::text);
+            Ok(text.map(|text| text.into_owned().into_bytes()))
+        }
+    }
+}
+
+/// The array in a document, if it leads to one.
+pub(super) fn array_at<'d>(document: &'d [u8], array: &Pointer) -> Result<Option<&'d RawValue>, Mistyped> {
+    let array = array.find(json::parse(document).ok_or(Mistyped)?);
+    Ok(array.filter(|value| value.get().starts_with('[')))
+}
+
+/// Whom an element of such an array names.
+pub(super) fn owner<'d>(element: &'d RawValue, owner: &Pointer) -> Option<Cow<'d, str>> {
+    owner.find(element).and_then(json::text)
+}
+
+/// The bytes of a string that should be a document.
+pub(super) fn string(key: &impl Key) -> Result<&[u8], Mistyped> {
+    if key.kind() == Kind::String { Ok(key.string()) } else { Err(Mistyped) }
+}
+
+fn document(key: &impl Key) -> Result<&RawValue, Mistyped> {
+    json::parse(string(key)?).ok_or(Mistyped)
+}

@@ -1,0 +1,130 @@
+//! What the module keeps between calls.
+
+use std::{rc::Rc, time::Duration};
+
+use crate::{
+    engine::{
+        server::{Cursor, Name},
+        threads::MainThread,
+    },
+    index::{Index, Subject},
+    journal::{Journal, Level},
+    layout::Layout,
+    plan::Removed,
+    watcher::{Transactions, Watcher},
+};
+
+/// The module's state; there is none before the module is loaded and after it is unloaded.
+#[derive(Debug)]
+pub struct State {
+    /// The layout in use.
+    pub layout: Rc<Layout>,
+    /// What of it has to be watched.
+    pub watcher: Rc<Watcher>,
+    /// What is known of each database, by its number.
+    pub databases: Vec<Database>,
+    /// Keys that may have changed since they were read last.
+    pub unread: Vec<Name>,
+    /// Keys that may change without being named again: read before every use.
+    pub restless: Vec<Name>,
+    /// Keys that open transactions have queued.
+    pub transactions: Transactions<Name>,
+    /// Subjects that got so many places that it is time to look which are still right.
+    pub crowding: Vec<(usize, Subject, Vec<u8>)>,
+    /// The walk that looks which places are still right, if it is under way: its database and shard.
+    pub tidying: Option<(usize, usize)>,
+    /// Places added since that walk began last.
+    pub added: usize,
+    /// While clients are paused their commands are seen long before they run. So many ticks without a pause are needed
+    /// before what was read counts as read.
+    pub pause: u8,
+    /// Keyspace events are watched too, because transactions could not be followed.
+    pub watches_events: bool,
+    /// A timer is set.
+    pub is_awake: bool,
+    /// What INFO counts.
+    pub metrics: Metrics,
+    /// What the log was told.
+    pub journal: Journal,
+    /// At which level logouts are logged.
+    pub log_level: Level,
+}
+
+/// What is known of one database.
+#[derive(Debug, Default)]
+pub struct Database {
+    /// Where users show up.
+    pub index: Index,
+    /// Whether that is all.
+    pub build: Build,
+}
+
+/// How far the index of a database has been built.
+#[derive(Debug, Default)]
+pub enum Build {
+    /// Not at all.
+    #[default]
+    Todo,
+    /// The walk over the keys is under way; so many of them have been met, watched or not.
+    Walking(Cursor, u64),
+    /// Every key is known.
+    Ready,
+}
+
+/// Numbers since the module was loaded.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    /// Logouts that removed something.
+    pub logouts: u64,
+    /// Traces that they removed, by kind.
+    pub removed: Removed,
+    /// Values met that could not hold a trace.
+    pub mistyped: u64,
+    /// The slowest logout.
+    pub slowest: Duration,
+    /// Defects caught at the border.
+    pub defects: u64,
+}
+
+static STATE: MainThread<Option<State>> = MainThread::new(None);
+
+impl State {
+    /// The state of a module that knows nothing yet.
+    pub fn new(layout: Layout, databases: usize, log_level: Level) -> Self {
+        Self {
+            watcher: Rc::new(Watcher::new(&layout)),
+            layout: Rc::new(layout),
+            databases: (0..databases).map(|_| Database::default()).collect(),
+            unread: Vec::new(),
+            restless: Vec::new(),
+            transactions: Transactions::default(),
+            crowding: Vec::new(),
+            tidying: None,
+            added: 0,
+            pause: 0,
+            watches_events: false,
+            is_awake: false,
+            metrics: Metrics::default(),
+            journal: Journal::default(),
+            log_level,
+        }
+    }
+}
+
+/// Sets the state; `None` before the module goes.
+pub fn set(state: Option<State>) {
+    STATE.with(|place| *place = state);
+}
+
+/// Works on the state. `work` must not call into the server: see [`MainThread::with`].
+///
+/// # Panics
+/// If the module is not loaded, or from within `work`.
+pub fn with<R>(work: impl FnOnce(&mut State) -> R) -> R {
+    STATE.with(|state| work(state.as_mut().expect("the module is loaded")))
+}
+
+/// Works on the state if the module is loaded.
+pub fn try_with<R>(work: impl FnOnce(&mut State) -> R) -> Option<R> {
+    STATE.with(|state| state.as_mut().map(work))
+}
