@@ -23,7 +23,7 @@ pub const OPTIONS: [Opt; 2] = [
         name: "layout",
         default: "easyshare",
         at_run_time: false,
-        meaning: "path of a JSON file that says where the application leaves traces",
+        meaning: "path of a JSON file that says where the application leaves traces, or easyshare",
     },
     Opt {
         name: "log-level",

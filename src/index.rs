@@ -54,14 +54,34 @@ impl Place {
         Self(bytes.into())
     }
 
+    /// The same place, borrowed.
+    pub fn borrowed(&self) -> PlaceRef<'_> {
+        PlaceRef(&self.0)
+    }
+}
+
+/// A place that somebody else owns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlaceRef<'p>(&'p [u8]);
+
+impl<'p> PlaceRef<'p> {
+    /// A copy of its own.
+    pub fn to_owned(self) -> Place {
+        Place(self.0.into())
+    }
+
     /// The trace's number in the layout.
-    pub fn trace(&self) -> usize {
-        read_length(&mut &*self.0)
+    pub fn trace(self) -> usize {
+        let mut bytes = self.0;
+        read_length(&mut bytes)
     }
 
     /// Binds the placeholders of `key`, the trace's key, besides those already in `bindings`.
-    pub fn bind<'a>(&'a self, key: &Template, mut bindings: Bindings<'a>) -> Bindings<'a> {
-        let mut bytes = &*self.0;
+    pub fn bind<'a>(self, key: &Template, mut bindings: Bindings<'a>) -> Bindings<'a>
+    where
+        'p: 'a,
+    {
+        let mut bytes = self.0;
         read_length(&mut bytes);
         for placeholder in stored(key) {
             let length = read_length(&mut bytes);
@@ -142,6 +162,17 @@ fn kind(subject: Subject) -> u8 {
         Subject::User => 0,
         Subject::Socket => 1,
         Subject::Anyone => 2,
+    }
+}
+
+/// Places of one subject, copied out of the index in one piece.
+#[derive(Clone, Debug, Default)]
+pub struct Places(Vec<u8>);
+
+impl Places {
+    /// One after the other, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = PlaceRef<'_>> {
+        unpack(&self.0).map(PlaceRef)
     }
 }
 
@@ -228,12 +259,12 @@ impl Index {
     }
 
     /// The places of a subject, copied: whoever looks at them calls into the server, which may call back.
-    pub fn places(&self, subject: Subject, id: &[u8]) -> Vec<Place> {
+    pub fn places(&self, subject: Subject, id: &[u8]) -> Places {
         if let Some(record) = self.record(subject, id) {
-            return unpack(record.parts().2).map(|place| Place(place.into())).collect();
+            return Places(record.parts().2.to_vec());
         }
         let crowded = (!self.crowded.is_empty()).then(|| self.crowded.get(&(subject, id.into()))).flatten();
-        crowded.map(|set| set.iter().cloned().collect()).unwrap_or_default()
+        Places(crowded.map(|set| pack(set.iter().map(|place| &*place.0))).unwrap_or_default())
     }
 
     /// The places of a crowded subject. The test for none at all spares everybody else an owned key.
@@ -242,10 +273,10 @@ impl Index {
     }
 
     /// Removes a place, if it is there.
-    pub fn remove(&mut self, subject: Subject, id: &[u8], place: &Place) {
+    pub fn remove(&mut self, subject: Subject, id: &[u8], place: PlaceRef<'_>) {
         let is_removed = match self.crowded(subject, id) {
             Some(set) => {
-                let is_removed = set.remove(place);
+                let is_removed = set.remove(&place.to_owned());
                 if set.is_empty() {
                     self.crowded.remove(&(subject, id.into()));
                 }
@@ -259,12 +290,12 @@ impl Index {
         }
     }
 
-    fn remove_packed(&mut self, subject: Subject, id: &[u8], place: &Place) -> bool {
+    fn remove_packed(&mut self, subject: Subject, id: &[u8], place: PlaceRef<'_>) -> bool {
         let hash = self.hash(subject, id);
         let Some(shard) = self.shards.get_mut(shard_of(hash)) else { return false };
         let Some(record) = shard.find_mut(hash, |record| record.is(subject, id)) else { return false };
         let (_, _, places) = record.parts();
-        let left = pack(unpack(places).filter(|known| *known != &*place.0));
+        let left = pack(unpack(places).filter(|known| *known != place.0));
         let is_removed = left.len() != places.len();
         if left.is_empty() {
             self.take_record(subject, id);
@@ -274,25 +305,34 @@ impl Index {
         is_removed
     }
 
-    /// Removes all places of a subject.
-    pub fn forget(&mut self, subject: Subject, id: &[u8]) {
-        let (mut places, mut bytes) = (0, 0);
-        if let Some(set) = self.crowded(subject, id).map(std::mem::take) {
-            (places, bytes) = (set.len(), set.iter().map(|place| place.0.len() + 1).sum());
+    /// Removes the places of a subject but those that `keep` names.
+    pub fn retain(&mut self, subject: Subject, id: &[u8], keep: impl Fn(PlaceRef<'_>) -> bool) {
+        let places = self.places(subject, id);
+        if !places.iter().any(&keep) {
+            return self.forget(subject, id, &places);
+        }
+        for place in places.iter().filter(|place| !keep(*place)) {
+            self.remove(subject, id, place);
+        }
+    }
+
+    /// Removes all of a subject's places at once.
+    fn forget(&mut self, subject: Subject, id: &[u8], places: &Places) {
+        let bytes: usize = places.iter().map(|place| place.0.len() + 1).sum();
+        self.places -= places.iter().count();
+        self.bytes -= bytes;
+        if self.crowded(subject, id).is_some() {
             self.crowded.remove(&(subject, id.into()));
-        } else if let Some(record) = self.record(subject, id) {
-            let packed = record.parts().2;
-            (places, bytes) = (unpack(packed).count(), unpack(packed).map(|place| place.len() + 1).sum());
+        } else {
             self.take_record(subject, id);
         }
-        self.places -= places;
-        self.bytes -= bytes;
     }
 
     /// Takes out a packed record, without counting its places.
     fn take_record(&mut self, subject: Subject, id: &[u8]) {
         let hash = self.hash(subject, id);
-        if let Ok(entry) = self.shards[shard_of(hash)].find_entry(hash, |record| record.is(subject, id)) {
+        let Some(shard) = self.shards.get_mut(shard_of(hash)) else { return };
+        if let Ok(entry) = shard.find_entry(hash, |record| record.is(subject, id)) {
             entry.remove();
             self.bytes -= size_of::<Record>() + id.len() + 2;
         }
@@ -370,8 +410,8 @@ mod tests {
     fn a_place_gives_back_the_keys_name() {
         let room = vec![b'r'; 300];
         let place = place(200, &room);
-        assert_eq!(place.trace(), 200);
-        let bindings = place.bind(&key(), Bindings::user(b"u:1"));
+        assert_eq!(place.borrowed().trace(), 200);
+        let bindings = place.borrowed().bind(&key(), Bindings::user(b"u:1"));
         assert_eq!(key().render(&bindings), [b"typing:", &*room, b":u:1"].concat());
     }
 
@@ -397,9 +437,9 @@ mod tests {
                 assert_eq!(index.add(subject, &id, &place), is_new.then_some(known.len()));
             } else {
                 known.remove(&*place.0);
-                index.remove(subject, &id, &place);
+                index.remove(subject, &id, place.borrowed());
             }
-            let places: BTreeSet<Vec<u8>> = index.places(subject, &id).into_iter().map(|p| p.0.into()).collect();
+            let places: BTreeSet<Vec<u8>> = index.places(subject, &id).iter().map(|p| p.0.into()).collect();
             assert_eq!(&places, &model[&(kind(subject), id)]);
         }
         assert!(!index.crowded.is_empty(), "the test must reach the crowded records");
@@ -409,9 +449,12 @@ mod tests {
         let expected: BTreeSet<_> =
             model.iter().filter(|(_, places)| !places.is_empty()).map(|(k, _)| k.clone()).collect();
         assert_eq!(subjects, expected);
+        let kept = place(6, b"room 7");
         for (subject, id) in (0..SHARDS).flat_map(|s| index.subjects(s)).collect::<Vec<_>>() {
-            index.forget(subject, &id);
-            assert_eq!(index.places(subject, &id), []);
+            index.retain(subject, &id, |place| place == kept.borrowed());
+            assert!(index.places(subject, &id).iter().all(|place| place == kept.borrowed()));
+            index.retain(subject, &id, |_| false);
+            assert_eq!(index.places(subject, &id).iter().count(), 0);
         }
         assert_eq!((index.len(), index.bytes), (0, 0), "what was added is counted off when it is removed");
     }

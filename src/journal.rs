@@ -62,11 +62,6 @@ impl Journal {
         }
         Some(std::mem::take(&mut self.left_out))
     }
-
-    /// Whether lines were left out that are not reported yet.
-    pub fn owes(&self) -> bool {
-        self.left_out > 0
-    }
 }
 
 /// An id as it may stand in a log: printable ASCII, anything else escaped, and never too long for a line.
@@ -87,12 +82,11 @@ mod tests {
         let mut journal = Journal::default();
         let start = Instant::now();
         assert_eq!((0..40).filter(|_| journal.admits(start, 3)).count(), 33);
-        assert!(journal.owes());
         assert_eq!(journal.take_left_out(start), None, "the second is not over");
         let later = start + Duration::from_secs(1);
         assert_eq!(journal.take_left_out(later), Some(21));
         assert_eq!(journal.take_left_out(later), None);
-        assert!(journal.admits(later, 3) && !journal.owes());
+        assert!(journal.admits(later, 3));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// A JSON pointer (RFC 6901).
@@ -65,9 +65,23 @@ fn unescape(token: &str) -> Result<Box<str>, PointerError> {
     Ok(text.into())
 }
 
-/// Reads a whole document. `None` if the bytes are not JSON.
-pub fn parse(document: &[u8]) -> Option<&RawValue> {
-    serde_json::from_slice(document).ok()
+/// Bytes that are not JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotJson;
+
+/// Reads a whole document, in one pass, and finds the value that the pointer leads to.
+///
+/// # Errors
+/// [`NotJson`].
+pub fn find<'d>(document: &'d [u8], pointer: &Pointer) -> Result<Option<&'d RawValue>, NotJson> {
+    let document = std::str::from_utf8(document).map_err(|_| NotJson)?;
+    let Some((first, rest)) = pointer.0.split_first() else {
+        return serde_json::from_str(document).map(Some).map_err(|_| NotJson);
+    };
+    let mut reader = serde_json::Deserializer::from_str(document);
+    let value = child_of(document.trim_ascii_start(), &mut reader, first).map_err(|_| NotJson)?;
+    reader.end().map_err(|_| NotJson)?;
+    Ok(value.and_then(|value| rest.iter().try_fold(value, |value, token| child(value, token))))
 }
 
 /// The text of a string or a number: what an owner, a room or a name may be. `None` for anything else, and for a string
@@ -141,12 +155,19 @@ fn offset(document: &[u8], part: &str) -> usize {
 
 /// The member of an object, or the element of an array, that a pointer's token names.
 fn child<'d>(value: &'d RawValue, token: &str) -> Option<&'d RawValue> {
-    let raw = value.get();
-    let mut reader = serde_json::Deserializer::from_str(raw);
-    match raw.as_bytes().first()? {
-        b'{' => reader.deserialize_map(Member(token)).ok()?,
-        b'[' => reader.deserialize_seq(Element(array_index(token)?)).ok()?,
-        _ => None,
+    child_of(value.get(), &mut serde_json::Deserializer::from_str(value.get()), token).ok()?
+}
+
+/// The same, for the value that `text` begins with and `reader` reads next.
+fn child_of<'d>(
+    text: &str,
+    reader: &mut serde_json::Deserializer<serde_json::de::StrRead<'d>>,
+    token: &str,
+) -> serde_json::Result<Option<&'d RawValue>> {
+    match (text.as_bytes().first(), array_index(token)) {
+        (Some(b'{'), _) => reader.deserialize_map(Member(token)),
+        (Some(b'['), Some(index)) => reader.deserialize_seq(Element(index)),
+        _ => IgnoredAny::deserialize(reader).map(|_| None),
     }
 }
 
@@ -234,7 +255,8 @@ mod tests {
     use super::*;
 
     fn find<'d>(document: &'d str, pointer: &str) -> Option<&'d str> {
-        Pointer::parse(pointer).unwrap().find(parse(document.as_bytes())?).map(RawValue::get)
+        let found = super::find(document.as_bytes(), &Pointer::parse(pointer).unwrap());
+        found.ok().flatten().map(RawValue::get)
     }
 
     #[test]
@@ -259,7 +281,14 @@ mod tests {
         for (document, pointer, expected) in table {
             assert_eq!(find(document, pointer), expected, "{document} {pointer}");
         }
-        assert!(parse(b"\"\xff\"").is_none(), "invalid UTF-8 is not JSON");
+        let whole = Pointer::parse("").unwrap();
+        assert_eq!(super::find(b"\"\xff\"", &whole).map(|_| ()), Err(NotJson), "invalid UTF-8 is not JSON");
+        for document in ["", "{", "[1", "{} {}", "nul", r#"{"a" 1}"#, r#"{"a":1,}"#] {
+            for pointer in ["", "/a", "/0", "/a/b"] {
+                let pointer = Pointer::parse(pointer).unwrap();
+                assert_eq!(super::find(document.as_bytes(), &pointer).map(|_| ()), Err(NotJson), "{document}");
+            }
+        }
     }
 
     #[test]
@@ -282,7 +311,7 @@ mod tests {
             ("[1]", None),
         ];
         for (raw, expected) in table {
-            assert_eq!(text(parse(raw.as_bytes()).unwrap()).as_deref(), expected, "{raw}");
+            assert_eq!(text(serde_json::from_str(raw).unwrap()).as_deref(), expected, "{raw}");
         }
     }
 
@@ -303,8 +332,8 @@ mod tests {
         for (document, unwanted, expected) in table {
             let wrapped = format!(" {{\"n\": 1.50, \"a\":{document} , \"z\":0}}\n");
             let array = find(&wrapped, "/a").unwrap();
-            let value = Pointer::parse("/a").unwrap().find(parse(wrapped.as_bytes()).unwrap()).unwrap();
             assert_eq!(array, document);
+            let value = super::find(wrapped.as_bytes(), &Pointer::parse("/a").unwrap()).unwrap().unwrap();
             let cut = cut(wrapped.as_bytes(), value, |element| element.get() == unwanted);
             let expected = expected.map(|e| format!(" {{\"n\": 1.50, \"a\":{e} , \"z\":0}}\n"));
             assert_eq!(cut.map(|c| String::from_utf8(c.document).unwrap()), expected, "{document} less {unwanted}");

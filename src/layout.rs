@@ -325,9 +325,11 @@ fn read_key(key: &str, owner: Option<&serde_json::Value>, names: &mut Placeholde
 fn read_member(key: &str, member: &str, names: &mut Placeholders) -> Result<(Template, What), Cause> {
     let key = template("members", key, names)?;
     let member = template("member", member, names)?;
+    // With both, the one that the key leaves open says whose member it is.
     let named = match (member.has(Placeholder::USER), member.has(Placeholder::SOCKET)) {
-        (true, _) => Named::User,
-        (false, true) => Named::Socket,
+        (true, true) if key.has(Placeholder::SOCKET) => Named::User,
+        (_, true) => Named::Socket,
+        (true, false) => Named::User,
         (false, false) => return other("`member` must hold {userId} or {socketId}"),
     };
     let stray = member.placeholders().iter().find(|p| **p != named.placeholder() && !key.has(**p));
@@ -414,6 +416,8 @@ mod tests {
             (r#"{"members":"of:{socketId}","member":"{userId}"}"#, Reach::ByValue),
             (r#"{"members":"room:{roomId}","member":"{roomId}/{userId}"}"#, Reach::ByValue),
             (r#"{"members":"room:{roomId}:{userId}","member":"{socketId}"}"#, Reach::ByName),
+            (r#"{"members":"of:{userId}","member":"{socketId}@{userId}"}"#, Reach::Direct),
+            (r#"{"members":"of:{socketId}","member":"{socketId}@{userId}"}"#, Reach::ByValue),
             (r#"{"entries":"rooms","array":"","owner":""}"#, Reach::Direct),
         ];
         for (text, expected) in table {
@@ -442,9 +446,10 @@ mod tests {
             (r#"{"key":"a:{userId"}"#, "`key`: '{' without '}'"),
             (r#"{"key":"a:{userId}","member":"x"}"#, "a trace is either"),
             (r#"{"members":"a"}"#, "a trace is either"),
-            (r#"{}"#, "a trace is either"),
+            ("{}", "a trace is either"),
             (r#"{"members":"a","member":"x"}"#, "must hold {userId} or {socketId}"),
             (r#"{"members":"a","member":"{userId}:{roomId}"}"#, "`member` holds {roomId}, which its key does not"),
+            (r#"{"members":"a","member":"{userId}:{socketId}"}"#, "`member` holds {userId}, which its key does not"),
             (r#"{"members":"a","member":"{socketId}"}"#, "nothing says which sockets a user has"),
             (r#"{"entries":"a","array":"x","owner":"/u"}"#, "`array`: a JSON pointer must be empty or begin with '/'"),
             (r#"{"entries":"a","array":"/x","owner":{"field":"u"}}"#, "must be a JSON pointer"),

@@ -40,27 +40,29 @@ pub mod template;
 pub mod upkeep;
 pub mod watcher;
 
-use engine::{
-    commands::{NotRegistered, register},
-    server::Server,
-};
-
-fn commands(server: &Server) -> Result<(), NotRegistered> {
-    register::<command::Logout<'_>>(server)?;
-    register::<command::Inspect>(server)?;
-    register::<command::ShowLayout>(server)?;
-    register::<command::Help>(server)
-}
-
 // Outside a server there is no allocator and nobody to load the module.
 #[cfg(not(test))]
 mod entry {
     use redis_module::{Context, RedisString, Status, alloc::RedisAlloc, redis_module};
 
-    use crate::engine::load;
+    use crate::{
+        command::{Help, Inspect, Logout, ShowLayout},
+        engine::{
+            commands::{NotRegistered, register},
+            load,
+            server::Server,
+        },
+    };
+
+    fn commands(server: &Server) -> Result<(), NotRegistered> {
+        register::<Logout<'_>>(server)?;
+        register::<Inspect>(server)?;
+        register::<ShowLayout>(server)?;
+        register::<Help>(server)
+    }
 
     fn init(context: &Context, arguments: &[RedisString]) -> Status {
-        load::load(context, arguments, crate::commands)
+        load::load(context, arguments, commands)
     }
 
     fn deinit(context: &Context) -> Status {

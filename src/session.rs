@@ -5,24 +5,25 @@ use std::time::{Duration, Instant};
 use crate::{
     engine::server::{Name, Server},
     faults,
-    index::Subject,
-    journal,
-    plan::{self, Checked, Plan, Removed, Scope},
+    index::{PlaceRef, Subject},
+    journal::{self, Level},
+    layout::{Reach, What},
+    plan::{self, Checked, Detail, Plan, Removed, Scope},
     state, upkeep,
 };
 
 /// Every trace of the user in the selected database at this instant.
-pub fn plan(server: &Server, user: &[u8]) -> Plan<Name> {
+pub fn plan(server: &Server, user: &[u8], detail: Detail) -> Plan<Name> {
     upkeep::catch_up(server);
     faults::point("plan", user);
     let layout = state::with(|state| state.layout.clone());
     let database = server.database();
     let places = |subject, id: &[u8]| state::with(|state| state.databases[database].index.places(subject, id));
-    let plan = plan::find(server, &layout, &places, user);
+    let plan = plan::find(server, &layout, &places, user, detail);
     state::with(|state| {
         state.metrics.mistyped += plan.mistyped;
         let index = &mut state.databases[database].index;
-        plan.stale.iter().for_each(|(subject, id, place)| index.remove(*subject, id, place));
+        plan.stale.iter().for_each(|(subject, id, place)| index.remove(*subject, id, place.borrowed()));
     });
     plan
 }
@@ -40,62 +41,47 @@ pub struct Occasion<'a> {
 
 /// Removes what was planned, and tells the log and INFO.
 pub fn log_out(server: &Server, checked: &Checked<Name>, occasion: Occasion<'_>) -> Removed {
-    if checked.plan().removed() == 0 {
-        return Removed::default();
-    }
     let user = &checked.plan().user;
-    let is_logged = state::with(|state| state.journal.admits(Instant::now(), 3).then_some(state.log_level));
-    let log = |line: &str| {
-        if let Some(level) = is_logged {
-            server.log(level.name(), line);
-        }
-    };
-    log("=== USER LOGOUT DETECTED ===");
-    log(&format!(
-        "=== CLEANING UP USER LOGOUT === user={} reason={}",
-        journal::printable(user),
-        journal::printable(occasion.reason)
-    ));
     if occasion.scope == Scope::User {
         forget(server, checked.plan());
     }
     faults::point("apply", user);
     let removed = checked.apply(server);
-    let took = occasion.began.elapsed();
-    count(removed, took);
-    log(&format!(
-        "SUCCESS: User logout cleanup completed user={} keys={} members={} entries={} usec={}",
-        journal::printable(user),
-        removed.keys,
-        removed.members,
-        removed.entries,
-        took.as_micros()
-    ));
-    if is_logged.is_none() {
-        crate::engine::watching::wake(server);
+    if removed.total() > 0 {
+        let took = occasion.began.elapsed();
+        let level = state::with(|state| {
+            state.metrics.count(removed, took);
+            state.journal.admits(Instant::now(), 3).then_some(state.log_level)
+        });
+        if let Some(level) = level {
+            write_lines(server, level, user, &occasion, removed, took);
+        }
+        faults::point("applied", user);
     }
-    faults::point("applied", user);
     removed
 }
 
+fn write_lines(server: &Server, level: Level, user: &[u8], occasion: &Occasion<'_>, removed: Removed, took: Duration) {
+    let user = journal::printable(user);
+    let reason = journal::printable(occasion.reason);
+    let Removed { keys, members, entries } = removed;
+    let counts = format!("keys={keys} members={members} entries={entries} usec={}", took.as_micros());
+    server.log(level.name(), "=== USER LOGOUT DETECTED ===");
+    server.log(level.name(), &format!("=== CLEANING UP USER LOGOUT === user={user} reason={reason}"));
+    server.log(level.name(), &format!("SUCCESS: User logout cleanup completed user={user} {counts}"));
+}
+
 /// What the index knows of the user is about to be gone. Before the first change, not after the last: what somebody adds
-/// meanwhile must stay known.
+/// meanwhile must stay known. A collection whose name holds the user may stay, with members that are nobody's yet.
 fn forget(server: &Server, plan: &Plan<Name>) {
     let database = server.database();
     state::with(|state| {
-        let index = &mut state.databases[database].index;
-        index.forget(Subject::User, &plan.user);
-        plan.sockets.iter().for_each(|socket| index.forget(Subject::Socket, &socket.id));
-    });
-}
-
-fn count(removed: Removed, took: Duration) {
-    state::with(|state| {
-        let metrics = &mut state.metrics;
-        metrics.logouts += 1;
-        metrics.removed.keys += removed.keys;
-        metrics.removed.members += removed.members;
-        metrics.removed.entries += removed.entries;
-        metrics.slowest = metrics.slowest.max(took);
+        let (index, traces) = (&mut state.databases[database].index, &state.layout.traces);
+        let stays = |place: PlaceRef<'_>| {
+            let trace = &traces[place.trace()];
+            trace.reach == Reach::ByName && matches!(trace.what, What::Member { .. })
+        };
+        index.retain(Subject::User, &plan.user, stays);
+        plan.sockets.iter().for_each(|socket| index.retain(Subject::Socket, &socket.id, |_| false));
     });
 }

@@ -1,6 +1,9 @@
 //! What the module keeps between calls.
 
-use std::{rc::Rc, time::Duration};
+use std::{
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use crate::{
     engine::{
@@ -27,14 +30,18 @@ pub struct State {
     pub unread: Vec<Name>,
     /// Keys that may change without being named again: read before every use.
     pub restless: Vec<Name>,
+    /// Something may have changed any key.
+    pub distrusts: bool,
+    /// Clients that wait to write a key that they named before the module was loaded.
+    pub waiting: Vec<u64>,
     /// Keys that open transactions have queued.
     pub transactions: Transactions<Name>,
     /// Subjects that got so many places that it is time to look which are still right.
     pub crowding: Vec<(usize, Subject, Vec<u8>)>,
-    /// The walk that looks which places are still right, if it is under way: its database and shard.
-    pub tidying: Option<(usize, usize)>,
-    /// Places added since that walk began last.
-    pub added: usize,
+    /// Where the walk is that looks which places are still right: its database and shard.
+    pub tidying: (usize, usize),
+    /// When it goes on.
+    pub tidy_at: Instant,
     /// While clients are paused their commands are seen long before they run. So many ticks without a pause are needed
     /// before what was read counts as read.
     pub pause: u8,
@@ -86,6 +93,17 @@ pub struct Metrics {
     pub defects: u64,
 }
 
+impl Metrics {
+    /// Counts a logout that removed something.
+    pub fn count(&mut self, removed: Removed, took: Duration) {
+        self.logouts += 1;
+        self.removed.keys += removed.keys;
+        self.removed.members += removed.members;
+        self.removed.entries += removed.entries;
+        self.slowest = self.slowest.max(took);
+    }
+}
+
 static STATE: MainThread<Option<State>> = MainThread::new(None);
 
 impl State {
@@ -97,10 +115,12 @@ impl State {
             databases: (0..databases).map(|_| Database::default()).collect(),
             unread: Vec::new(),
             restless: Vec::new(),
+            distrusts: false,
+            waiting: Vec::new(),
             transactions: Transactions::default(),
             crowding: Vec::new(),
-            tidying: None,
-            added: 0,
+            tidying: (0, 0),
+            tidy_at: Instant::now(),
             pause: 0,
             watches_events: false,
             is_awake: false,

@@ -351,7 +351,7 @@ mod tests {
             for number in 0..3_usize.pow(7) {
                 let digits = (0..7).map(|i| number / 3_usize.pow(i) % 3);
                 let name: Vec<u8> = digits.take_while(|d| *d < 3).map(|d| b"xyz"[d]).collect();
-                let name = &name[..1 + number % 7];
+                let name = &name[..=number % 7];
                 assert_eq!(bound(&template, name), oracle(&template.parts, name), "{text} against {name:?}");
                 if let Some(bindings) = template.matches(name) {
                     assert_eq!(template.render(&bindings), name, "{text}");

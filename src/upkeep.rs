@@ -17,10 +17,11 @@ use crate::{
         server::{Name, Server},
         watching,
     },
+    faults,
     index::{Index, SHARDS, Subject},
     plan::{self, Sighting},
     state::{self, Build, Database, State},
-    watcher::Executed,
+    watcher::{self, ANYBODY, Queued},
 };
 
 /// How long a slice of work may hold the server.
@@ -32,29 +33,39 @@ const MOST_UNREAD: usize = 256;
 /// From so many places on, a subject's places are looked at whenever their number has doubled.
 const CROWD: usize = 16;
 
-/// A database's places are looked at when so many were added, and a quarter more than there are.
-const FEW_ADDED: usize = 4096;
+/// When the next of [`SHARDS`] shards is looked at, if many of the last one's places were stale, and if few were.
+const TIDY_SOON: Duration = Duration::ZERO;
+const TIDY_LATER: Duration = Duration::from_secs(1);
 
 /// So many ticks after a pause, all commands that were held back have run.
 const TICKS_AFTER_PAUSE: u8 = 2;
 
-/// A command that is about to run, or be queued, may change this key.
-pub fn suspect(server: &Server, client: u64, name: Name, may_wait: bool) {
+/// A command that is about to run, or be queued, may change these keys.
+pub fn suspect(server: &Server, client: u64, names: Vec<Name>, may_wait: bool) {
+    // First what other commands have changed: these keys have not been written yet.
+    if state::with(|state| state.unread.len()) > MOST_UNREAD && !is_held_back(server) {
+        read_again(server, 2 * names.len().max(1));
+    }
     let is_overrun = state::with(|state| {
-        if may_wait && !state.restless.iter().any(|known| known.as_ref() == name.as_ref()) {
-            state.restless.push(name.clone());
+        for name in names {
+            if may_wait && !state.restless.iter().any(|known| known.as_ref() == name.as_ref()) {
+                state.restless.push(name.clone());
+            }
+            if state.watches_events || state.transactions.queue(client, &name) {
+                note(state, name);
+            }
         }
-        if state.transactions.queue(client, &name) {
-            note(state, name);
-        }
-        state.transactions.is_overrun() && !state.watches_events
+        state.transactions.is_overrun()
     });
     if is_overrun {
         watching::watch_events(server);
     }
-    if state::with(|state| state.unread.len()) > MOST_UNREAD && !is_held_back(server) {
-        read_again(server, 2);
-    }
+    watching::wake(server);
+}
+
+/// A command that is about to run, or be queued, may change any key.
+pub fn suspect_everything(server: &Server, client: u64) {
+    state::with(|state| state.distrusts |= state.transactions.queue_anything(client));
     watching::wake(server);
 }
 
@@ -71,29 +82,76 @@ fn note(state: &mut State, name: Name) {
     }
 }
 
+fn note_all(state: &mut State, queued: Queued<Name>) {
+    state.unread.extend(queued.keys);
+    state.distrusts |= queued.anything;
+}
+
 /// A client executes its transaction now.
 pub fn executes(server: &Server, client: u64) {
-    let is_out_of_step = state::with(|state| match state.transactions.execute(client) {
-        Executed::Keys(keys) => {
-            state.unread.extend(keys);
-            false
-        }
-        Executed::OutOfStep => !state.watches_events && !state.watcher.is_idle(),
+    let is_out_of_step = state::with(|state| {
+        let queued = state.transactions.execute(client);
+        let is_out_of_step = queued.is_err() && !state.watches_events;
+        note_all(state, queued.unwrap_or_default());
+        state.distrusts |= is_out_of_step;
+        is_out_of_step
     });
     if is_out_of_step {
         watching::watch_events(server);
-        rebuild_everything();
     }
     watching::wake(server);
+}
+
+/// A client drops its transaction.
+pub fn discards(server: &Server, client: u64) {
+    state::with(|state| {
+        let queued = state.transactions.discard(client);
+        note_all(state, queued);
+    });
+    watching::wake(server);
+}
+
+/// Learns of what clients began before the module could see it.
+pub fn meet_clients(server: &Server) {
+    for client in server.clients() {
+        state::with(|state| {
+            if client.has_transaction {
+                let id = if server.knows_clients() { client.id } else { ANYBODY };
+                state.transactions.begin(id);
+                state.transactions.queue_anything(id);
+            }
+            if client.is_blocked && watcher::may_wait(&client.command) {
+                state.waiting.push(client.id);
+            }
+        });
+    }
+}
+
+/// Builds anew what cannot be trusted: after a command that may have changed any key, and when a client goes on that
+/// waited already when the module was loaded.
+fn regain_trust(server: &Server) {
+    state::with(|state| {
+        let before = state.waiting.len();
+        state.waiting.retain(|client| server.is_blocked(*client));
+        state.distrusts |= state.waiting.len() < before;
+    });
+    if state::with(|state| state.distrusts) {
+        rebuild_everything();
+        let stays = is_held_back(server);
+        state::with(|state| state.distrusts = stays);
+    }
 }
 
 /// Makes the index of the selected database right and complete at this instant.
 pub fn catch_up(server: &Server) {
     let database = server.database();
+    regain_trust(server);
     if state::with(|state| !state.unread.is_empty() || !state.restless.is_empty()) {
         read_again(server, usize::MAX);
     }
-    build(server, database, None);
+    if !state::with(|state| matches!(state.databases[database].build, Build::Ready)) {
+        build(server, database, None);
+    }
     server.select(database);
 }
 
@@ -123,6 +181,7 @@ fn read_again(server: &Server, limit: usize) {
     let names: Vec<&Name> = names.iter().filter(|&name| seen.insert(name.as_ref())).collect();
     for database in (0..databases).filter(|database| server.select(*database) && server.size() > 0) {
         for name in &names {
+            faults::point("read", name.as_ref());
             add(database, plan::observe(server, &layout, name));
         }
     }
@@ -133,7 +192,6 @@ fn add(database: usize, observation: plan::Observation) {
         state.metrics.mistyped += observation.mistyped;
         for Sighting { subject, id, place } in observation.sightings {
             let Some(count) = state.databases[database].index.add(subject, &id, &place) else { continue };
-            state.added += 1;
             if count >= CROWD && count.is_power_of_two() {
                 state.crowding.push((database, subject, id));
             }
@@ -175,13 +233,14 @@ fn build(server: &Server, database: usize, deadline: Option<Instant>) -> bool {
     }
 }
 
-/// A slice of work between commands. `true` if there is more to do.
+/// A slice of work between commands. `true` if there is more to do soon.
 pub fn tick(server: &Server) -> bool {
     if is_held_back(server) {
         let is_paused = server.is_paused();
         state::with(|state| state.pause -= u8::from(!is_paused && state.pause > 0));
         return true;
     }
+    regain_trust(server);
     let deadline = Instant::now() + SLICE;
     while state::with(|state| !state.unread.is_empty()) {
         read_again(server, 16);
@@ -190,10 +249,17 @@ pub fn tick(server: &Server) -> bool {
         }
     }
     let databases = state::with(|state| state.databases.len());
-    (0..databases).any(|database| !build(server, database, Some(deadline)))
-        || look_at_crowds(server, deadline)
-        || tidy(server, deadline)
-        || report_left_out(server)
+    (0..databases).any(|database| !build(server, database, Some(deadline))) || look_at_crowds(server, deadline)
+}
+
+/// What is done now and then, a few times a second.
+pub fn cron(server: &Server) {
+    report_left_out(server);
+    // Looking a client up calls nothing back.
+    state::with(|state| state.transactions.retain(|client| server.has_client(client)));
+    if state::with(|state| state.unread.is_empty() && state.tidy_at <= Instant::now()) {
+        tidy(server);
+    }
 }
 
 /// Looks at subjects whose places have doubled.
@@ -207,38 +273,26 @@ fn look_at_crowds(server: &Server, deadline: Instant) -> bool {
     false
 }
 
-/// Looks at all places of all databases, shard by shard, once enough was added since the last time.
-fn tidy(server: &Server, deadline: Instant) -> bool {
-    let places = |state: &State| state.databases.iter().map(|database| database.index.len()).sum::<usize>();
+/// Looks whether the places of one shard are still right. The walk goes on slowly as long as nearly all are, and faster
+/// while many are not, as the server's own cycle for expired keys does.
+fn tidy(server: &Server) {
+    let (database, shard) = state::with(|state| state.tidying);
+    let subjects = state::with(|state| state.databases[database].index.subjects(shard));
+    let before = state::with(|state| state.databases[database].index.len());
+    for (subject, id) in &subjects {
+        look(server, database, *subject, id);
+    }
     state::with(|state| {
-        if state.tidying.is_none() && state.added > FEW_ADDED + places(state) / 4 {
-            (state.tidying, state.added) = (Some((0, 0)), 0);
+        let stale = before - state.databases[database].index.len().min(before);
+        state.tidy_at = Instant::now() + if stale * 4 > subjects.len() { TIDY_SOON } else { TIDY_LATER };
+        let is_over = shard + 1 == SHARDS || state.databases[database].index.is_empty();
+        state.tidying = if is_over { ((database + 1) % state.databases.len(), 0) } else { (database, shard + 1) };
+        // Databases without a place take no time.
+        let has_next = state.databases.iter().any(|database| !database.index.is_empty());
+        while has_next && state.databases[state.tidying.0].index.is_empty() {
+            state.tidying = ((state.tidying.0 + 1) % state.databases.len(), 0);
         }
     });
-    while let Some((database, shard)) = state::with(|state| state.tidying) {
-        let subjects = state::with(|state| state.databases[database].index.subjects(shard));
-        for (subject, id) in subjects {
-            look(server, database, subject, &id);
-        }
-        state::with(|state| {
-            let next = if shard + 1 < SHARDS && !state.databases[database].index.is_empty() {
-                Some((database, shard + 1))
-            } else {
-                Some((database + 1, 0)).filter(|(database, _)| *database < state.databases.len())
-            };
-            state.tidying = next;
-        });
-        if Instant::now() >= deadline {
-            return true;
-        }
-    }
-    forget_gone_clients(server);
-    false
-}
-
-fn forget_gone_clients(server: &Server) {
-    // Looking a client up calls nothing back.
-    state::with(|state| state.transactions.retain(|client| server.has_client(client)));
 }
 
 /// Forgets the places of a subject where there is nothing any more.
@@ -246,21 +300,19 @@ fn look(server: &Server, database: usize, subject: Subject, id: &[u8]) {
     let (layout, places) =
         state::with(|state| (state.layout.clone(), state.databases[database].index.places(subject, id)));
     server.select(database);
-    for place in places {
-        if !plan::still_there(server, &layout, subject, id, &place) {
-            state::with(|state| state.databases[database].index.remove(subject, id, &place));
+    for place in places.iter() {
+        if !plan::still_there(server, &layout, subject, id, place) {
+            state::with(|state| state.databases[database].index.remove(subject, id, place));
         }
     }
 }
 
 /// Reports lines that the log was spared.
-fn report_left_out(server: &Server) -> bool {
-    let (left_out, owes, level) =
-        state::with(|state| (state.journal.take_left_out(Instant::now()), state.journal.owes(), state.log_level));
+fn report_left_out(server: &Server) {
+    let (left_out, level) = state::with(|state| (state.journal.take_left_out(Instant::now()), state.log_level));
     if let Some(lines) = left_out {
         server.log(level.name(), &format!("{lines} more lines about logouts were left out in one second"));
     }
-    owes
 }
 
 /// Forgets what is known and builds it anew: the data was replaced as a whole, or a defect may have spoilt the index.
@@ -268,9 +320,14 @@ pub fn rebuild_everything() {
     state::try_with(|state| {
         state.databases.iter_mut().for_each(|database| *database = Database::default());
         state.crowding.clear();
-        state.tidying = None;
     });
     watching::wake_from_background();
+}
+
+/// A defect was caught.
+pub fn recover() {
+    state::try_with(|state| state.metrics.defects += 1);
+    rebuild_everything();
 }
 
 /// A database was emptied; `None`: all were.

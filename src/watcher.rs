@@ -75,23 +75,19 @@ pub fn meaning(command: &[u8]) -> Meaning {
     }
 }
 
-/// Commands that add nothing to a key that they name: they read it, take from it, or change its time to live.
-const HARMLESS: [&str; 72] = [
+/// Commands that add nothing to a key that they name: they read it, or take from it.
+const HARMLESS: [&str; 64] = [
     "bitcount",
     "bitpos",
     "del",
     "dump",
     "exists",
-    "expire",
-    "expireat",
-    "expiretime",
     "geodist",
     "geohash",
     "geopos",
     "get",
     "getbit",
     "getdel",
-    "getex",
     "getrange",
     "hdel",
     "hexists",
@@ -114,10 +110,6 @@ const HARMLESS: [&str; 72] = [
     "memory",
     "mget",
     "object",
-    "persist",
-    "pexpire",
-    "pexpireat",
-    "pexpiretime",
     "ping",
     "pttl",
     "publish",
@@ -151,10 +143,16 @@ const HARMLESS: [&str; 72] = [
     "zscore",
 ];
 
+/// Commands that change a key's time to live alone. They are harmless where the key is deleted when that time is over; on
+/// a replica it lives on, unseen, until its master says so, and such a command can bring it back.
+const TIMES_TO_LIVE: [&str; 8] =
+    ["expire", "expireat", "expiretime", "getex", "persist", "pexpire", "pexpireat", "pexpiretime"];
+
 /// Whether the command is known to add nothing to keys. Asked only when an argument looks like such a key.
-pub fn is_harmless(command: &[u8]) -> bool {
+pub fn is_harmless(command: &[u8], on_replica: bool) -> bool {
     let Ok(name) = std::str::from_utf8(command) else { return false };
-    HARMLESS.binary_search(&&*name.to_ascii_lowercase()).is_ok()
+    let name = &*name.to_ascii_lowercase();
+    HARMLESS.binary_search(&name).is_ok() || (!on_replica && TIMES_TO_LIVE.contains(&name))
 }
 
 /// Commands that may wait, and then write a key that they named long before, when another command lets them go on.
@@ -169,26 +167,30 @@ const MOST_QUEUED: usize = 4096;
 ///
 /// Servers from 7.2 on say which client sends a command; 7.0 does not. There, all clients are taken for one that may
 /// have several transactions open: a key stays queued until none is. That can fail only if a client sends `EXEC` without
-/// `MULTI` while another has a transaction open, and is noticed when that one executes: see [`Executed::OutOfStep`].
+/// `MULTI` while another has a transaction open, and is noticed when that one executes: see [`OutOfStep`].
 #[derive(Debug)]
 pub struct Transactions<K> {
     open: HashMap<u64, Queue<K>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Queue<K> {
     transactions: usize,
-    keys: Vec<K>,
+    queued: Queued<K>,
 }
 
-/// What an `EXEC` may have changed.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Executed<K> {
-    /// These keys, and perhaps others that were not queued by a transaction known to be open.
-    Keys(Vec<K>),
-    /// Not known: more was executed than was queued.
-    OutOfStep,
+/// What transactions may change when they execute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queued<K> {
+    /// These keys.
+    pub keys: Vec<K>,
+    /// And any others.
+    pub anything: bool,
 }
+
+/// More was executed than was known to be open.
+#[derive(Debug, PartialEq, Eq)]
+pub struct OutOfStep;
 
 /// Stands for a client that the server does not identify.
 pub const ANYBODY: u64 = 0;
@@ -199,48 +201,65 @@ impl<K> Default for Transactions<K> {
     }
 }
 
+impl<K> Default for Queued<K> {
+    fn default() -> Self {
+        Self { keys: Vec::new(), anything: false }
+    }
+}
+
 impl<K: Clone> Transactions<K> {
     /// The client opens a transaction.
     pub fn begin(&mut self, client: u64) {
-        let queue = self.open.entry(client).or_insert(Queue { transactions: 0, keys: Vec::new() });
+        let queue = self.open.entry(client).or_insert(Queue { transactions: 0, queued: Queued::default() });
         queue.transactions = if client == ANYBODY { queue.transactions + 1 } else { 1 };
     }
 
     /// Queues a key if the client may have a transaction open, and says whether the command may run at once.
     pub fn queue(&mut self, client: u64, key: &K) -> bool {
+        self.add(client, |queued| queued.keys.push(key.clone()))
+    }
+
+    /// The same for a command that may change any key.
+    pub fn queue_anything(&mut self, client: u64) -> bool {
+        self.add(client, |queued| queued.anything = true)
+    }
+
+    fn add(&mut self, client: u64, add: impl FnOnce(&mut Queued<K>)) -> bool {
         let queue = self.open.get_mut(&client);
-        let is_queued = queue.map(|queue| queue.keys.push(key.clone())).is_some();
+        let is_queued = queue.map(|queue| add(&mut queue.queued)).is_some();
         !is_queued || client == ANYBODY
     }
 
     /// The client executes its transaction.
-    pub fn execute(&mut self, client: u64) -> Executed<K> {
+    ///
+    /// # Errors
+    /// [`OutOfStep`] if clients cannot be told apart and none is known to have one open.
+    pub fn execute(&mut self, client: u64) -> Result<Queued<K>, OutOfStep> {
         match self.end(client) {
-            Some(keys) => Executed::Keys(keys),
-            None if client == ANYBODY => Executed::OutOfStep,
-            None => Executed::Keys(Vec::new()),
+            None if client == ANYBODY => Err(OutOfStep),
+            queued => Ok(queued.unwrap_or_default()),
         }
     }
 
     /// The client drops its transaction. With clients that cannot be told apart nothing is dropped.
-    pub fn discard(&mut self, client: u64) -> Vec<K> {
-        let keys = self.end(client).unwrap_or_default();
-        if client == ANYBODY { keys } else { Vec::new() }
+    pub fn discard(&mut self, client: u64) -> Queued<K> {
+        let queued = self.end(client).unwrap_or_default();
+        if client == ANYBODY { queued } else { Queued::default() }
     }
 
-    /// The keys of a transaction that ends; as long as others may be open, they stay queued too.
-    fn end(&mut self, client: u64) -> Option<Vec<K>> {
+    /// What a transaction that ends has queued; as long as others may be open, it stays queued too.
+    fn end(&mut self, client: u64) -> Option<Queued<K>> {
         let queue = self.open.get_mut(&client)?;
         queue.transactions -= 1;
         if queue.transactions > 0 {
-            return Some(queue.keys.clone());
+            return Some(queue.queued.clone());
         }
-        self.open.remove(&client).map(|queue| queue.keys)
+        self.open.remove(&client).map(|queue| queue.queued)
     }
 
     /// Whether clients that cannot be told apart have queued more than can be kept.
     pub fn is_overrun(&self) -> bool {
-        self.open.get(&ANYBODY).is_some_and(|queue| queue.keys.len() > MOST_QUEUED)
+        self.open.get(&ANYBODY).is_some_and(|queue| queue.queued.keys.len() > MOST_QUEUED)
     }
 
     /// Forgets clients that are gone; `is_there` says which are not.
@@ -276,11 +295,14 @@ mod tests {
     #[test]
     fn the_table_of_harmless_commands_can_be_searched() {
         assert!(HARMLESS.is_sorted());
-        assert!(is_harmless(b"get") && is_harmless(b"GET") && is_harmless(b"ZScore") && is_harmless(b"bitcount"));
-        for command in ["set", "rename", "copy", "eval", "unheard.of", "\u{e9}", "", "hset", "smove", "restore"] {
-            assert!(!is_harmless(command.as_bytes()), "{command}");
+        for command in ["get", "GET", "ZScore", "bitcount"] {
+            assert!(is_harmless(command.as_bytes(), true), "{command}");
         }
-        assert!(!is_harmless(b"\xff"));
+        assert!(is_harmless(b"PERSIST", false) && !is_harmless(b"PERSIST", true));
+        for command in ["set", "rename", "copy", "eval", "unheard.of", "\u{e9}", "", "hset", "smove", "restore"] {
+            assert!(!is_harmless(command.as_bytes(), false), "{command}");
+        }
+        assert!(!is_harmless(b"\xff", false));
     }
 
     #[test]
@@ -301,12 +323,13 @@ mod tests {
         transactions.begin(7);
         assert!(!transactions.queue(7, &"a"));
         assert!(transactions.queue(8, &"b"));
-        assert_eq!(transactions.execute(8), Executed::Keys(vec![]), "EXEC without MULTI");
-        assert_eq!(transactions.execute(7), Executed::Keys(vec!["a"]));
+        assert_eq!(transactions.execute(8), Ok(Queued::default()), "EXEC without MULTI");
+        assert!(!transactions.queue_anything(7) && transactions.queue_anything(8));
+        assert_eq!(transactions.execute(7), Ok(Queued { keys: vec!["a"], anything: true }));
         assert!(transactions.queue(7, &"c"));
         transactions.begin(7);
         assert!(!transactions.queue(7, &"d"));
-        assert_eq!(transactions.discard(7), Vec::<&str>::new());
+        assert_eq!(transactions.discard(7), Queued::default());
         transactions.begin(9);
         transactions.retain(|client| client != 9);
         assert!(transactions.is_empty());
@@ -320,11 +343,11 @@ mod tests {
         assert!(transactions.queue(ANYBODY, &1));
         transactions.begin(ANYBODY);
         assert!(transactions.queue(ANYBODY, &2));
-        assert_eq!(transactions.execute(ANYBODY), Executed::Keys(vec![1, 2]));
+        assert_eq!(transactions.execute(ANYBODY).map(|queued| queued.keys), Ok(vec![1, 2]));
         assert!(transactions.queue(ANYBODY, &3));
-        assert_eq!(transactions.discard(ANYBODY), vec![1, 2, 3], "another may have executed in its place");
+        assert_eq!(transactions.discard(ANYBODY).keys, vec![1, 2, 3], "another may have executed in its place");
         assert!(transactions.queue(ANYBODY, &4));
-        assert_eq!(transactions.execute(ANYBODY), Executed::OutOfStep);
+        assert_eq!(transactions.execute(ANYBODY), Err(OutOfStep));
         transactions.begin(ANYBODY);
         (0..=MOST_QUEUED).for_each(|key| assert!(transactions.queue(ANYBODY, &key)));
         assert!(transactions.is_overrun());

@@ -6,6 +6,7 @@ use crate::{
         server::Server,
     },
     error::Error,
+    plan::Detail,
     session,
 };
 
@@ -33,7 +34,7 @@ impl Command for Inspect {
         let mut arguments = Arguments::new(arguments);
         let user = arguments.user()?;
         arguments.finish()?;
-        let plan = session::plan(server, user);
+        let plan = session::plan(server, user, Detail::Facts);
         plan.check_shown(&server.caller())?;
         let Reply::Map(mut fields) = traces::map(&plan) else { return Err(Error::Defect) };
         fields.push(("live", Reply::Integer(plan.live.into())));

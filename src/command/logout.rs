@@ -8,7 +8,7 @@ use crate::{
         server::Server,
     },
     error::Error,
-    plan::Scope,
+    plan::{Detail, Scope},
     session::{self, Occasion},
 };
 
@@ -47,12 +47,12 @@ impl Command for Logout<'_> {
     fn run(server: &Server, arguments: &[&[u8]]) -> Result<Reply, Error> {
         let began = Instant::now();
         let logout = Logout::parse(arguments)?;
-        let plan = session::plan(server, logout.user);
+        let plan = session::plan(server, logout.user, logout.detail());
         let (plan, scope) = match logout.socket {
             Some(socket) => plan.only_socket(socket),
             None => (plan, Scope::User),
         };
-        let checked = plan.check(&server.caller(), logout.with_traces)?;
+        let checked = plan.check(server, &server.caller(), logout.with_traces)?;
         let occasion = Occasion { scope, reason: logout.reason.unwrap_or(b"logout"), began };
         let removed = session::log_out(server, &checked, occasion);
         Ok(if logout.with_traces {
@@ -64,6 +64,11 @@ impl Command for Logout<'_> {
 }
 
 impl<'a> Logout<'a> {
+    /// One device needs to know about the others, and a reply that shows traces about them.
+    fn detail(&self) -> Detail {
+        if self.socket.is_some() || self.with_traces { Detail::Facts } else { Detail::Names }
+    }
+
     fn parse(arguments: &'a [&'a [u8]]) -> Result<Self, Error> {
         let mut arguments = Arguments::new(arguments);
         let user = arguments.user()?;

@@ -8,7 +8,7 @@ use std::{
     panic::{self, AssertUnwindSafe},
 };
 
-use super::server::log;
+use super::{server::log, watching};
 use crate::upkeep;
 
 thread_local! {
@@ -41,8 +41,10 @@ pub(super) fn guard<R>(doing: &str, work: impl FnOnce() -> R) -> Option<R> {
          Please report this line with what led to it: {note}",
         env!("CARGO_PKG_VERSION")
     );
-    log(std::ptr::null_mut(), c"warning", &line);
+    // While the module loads there is no context of its own; the server takes none at all.
+    let ctx = watching::background().map_or(std::ptr::null_mut(), |server| server.ctx());
+    log(ctx, c"warning", &line);
     // A second defect, in throwing the state away, must not cross the border either.
-    let _ = panic::catch_unwind(upkeep::rebuild_everything);
+    let _ = panic::catch_unwind(upkeep::recover);
     None
 }

@@ -92,16 +92,16 @@ impl Call {
         if reply.kind() == raw::REDISMODULE_REPLY_ERROR { Err(Refused(None)) } else { Ok(reply) }
     }
 
-    /// Calls it, where it was checked before that nothing can refuse it; if the server does all the same, its log says so.
-    pub fn run_or_log(&self, server: &Server) {
-        if self.run(server).is_err() {
+    /// Calls it, where it was checked before that nothing can refuse it, and gives the integer it replies with, 0 if none;
+    /// if the server does refuse, its log says so.
+    pub fn run_or_log(&self, server: &Server) -> u64 {
+        let Ok(reply) = self.run(server) else {
             let command = self.command.to_string_lossy();
-            log(
-                server.ctx(),
-                c"warning",
-                &format!("the server refused {command}, which it had to take; please report this"),
-            );
-        }
+            let line = format!("the server refused {command}, which it had to take; please report this");
+            log(server.ctx(), c"warning", &line);
+            return 0;
+        };
+        reply.integer().and_then(|integer| u64::try_from(integer).ok()).unwrap_or_default()
     }
 }
 
@@ -126,17 +126,25 @@ impl Reply {
     /// What commands that look for one thing say: neither null nor the integer 0. (`LPOS` answers 0 for the first
     /// element, so a command whose integers are positions is asked by [`Reply::is_null`].)
     pub fn is_found(&self) -> bool {
-        match self.kind() {
-            raw::REDISMODULE_REPLY_NULL => false,
-            // SAFETY: the reply is valid and an integer.
-            raw::REDISMODULE_REPLY_INTEGER => unsafe { api!(RedisModule_CallReplyInteger(self.0.as_ptr())) != 0 },
-            _ => true,
-        }
+        !self.is_null() && self.integer() != Some(0)
+    }
+
+    /// The integer that it is, if it is one.
+    pub fn integer(&self) -> Option<i64> {
+        let is_integer = self.kind() == raw::REDISMODULE_REPLY_INTEGER;
+        // SAFETY: the reply is valid and an integer.
+        is_integer.then(|| unsafe { api!(RedisModule_CallReplyInteger(self.0.as_ptr())) })
     }
 
     /// Whether it is null.
     pub fn is_null(&self) -> bool {
         self.kind() == raw::REDISMODULE_REPLY_NULL
+    }
+
+    /// The bytes of a string.
+    pub fn text(&self) -> Vec<u8> {
+        // SAFETY: the reply is valid.
+        unsafe { text(self.0.as_ptr()) }
     }
 
     /// The strings of an array.

@@ -22,6 +22,7 @@ pub(crate) struct Double {
     expired: RefCell<BTreeSet<Vec<u8>>>,
     forbidden: RefCell<Vec<(Vec<u8>, Access)>>,
     commands: RefCell<Vec<String>>,
+    elsewhere: RefCell<BTreeSet<Vec<u8>>>,
 }
 
 impl Double {
@@ -41,6 +42,13 @@ impl Double {
     /// Lets the key's time to live pass; it stays in memory.
     pub(crate) fn expire(self, name: &str) -> Self {
         self.expired.borrow_mut().insert(name.into());
+        self
+    }
+
+    /// Lets another node of the cluster serve the key.
+    pub(crate) fn elsewhere(self, name: &str) -> Self {
+        self.elsewhere.borrow_mut().insert(name.into());
+        self.keys.borrow_mut().remove(name.as_bytes());
         self
     }
 
@@ -74,6 +82,10 @@ impl Keyspace for Double {
 
     fn open(&self, name: &Vec<u8>) -> Option<Value> {
         if self.expired.borrow().contains(name) { None } else { self.keys.borrow().get(name).cloned() }
+    }
+
+    fn serves(&self, name: &Vec<u8>) -> bool {
+        !self.elsewhere.borrow().contains(name)
     }
 
     fn contains(&self, name: &Vec<u8>, kind: Kind, member: &[u8]) -> bool {
@@ -123,23 +135,33 @@ impl Key for Value {
 }
 
 impl Store for Double {
-    fn unlink(&self, names: &[&Vec<u8>]) {
-        for name in names {
-            self.keys.borrow_mut().remove(*name).expect("only keys that exist are unlinked");
+    fn unlink(&self, names: &[&Vec<u8>]) -> u64 {
+        let gone: Vec<String> = names
+            .iter()
+            .filter(|name| self.open(name).is_some())
+            .filter(|name| self.keys.borrow_mut().remove(**name).is_some())
+            .map(|name| text(name))
+            .collect();
+        if !gone.is_empty() {
+            self.commands.borrow_mut().push(format!("UNLINK {}", gone.join(" ")));
         }
-        let names: Vec<String> = names.iter().map(|name| text(name)).collect();
-        self.commands.borrow_mut().push(format!("UNLINK {}", names.join(" ")));
+        gone.len() as u64
     }
 
-    fn remove_members(&self, name: &Vec<u8>, kind: Kind, members: &[&[u8]]) {
+    fn remove_members(&self, name: &Vec<u8>, kind: Kind, members: &[&[u8]]) -> u64 {
         let mut keys = self.keys.borrow_mut();
+        let known = keys.get(name).map(Key::members).unwrap_or_default();
         match keys.get_mut(name) {
             Some(Value::Members(_, known)) => known.retain(|member| !members.contains(&&**member)),
             Some(Value::Hash(fields)) => fields.retain(|field, _| !members.contains(&&**field)),
             other => panic!("no collection: {other:?}"),
         }
-        let members: Vec<String> = members.iter().map(|member| text(member)).collect();
-        self.commands.borrow_mut().push(format!("{kind:?} {} less {}", text(name), members.join(" ")));
+        let gone: Vec<String> =
+            members.iter().filter(|member| known.iter().any(|k| k == *member)).map(|member| text(member)).collect();
+        if !gone.is_empty() {
+            self.commands.borrow_mut().push(format!("{kind:?} {} less {}", text(name), gone.join(" ")));
+        }
+        gone.len() as u64
     }
 
     fn replace(&self, name: &Vec<u8>, value: &[u8]) {

@@ -10,7 +10,7 @@ use redis_module::{Context, RedisString, Status, raw};
 
 use super::{
     border,
-    call::Call,
+    call::{Argument, Call},
     commands::NotRegistered,
     server::{OK, Server, api, log},
     watching,
@@ -57,10 +57,10 @@ impl fmt::Display for LoadError {
             }
             Self::MissingCommand(name) => write!(
                 f,
-                "the server has no command {}, which a logout needs; remove its rename-command from the configuration",
+                "the server has no command {}, which the module needs; remove its rename-command from the configuration",
                 name.to_string_lossy()
             ),
-            Self::TooOld => write!(f, "the server is too old; redis-session needs Redis 7.0, Valkey 7.2 or newer"),
+            Self::TooOld => write!(f, "the server is too old; redis-session needs Redis 7.0, Valkey, or newer"),
             Self::Refused(what) => write!(f, "the server refused {what}"),
         }
     }
@@ -102,15 +102,19 @@ fn start(
     register: fn(&Server) -> Result<(), NotRegistered>,
 ) -> Result<(), LoadError> {
     require_functions()?;
-    let options = Options::parse(arguments.iter().map(|argument| argument.as_slice())).map_err(LoadError::Options)?;
-    let layout = read_layout(options.layout.as_deref())?;
+    let arguments = Options::parse(arguments.iter().map(|argument| argument.as_slice())).map_err(LoadError::Options)?;
+    let layout = read_layout(arguments.layout.as_deref())?;
     require_commands(server)?;
+    // A key that is opened to be deleted, and is not there, must not count as modified.
+    let options = c_int::try_from(raw::REDISMODULE_OPTION_NO_IMPLICIT_SIGNAL_MODIFIED).unwrap_or_default();
+    // SAFETY: the context is that of OnLoad.
+    unsafe { api!(RedisModule_SetModuleOptions(server.ctx(), options)) };
     let databases = (0..usize::MAX).take_while(|database| server.select(*database)).count();
     server.select(0);
     let name = layout.name.clone();
-    state::set(Some(State::new(layout, databases, options.log_level)));
+    state::set(Some(State::new(layout, databases, arguments.log_level)));
     register(server).map_err(LoadError::Command)?;
-    register_options(server, options.log_level)?;
+    register_options(server, arguments.log_level)?;
     // SAFETY: the context is that of OnLoad; the callback lives as long as the module is loaded.
     if unsafe { api!(RedisModule_RegisterInfoFunc(server.ctx(), Some(on_info))) } != OK {
         return Err(LoadError::Refused("the INFO section"));
@@ -123,7 +127,7 @@ fn start(
 }
 
 fn read_layout(path: Option<&str>) -> Result<Layout, LoadError> {
-    let Some(path) = path else { return Ok(Layout::easyshare()) };
+    let Some(path) = path.filter(|path| *path != "easyshare") else { return Ok(Layout::easyshare()) };
     let text = std::fs::read_to_string(path).map_err(|error| LoadError::Unreadable(path.to_owned(), error))?;
     Layout::parse(&text).map_err(|error| LoadError::Layout(path.to_owned(), error))
 }
@@ -156,9 +160,20 @@ fn require_commands(server: &Server) -> Result<(), LoadError> {
         c"HEXISTS",
         c"LPOS",
         c"LRANGE",
+        c"EXISTS",
     ];
-    let is_missing = |command| Call::new(command).run(server).is_err_and(|refused| refused.is_unknown_command());
-    commands.into_iter().find(|command| is_missing(command)).map_or(Ok(()), |name| Err(LoadError::MissingCommand(name)))
+    // By these the module follows transactions. With one argument too many they do nothing, as those above without any.
+    let transactions = [c"MULTI", c"EXEC", c"DISCARD"];
+    let surplus = |command| if transactions.contains(&command) { Some(Argument::Bytes(b"")) } else { None };
+    let is_missing = |command| {
+        let call = surplus(command).into_iter().fold(Call::new(command), Call::with);
+        call.run(server).is_err_and(|refused| refused.is_unknown_command())
+    };
+    commands
+        .into_iter()
+        .chain(transactions)
+        .find(|command| is_missing(command))
+        .map_or(Ok(()), |name| Err(LoadError::MissingCommand(name)))
 }
 
 fn register_options(server: &Server, log_level: Level) -> Result<(), LoadError> {

@@ -65,6 +65,9 @@ pub trait Keyspace {
     /// Opens a key; `None` if it does not exist.
     fn open(&self, name: &Self::Name) -> Option<Self::Key<'_>>;
 
+    /// Whether this node serves the key's slot; outside a cluster it serves all.
+    fn serves(&self, name: &Self::Name) -> bool;
+
     /// Whether the collection at the key, of type `kind`, holds the member. A cluster node that does not serve the key's
     /// slot says no.
     fn contains(&self, name: &Self::Name, kind: Kind, member: &[u8]) -> bool;
@@ -99,13 +102,15 @@ pub trait Key {
 }
 
 /// Changing a database. Nothing here is expected to fail: what could go wrong was checked before. Each change replicates
-/// itself as the plain command that its name says, and all changes of one command as one transaction.
+/// itself as the plain command that its name says, and all changes of one command as one transaction. What is not there
+/// is neither removed nor replicated nor counted.
 pub trait Store: Keyspace {
-    /// `UNLINK`.
-    fn unlink(&self, names: &[&Self::Name]);
+    /// `UNLINK`. Says how many of the keys there were.
+    fn unlink(&self, names: &[&Self::Name]) -> u64;
 
-    /// `SREM`, `ZREM`, `HDEL`, or `LREM` of every equal element, by the collection's type.
-    fn remove_members(&self, name: &Self::Name, kind: Kind, members: &[&[u8]]);
+    /// `SREM`, `ZREM`, `HDEL`, or `LREM` of every equal element, by the collection's type. Says how many of the members
+    /// there were.
+    fn remove_members(&self, name: &Self::Name, kind: Kind, members: &[&[u8]]) -> u64;
 
     /// `SET` with `KEEPTTL`.
     fn replace(&self, name: &Self::Name, value: &[u8]);

@@ -199,6 +199,12 @@ impl Keyspace for Server {
         NonNull::new(key.cast()).map(|key| OpenKey { key, server: self, name: name.clone() })
     }
 
+    fn serves(&self, name: &Name) -> bool {
+        // The module interface has no word for it, but a command with a key of another node's slot is refused.
+        !self.has_flag(raw::REDISMODULE_CTX_FLAGS_CLUSTER)
+            || Call::new(c"EXISTS").with(Argument::Name(name)).run(self).is_ok()
+    }
+
     fn contains(&self, name: &Name, kind: Kind, member: &[u8]) -> bool {
         let command = match kind {
             Kind::Set => c"SISMEMBER",
@@ -395,29 +401,69 @@ impl OpenKey<'_> {
     }
 }
 
-impl Store for Server {
-    fn unlink(&self, names: &[&Name]) {
-        let arguments = || names.iter().map(|name| Argument::Name(name));
-        // A cluster node takes only keys of one slot in a command.
-        if self.has_flag(raw::REDISMODULE_CTX_FLAGS_CLUSTER) {
-            arguments().for_each(|name| Call::new(c"UNLINK").with(name).replicated().run_or_log(self));
-        } else {
-            arguments().fold(Call::new(c"UNLINK"), Call::with).replicated().run_or_log(self);
+impl Server {
+    /// Deletes a key, letting a background thread free a large value. `false` if it does not exist.
+    fn unlink_one(&self, name: &Name) -> bool {
+        let mode = raw::REDISMODULE_WRITE | raw::REDISMODULE_OPEN_KEY_NOTOUCH;
+        // SAFETY: context and name are valid; the handle is closed once, and not used after. It may be null.
+        unsafe {
+            let key = api!(RedisModule_OpenKey(self.ctx(), name.raw(), c_int::try_from(mode).unwrap_or_default()));
+            let exists = isize::try_from(api!(RedisModule_KeyType(key.cast()))) != Ok(raw::REDISMODULE_KEYTYPE_EMPTY);
+            if exists {
+                api!(RedisModule_UnlinkKey(key.cast()));
+            }
+            api!(RedisModule_CloseKey(key.cast()));
+            exists
         }
     }
+}
 
-    fn remove_members(&self, name: &Name, kind: Kind, members: &[&[u8]]) {
+impl Store for Server {
+    /// By the low-level interface: a call of `UNLINK` would look every key up once more and take the names apart into a
+    /// command first. A key that is not there is not marked as modified.
+    fn unlink(&self, names: &[&Name]) -> u64 {
+        let gone: Vec<*mut raw::RedisModuleString> =
+            names.iter().filter(|name| self.unlink_one(name)).map(|name| name.raw()).collect();
+        for name in &gone {
+            // SAFETY: context and name are valid.
+            unsafe {
+                api!(RedisModule_SignalModifiedKey(self.ctx(), *name));
+                api!(RedisModule_NotifyKeyspaceEvent(
+                    self.ctx(),
+                    raw::REDISMODULE_NOTIFY_GENERIC,
+                    c"del".as_ptr(),
+                    *name
+                ));
+            }
+        }
+        // A cluster node takes only keys of one slot in a command.
+        let at_once = if self.has_flag(raw::REDISMODULE_CTX_FLAGS_CLUSTER) { 1 } else { gone.len().max(1) };
+        for names in gone.chunks(at_once) {
+            // SAFETY: the context is valid; `v` takes a pointer to valid strings and their number, which the server
+            // retains.
+            unsafe {
+                let replicate = raw::RedisModule_Replicate.expect("RedisModule_Replicate is part of every server");
+                replicate(self.ctx(), c"UNLINK".as_ptr(), c"v".as_ptr(), names.as_ptr(), names.len());
+            }
+        }
+        gone.len() as u64
+    }
+
+    fn remove_members(&self, name: &Name, kind: Kind, members: &[&[u8]]) -> u64 {
         let members = members.iter().map(|member| Argument::Bytes(member));
         let whole = |command| members.clone().fold(Call::new(command).with(Argument::Name(name)), Call::with);
         match kind {
             Kind::Set => whole(c"SREM").replicated().run_or_log(self),
             Kind::SortedSet => whole(c"ZREM").replicated().run_or_log(self),
             Kind::Hash => whole(c"HDEL").replicated().run_or_log(self),
-            Kind::List => members.for_each(|element| {
-                let call = Call::new(c"LREM").with(Argument::Name(name)).with(Argument::Bytes(b"0")).with(element);
-                call.replicated().run_or_log(self);
-            }),
-            Kind::String | Kind::Other => {}
+            // All equal elements of a list are one trace.
+            Kind::List => members
+                .map(|element| {
+                    let call = Call::new(c"LREM").with(Argument::Name(name)).with(Argument::Bytes(b"0")).with(element);
+                    call.replicated().run_or_log(self).min(1)
+                })
+                .sum(),
+            Kind::String | Kind::Other => 0,
         }
     }
 

@@ -10,11 +10,12 @@ use redis_module::raw;
 
 use super::{
     border::guard,
+    call::{Argument, Call},
     server::{Name, OK, Server, api, bytes},
 };
 use crate::{
-    state, upkeep,
-    watcher::{self, ANYBODY, Meaning},
+    faults, state, upkeep,
+    watcher::{self, ANYBODY, Meaning, Transactions},
 };
 
 /// A context of the module's own, for work that no command asked for. Set while the module is loaded.
@@ -27,16 +28,23 @@ pub(super) fn start(server: &Server) -> bool {
     // them when it is unloaded.
     unsafe {
         BACKGROUND.store(api!(RedisModule_GetDetachedThreadSafeContext(server.ctx())), Ordering::Relaxed);
+        let subscribe = |id| {
+            let event = raw::RedisModuleEvent { id, dataver: 1 };
+            api!(RedisModule_SubscribeToServerEvent(server.ctx(), event, Some(on_event))) == OK
+        };
         if is_idle {
-            return true;
+            return subscribe(raw::REDISMODULE_EVENT_CRON_LOOP);
         }
         let no_self = c_int::try_from(raw::REDISMODULE_CMDFILTER_NOSELF).unwrap_or_default();
         let filter = api!(RedisModule_RegisterCommandFilter(server.ctx(), Some(on_command), no_self));
-        let events = [raw::REDISMODULE_EVENT_FLUSHDB, raw::REDISMODULE_EVENT_SWAPDB, raw::REDISMODULE_EVENT_LOADING];
-        let subscribed = events.iter().all(|id| {
-            let event = raw::RedisModuleEvent { id: *id, dataver: 1 };
-            api!(RedisModule_SubscribeToServerEvent(server.ctx(), event, Some(on_event))) == OK
-        });
+        let events = [
+            raw::REDISMODULE_EVENT_CRON_LOOP,
+            raw::REDISMODULE_EVENT_FLUSHDB,
+            raw::REDISMODULE_EVENT_SWAPDB,
+            raw::REDISMODULE_EVENT_LOADING,
+        ];
+        let subscribed = events.into_iter().all(subscribe);
+        upkeep::meet_clients(server);
         wake(server);
         !filter.is_null() && subscribed
     }
@@ -115,16 +123,16 @@ unsafe extern "C" fn on_command(filter: *mut raw::RedisModuleCommandFilterCtx) {
         // SAFETY: as above.
         let is_cared_for = |at: &c_int| watcher.cares_for(unsafe { bytes(argument(*at)) });
         let Some(first) = (1..count).find(is_cared_for) else { return };
-        if watcher::is_harmless(command) {
+        let Some(server) = background() else { return };
+        if watcher::is_harmless(command, server.has_flag(raw::REDISMODULE_CTX_FLAGS_SLAVE)) {
             return;
         }
-        let Some(server) = background() else { return };
-        let client = client(filter);
-        for at in (first..count).filter(is_cared_for) {
-            // SAFETY: as above; sharing keeps the argument valid after the call.
-            let name = unsafe { Name::share(argument(at)) };
-            upkeep::suspect(&server, client, name, watcher::may_wait(command));
-        }
+        // SAFETY: as above.
+        faults::point("watch", unsafe { bytes(argument(first)) });
+        let named = (first..count).filter(is_cared_for);
+        // SAFETY: as above; sharing keeps the argument valid after the call.
+        let names = named.map(|at| unsafe { Name::share(argument(at)) }).collect();
+        upkeep::suspect(&server, client(filter), names, watcher::may_wait(command));
     });
 }
 
@@ -135,13 +143,10 @@ fn on_special(filter: *mut raw::RedisModuleCommandFilterCtx, meaning: Meaning, f
         Meaning::Ordinary => {}
         Meaning::Begin => state::with(|state| state.transactions.begin(client)),
         Meaning::Execute => upkeep::executes(&server, client),
-        Meaning::Discard => state::with(|state| {
-            let keys = state.transactions.discard(client);
-            state.unread.extend(keys);
-        }),
+        Meaning::Discard => upkeep::discards(&server, client),
         Meaning::Anything => {
             if first.is_some_and(|word| word.eq_ignore_ascii_case(b"populate")) {
-                upkeep::rebuild_everything();
+                upkeep::suspect_everything(&server, client);
             }
         }
     }
@@ -154,13 +159,20 @@ fn client(filter: *mut raw::RedisModuleCommandFilterCtx) -> u64 {
 }
 
 unsafe extern "C" fn on_event(
-    _: *mut raw::RedisModuleCtx,
+    ctx: *mut raw::RedisModuleCtx,
     event: raw::RedisModuleEvent,
     subevent: u64,
     data: *mut c_void,
 ) {
     let number = |database: i32| usize::try_from(database).ok();
     guard("following an event", || match (event.id, subevent) {
+        (raw::REDISMODULE_EVENT_CRON_LOOP, _) => {
+            // SAFETY: the context is valid during the call.
+            let server = unsafe { Server::new(ctx) };
+            if !server.has_flag(raw::REDISMODULE_CTX_FLAGS_LOADING) {
+                upkeep::cron(&server);
+            }
+        }
         (raw::REDISMODULE_EVENT_FLUSHDB, raw::REDISMODULE_SUBEVENT_FLUSHDB_END) => {
             // SAFETY: the server passes this structure with this event.
             let info = unsafe { &*data.cast::<raw::RedisModuleFlushInfo>() };
@@ -191,7 +203,12 @@ pub fn watch_events(server: &Server) {
         | raw::REDISMODULE_NOTIFY_LIST;
     // SAFETY: the context is valid; the callback lives as long as the module is loaded.
     let subscribed = unsafe { api!(RedisModule_SubscribeToKeyspaceEvents(server.ctx(), events, Some(on_change))) };
-    state::with(|state| state.watches_events = subscribed == OK);
+    let is_watching = subscribed == OK;
+    // What is queued will be seen when it changes something.
+    state::with(|state| {
+        state.watches_events = is_watching;
+        state.transactions = Transactions::default();
+    });
     server.log(
         c"notice",
         "transactions of several clients overlap and this server does not tell clients apart; \
@@ -222,9 +239,74 @@ impl Server {
         unsafe { api!(RedisModule_AvoidReplicaTraffic()) != 0 }
     }
 
+    /// Whether the server says which client sends a command; 7.0 does not.
+    pub fn knows_clients(&self) -> bool {
+        // SAFETY: a plain read of a function pointer that the server set before OnLoad.
+        unsafe { raw::RedisModule_CommandFilterGetClientId }.is_some()
+    }
+
     /// Whether a client is connected.
     pub fn has_client(&self, client: u64) -> bool {
         // SAFETY: without a place to write to, the call only looks the client up.
         unsafe { api!(RedisModule_GetClientInfoById(null_mut(), client)) == OK }
+    }
+
+    /// Whether a client is connected and waits in a blocking command.
+    pub fn is_blocked(&self, client: u64) -> bool {
+        // SAFETY: all fields are numbers, for which zeros are valid.
+        let mut info: raw::RedisModuleClientInfo = unsafe { std::mem::zeroed() };
+        info.version = 1;
+        // SAFETY: the structure is of the version that it says.
+        let found = unsafe { api!(RedisModule_GetClientInfoById((&raw mut info).cast(), client)) } == OK;
+        found && info.flags & u64::from(raw::REDISMODULE_CLIENTINFO_FLAG_BLOCKED) != 0
+    }
+
+    /// All clients, as `CLIENT LIST` shows them.
+    pub fn clients(&self) -> Vec<ConnectedClient> {
+        let list = Call::new(c"CLIENT").with(Argument::Bytes(b"LIST")).run(self);
+        let text = list.map(|reply| reply.text()).unwrap_or_default();
+        text.split(|byte| *byte == b'\n').filter_map(ConnectedClient::read).collect()
+    }
+}
+
+/// A line of `CLIENT LIST`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ConnectedClient {
+    /// The client's id.
+    pub id: u64,
+    /// It has opened a transaction.
+    pub has_transaction: bool,
+    /// It waits in a blocking command.
+    pub is_blocked: bool,
+    /// The command it sent last.
+    pub command: Vec<u8>,
+}
+
+impl ConnectedClient {
+    fn read(line: &[u8]) -> Option<Self> {
+        let line = String::from_utf8_lossy(line);
+        let field = |name: &str| line.split(' ').find_map(|field| field.strip_prefix(name)?.strip_prefix('='));
+        Some(Self {
+            id: field("id")?.parse().ok()?,
+            has_transaction: field("multi").is_some_and(|queued| queued != "-1"),
+            is_blocked: field("flags").is_some_and(|flags| flags.contains('b')),
+            command: field("cmd").unwrap_or_default().as_bytes().to_vec(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_client_list_tells_what_a_client_began() {
+        let line = b"id=7 addr=127.0.0.1:5 name= db=0 flags=b multi=-1 qbuf=0 cmd=blmove user=default resp=2";
+        let expected = ConnectedClient { id: 7, has_transaction: false, is_blocked: true, command: b"blmove".to_vec() };
+        assert_eq!(ConnectedClient::read(line), Some(expected));
+        let line = b"id=8 flags=x multi=2 cmd=set";
+        let expected = ConnectedClient { id: 8, has_transaction: true, is_blocked: false, command: b"set".to_vec() };
+        assert_eq!(ConnectedClient::read(line), Some(expected));
+        assert_eq!(ConnectedClient::read(b""), None);
     }
 }

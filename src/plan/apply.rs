@@ -25,19 +25,20 @@ impl<N: AsRef<[u8]>> Checked<N> {
     /// Removes everything in the plan. Nothing here can fail or panic: no arithmetic, no index, no conversion.
     pub fn apply(&self, store: &impl Store<Name = N>) -> Removed {
         let plan = &self.0;
+        let mut removed = Removed { entries: plan.elements() as u64, ..Removed::default() };
         let keys: Vec<&N> = plan.keys.iter().map(|key| &key.name).collect();
         if !keys.is_empty() {
-            store.unlink(&keys);
+            removed.keys = store.unlink(&keys);
         }
         for of_one_key in plan.members.chunk_by(|a, b| a.key.as_ref() == b.key.as_ref()) {
             let members: Vec<&[u8]> = of_one_key.iter().map(|member| &*member.member).collect();
             if let Some(MemberTrace { key, kind, .. }) = of_one_key.first() {
-                store.remove_members(key, *kind, &members);
+                removed.members = removed.members.saturating_add(store.remove_members(key, *kind, &members));
             }
         }
         for document in &plan.entries {
             store.replace(&document.key, &document.document);
         }
-        Removed { keys: plan.keys.len() as u64, members: plan.members.len() as u64, entries: plan.elements() as u64 }
+        removed
     }
 }

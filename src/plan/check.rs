@@ -2,7 +2,7 @@
 
 use super::Plan;
 use crate::{
-    engine::{Access, Permissions},
+    engine::{Access, Keyspace, Permissions},
     error::Error,
 };
 
@@ -19,14 +19,21 @@ impl<N> Checked<N> {
 
 impl<N: AsRef<[u8]>> Plan<N> {
     /// Asks whether the caller may remove everything in the plan and, if `shown`, may also read it, because the reply
-    /// names it.
+    /// names it. What turns out not to be there needs no permission.
     ///
     /// # Errors
     /// [`Error::NoPermission`] if one permission is missing.
-    pub fn check(self, caller: &impl Permissions<Name = N>, shown: bool) -> Result<Checked<N>, Error> {
+    pub fn check<K: Keyspace<Name = N>>(
+        self,
+        space: &K,
+        caller: &impl Permissions<Name = N>,
+        shown: bool,
+    ) -> Result<Checked<N>, Error> {
         let may = |name: &N, access| caller.permits(name, access);
-        let may_remove = self.keys.iter().all(|key| may(&key.name, Access::Delete))
-            && self.members.iter().all(|member| may(&member.key, Access::Delete))
+        let may_remove = self.keys.iter().all(|key| may(&key.name, Access::Delete) || space.open(&key.name).is_none())
+            && self.members.iter().all(|member| {
+                may(&member.key, Access::Delete) || !space.contains(&member.key, member.kind, &member.member)
+            })
             && self.entries.iter().all(|document| may(&document.key, Access::Update));
         if !may_remove {
             return Err(Error::NoPermission { to: "delete or write" });

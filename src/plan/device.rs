@@ -1,6 +1,6 @@
 //! Narrowing a plan to one device.
 
-use super::{KeyTrace, MemberTrace, Plan};
+use super::{KeyTrace, MemberTrace, Plan, Socket};
 use crate::engine::Kind;
 
 /// What a logout is about.
@@ -16,11 +16,14 @@ impl<N: AsRef<[u8]>> Plan<N> {
     /// Narrows the plan to one socket: its own keys, its place in the mapping, and members that name it.
     ///
     /// If no other socket of the user has its data key the plan stays whole: with this device the user is gone. A socket
-    /// that is not the user's is nothing to remove, so that a late call can never end a newer session.
+    /// that is not the user's is nothing to remove, so that a late call can never end a newer session. Nor can one that
+    /// reaches a cluster node which does not hold the mapping, or not the data of a socket in it: what a node cannot see
+    /// it does not judge.
     #[must_use]
     pub fn only_socket(mut self, socket: &[u8]) -> (Self, Scope) {
-        let others = || self.sockets.iter().filter(|other| other.id != socket && other.data.is_some());
-        if others().next().is_none() {
+        let may_live = |other: &Socket<N>| other.data.is_some() || other.elsewhere;
+        let others = || self.sockets.iter().filter(|other| other.id != socket && may_live(other));
+        if others().next().is_none() && !self.mapping_elsewhere {
             return (self, Scope::User);
         }
         let others_rooms: Vec<Vec<u8>> = others().filter_map(|other| other.room.clone()).collect();

@@ -3,48 +3,63 @@
 use super::{EntriesTrace, KeyTrace, Mapping, MemberTrace, Plan, Socket, value};
 use crate::{
     engine::{Key, Keyspace, Kind},
-    index::{Place, Subject},
+    index::{PlaceRef, Places, Subject},
     json::{self, Pointer},
     layout::{Layout, Named, Reach, Trace, What},
     template::{Bindings, Placeholder, Template},
 };
 
+/// How much a caller has to know before anything is removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Every trace has been seen; rooms and liveness are known.
+    Facts,
+    /// A trace that its name alone makes one may be missing: removing it will say whether it was there. Nothing is known
+    /// of sockets and rooms beyond what it takes to find the traces.
+    Names,
+}
+
 /// Finds every trace of `user` in a database and changes nothing. `places` looks into that database's index.
 pub fn find<K: Keyspace>(
     space: &K,
     layout: &Layout,
-    places: &dyn Fn(Subject, &[u8]) -> Vec<Place>,
+    places: &dyn Fn(Subject, &[u8]) -> Places,
     user: &[u8],
+    detail: Detail,
 ) -> Plan<K::Name> {
-    let mut finder = Finder { space, layout, user, plan: Plan::empty(user) };
+    let mut finder = Finder { space, layout, user, detail, plan: Plan::empty(user), buffer: Vec::with_capacity(64) };
     let known = places(Subject::User, user);
     let crowds = places(Subject::Anyone, b"");
-    let mut sockets = finder.mapped_sockets();
     finder.direct(names_a_key, None);
     finder.indexed(names_a_key, Subject::User, user, &known, None);
-    sockets.extend(finder.plan.keys.iter().filter_map(|key| key.socket.as_deref()).map(|id| (id.to_vec(), false)));
-    finder.sockets(sockets);
     finder.direct(holds_users, None);
     finder.indexed(holds_users, Subject::User, user, &known, None);
     finder.indexed(holds_users, Subject::Anyone, b"", &crowds, None);
-    for at in 0..finder.plan.sockets.len() {
-        let id = finder.plan.sockets[at].id.clone();
-        finder.direct(holds_sockets, Some(&id));
-        finder.indexed(holds_sockets, Subject::User, user, &known, Some(&id));
-        finder.indexed(holds_sockets, Subject::Anyone, b"", &crowds, Some(&id));
-        finder.indexed(holds_sockets, Subject::Socket, &id, &places(Subject::Socket, &id), Some(&id));
+    if detail == Detail::Facts || layout.traces.iter().any(holds_sockets) {
+        finder.sockets();
+        for at in 0..finder.plan.sockets.len() {
+            let id = finder.plan.sockets[at].id.clone();
+            finder.direct(holds_sockets, Some(&id));
+            finder.indexed(holds_sockets, Subject::User, user, &known, Some(&id));
+            finder.indexed(holds_sockets, Subject::Anyone, b"", &crowds, Some(&id));
+            finder.indexed(holds_sockets, Subject::Socket, &id, &places(Subject::Socket, &id), Some(&id));
+        }
     }
     finder.finish()
 }
 
-/// Whether a place that the index knows of still holds a trace of its subject. For a collection or document that is
-/// looked into whoever asks ([`Subject::Anyone`]): whether its key exists.
-pub fn still_there<K: Keyspace>(space: &K, layout: &Layout, subject: Subject, id: &[u8], place: &Place) -> bool {
-    let mut finder = Finder { space, layout, user: id, plan: Plan::empty(id) };
+/// Whether a place that the index knows of still holds a trace of its subject. A name stays right as long as the key
+/// exists, whatever it holds; so does a key that is looked into whoever asks ([`Subject::Anyone`]).
+pub fn still_there<K: Keyspace>(space: &K, layout: &Layout, subject: Subject, id: &[u8], place: PlaceRef<'_>) -> bool {
+    let (plan, detail) = (Plan::empty(id), Detail::Facts);
+    let mut finder = Finder { space, layout, user: id, detail, plan, buffer: Vec::new() };
     let trace = &layout.traces[place.trace()];
-    let socket = (subject == Subject::Socket).then_some(id);
-    let located = finder.locate(trace, &finder.bindings(trace, place, socket));
-    if subject == Subject::Anyone { located.exists } else { located.is_valid(trace) }
+    let bindings = finder.bindings(trace, place, (subject == Subject::Socket).then_some(id));
+    if subject == Subject::Anyone || trace.reach == Reach::ByName {
+        let name = finder.name(&trace.key, &bindings);
+        return space.open(&name).is_some();
+    }
+    finder.locate(trace, &bindings).is_trace
 }
 
 fn names_a_key(trace: &Trace) -> bool {
@@ -79,7 +94,10 @@ struct Finder<'a, K: Keyspace> {
     space: &'a K,
     layout: &'a Layout,
     user: &'a [u8],
+    detail: Detail,
     plan: Plan<K::Name>,
+    /// Where names are put together.
+    buffer: Vec<u8>,
 }
 
 impl<'a, K: Keyspace> Finder<'a, K> {
@@ -87,16 +105,18 @@ impl<'a, K: Keyspace> Finder<'a, K> {
     fn mapped_sockets(&mut self) -> Vec<(Vec<u8>, bool)> {
         let Some(sockets) = &self.layout.sockets else { return Vec::new() };
         let name = self.name(&sockets.of, &Bindings::user(self.user));
-        let Some(key) = self.space.open(&name) else { return Vec::new() };
+        let space = self.space;
+        let Some(key) = space.open(&name) else {
+            self.plan.mapping_elsewhere = !space.serves(&name);
+            return Vec::new();
+        };
         let kind = key.kind();
         let ids = match kind {
             Kind::String => vec![key.string().to_vec()],
-            Kind::Other => {
-                self.plan.mistyped += 1;
-                Vec::new()
-            }
+            Kind::Other => Vec::new(),
             _ => key.members(),
         };
+        self.plan.mistyped += u64::from(kind == Kind::Other);
         drop(key);
         self.plan.mapping = Some(Mapping { name, kind });
         ids.into_iter().filter(|id| !id.is_empty()).map(|id| (id, true)).collect()
@@ -117,11 +137,11 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         wanted: fn(&Trace) -> bool,
         subject: Subject,
         id: &[u8],
-        places: &[Place],
+        places: &Places,
         socket: Option<&[u8]>,
     ) {
         let layout = self.layout;
-        for place in places {
+        for place in places.iter() {
             let trace = &layout.traces[place.trace()];
             if !wanted(trace) {
                 continue;
@@ -129,13 +149,13 @@ impl<'a, K: Keyspace> Finder<'a, K> {
             let bindings = self.bindings(trace, place, socket);
             let located = self.locate(trace, &bindings);
             if subject != Subject::Anyone && !located.is_valid(trace) {
-                self.plan.stale.push((subject, id.into(), place.clone()));
+                self.plan.stale.push((subject, id.into(), place.to_owned()));
             }
         }
     }
 
     /// A socket in the key's name goes before the one that is asked for.
-    fn bindings<'p>(&self, trace: &Trace, place: &'p Place, socket: Option<&'p [u8]>) -> Bindings<'p>
+    fn bindings<'p>(&self, trace: &Trace, place: PlaceRef<'p>, socket: Option<&'p [u8]>) -> Bindings<'p>
     where
         'a: 'p,
     {
@@ -147,40 +167,53 @@ impl<'a, K: Keyspace> Finder<'a, K> {
     /// Looks at one place and notes the trace that is there. The only way in which a trace is found.
     fn locate(&mut self, trace: &Trace, bindings: &Bindings<'_>) -> Located {
         let name = self.name(&trace.key, bindings);
-        let Some(key) = self.space.open(&name) else { return Located::default() };
-        let is_trace = match &trace.what {
-            What::Key => Ok(true),
-            What::Owned(field) => value::text_at(&key, field).map(|owner| owner.as_deref() == Some(self.user)),
-            What::Member { .. } if key.kind().is_collection() => Ok(true),
-            What::Member { .. } => Err(value::Mistyped),
-            What::Entries { .. } => value::string(&key).map(|_| true),
-        };
-        self.plan.mistyped += u64::from(is_trace.is_err());
-        if is_trace != Ok(true) {
-            return Located { exists: true, is_trace: false };
+        if self.detail == Detail::Names && trace.what == What::Key {
+            self.note_key(name, bindings);
+            return Located { exists: true, is_trace: true };
         }
+        let space = self.space;
+        let Some(key) = space.open(&name) else { return Located::default() };
         let is_trace = match &trace.what {
-            What::Key | What::Owned(_) => {
-                drop(key);
-                let socket = bindings.get(Placeholder::SOCKET).map(Into::into);
-                self.plan.keys.push(KeyTrace { name, socket });
-                true
+            What::Key => true,
+            What::Owned(field) => {
+                let owner = value::text_at(&key, field);
+                self.plan.mistyped += u64::from(owner.is_err());
+                owner.is_ok_and(|owner| owner.as_deref() == Some(self.user))
             }
-            What::Member { member, names } => {
-                let kind = key.kind();
-                drop(key);
-                self.locate_member(name, kind, member.render(bindings), *names, bindings)
-            }
-            What::Entries { array, owner } => {
-                let document = key.string().to_vec();
-                drop(key);
-                self.locate_entries(name, document, array, owner)
+            What::Member { .. } if key.kind().is_collection() => true,
+            What::Entries { .. } if key.kind() == Kind::String => true,
+            What::Member { .. } | What::Entries { .. } => {
+                self.plan.mistyped += 1;
+                false
             }
         };
+        let is_trace = is_trace
+            && match &trace.what {
+                What::Key | What::Owned(_) => {
+                    drop(key);
+                    self.note_key(name, bindings);
+                    true
+                }
+                What::Member { member, names } => {
+                    let kind = key.kind();
+                    drop(key);
+                    self.locate_member(name, kind, member.render(bindings), *names, bindings)
+                }
+                What::Entries { array, owner } => {
+                    let document = key.string().to_vec();
+                    drop(key);
+                    self.locate_entries(name, document, array, owner)
+                }
+            };
         if let (true, Some(room)) = (is_trace, bindings.get(Placeholder::ROOM)) {
             self.plan.rooms.push(room.to_vec());
         }
         Located { exists: true, is_trace }
+    }
+
+    fn note_key(&mut self, name: K::Name, bindings: &Bindings<'_>) {
+        let socket = bindings.get(Placeholder::SOCKET).map(Into::into);
+        self.plan.keys.push(KeyTrace { name, socket });
     }
 
     fn locate_member(
@@ -191,7 +224,7 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         names: Named,
         bindings: &Bindings<'_>,
     ) -> bool {
-        let is_trace = self.space.contains(&key, kind, &member);
+        let is_trace = self.detail == Detail::Names || self.space.contains(&key, kind, &member);
         if is_trace {
             let socket = bindings.get(Placeholder::SOCKET).filter(|_| names == Named::Socket).map(Into::into);
             self.plan.members.push(MemberTrace { key, kind, member, socket });
@@ -219,7 +252,9 @@ impl<'a, K: Keyspace> Finder<'a, K> {
     }
 
     /// Looks at the data of each socket, which says whether the user is live, in which room, and the user's name.
-    fn sockets(&mut self, mut ids: Vec<(Vec<u8>, bool)>) {
+    fn sockets(&mut self) {
+        let mut ids = self.mapped_sockets();
+        ids.extend(self.plan.keys.iter().filter_map(|key| key.socket.as_deref()).map(|id| (id.to_vec(), false)));
         // The mapping's own mention of a socket comes first and stays.
         ids.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)));
         ids.dedup_by(|a, b| a.0 == b.0);
@@ -231,10 +266,14 @@ impl<'a, K: Keyspace> Finder<'a, K> {
     }
 
     fn socket(&mut self, id: Vec<u8>, mapped: bool) -> Socket<K::Name> {
-        let mut socket = Socket { id, mapped, data: None, room: None };
+        let mut socket = Socket { id, mapped, elsewhere: false, data: None, room: None };
         let Some(sockets) = &self.layout.sockets else { return socket };
         let name = self.name(&sockets.data, &Bindings::user(self.user).with(Placeholder::SOCKET, &socket.id));
-        let Some(key) = self.space.open(&name) else { return socket };
+        let space = self.space;
+        let Some(key) = space.open(&name) else {
+            socket.elsewhere = !space.serves(&name);
+            return socket;
+        };
         let is_users = self.plan.keys.iter().any(|known| known.name.as_ref() == name.as_ref());
         if is_users {
             let text = |field: &Option<_>| field.as_ref().and_then(|field| value::text_at(&key, field).ok().flatten());
@@ -246,8 +285,10 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         socket
     }
 
-    fn name(&self, template: &Template, bindings: &Bindings<'_>) -> K::Name {
-        self.space.name(&template.render(bindings))
+    fn name(&mut self, template: &Template, bindings: &Bindings<'_>) -> K::Name {
+        self.buffer.clear();
+        template.render_to(bindings, &mut self.buffer);
+        self.space.name(&self.buffer)
     }
 
     /// Puts the plan in order.
@@ -262,8 +303,7 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         let goes = |name: &K::Name| keys.binary_search_by(|key| key.name.as_ref().cmp(name.as_ref())).is_ok();
         plan.members.retain(|member| !goes(&member.key));
         plan.entries.retain(|document| !goes(&document.key));
-        let order = |m: &MemberTrace<K::Name>| (m.key.as_ref().to_vec(), m.member.clone());
-        plan.members.sort_by_cached_key(order);
+        plan.members.sort_by(|a, b| a.key.as_ref().cmp(b.key.as_ref()).then_with(|| a.member.cmp(&b.member)));
         plan.members.dedup_by(|a, b| a.key.as_ref() == b.key.as_ref() && a.member == b.member);
         plan.entries.sort_by(|a, b| a.key.as_ref().cmp(b.key.as_ref()));
         plan
@@ -282,6 +322,7 @@ impl<N> Plan<N> {
             live: false,
             user_name: None,
             mapping: None,
+            mapping_elsewhere: false,
             stale: Vec::new(),
             mistyped: 0,
         }

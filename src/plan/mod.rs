@@ -22,7 +22,7 @@ use crate::{
 pub use apply::Removed;
 pub use check::Checked;
 pub use device::Scope;
-pub use find::{find, still_there};
+pub use find::{Detail, find, still_there};
 pub use observe::{Observation, Sighting, observe};
 
 /// Every trace of one user that exists at this instant. `N` is a key's name in the server's form.
@@ -49,6 +49,8 @@ pub struct Plan<N> {
     pub user_name: Option<String>,
     /// The key that maps the user to sockets, if there is one.
     mapping: Option<Mapping<N>>,
+    /// Whether another node of the cluster would know of that key.
+    mapping_elsewhere: bool,
     /// What the index knows and is not so any more.
     pub stale: Vec<(Subject, Box<[u8]>, Place)>,
     /// How many values could not hold a trace: not JSON, or of another type.
@@ -95,6 +97,8 @@ pub struct Socket<N> {
     pub id: Vec<u8>,
     /// Whether the mapping holds it.
     mapped: bool,
+    /// Whether another node of the cluster would know of its data key.
+    elsewhere: bool,
     /// Its data key, if the layout says which and it exists.
     data: Option<N>,
     /// The room in its data.

@@ -1,6 +1,6 @@
 //! The phases on a database in memory.
 
-use super::{Checked, Plan, Scope, find, observe, still_there};
+use super::{Checked, Detail, Plan, Scope, find, observe, still_there};
 use crate::{
     engine::{
         Access, Kind,
@@ -30,7 +30,7 @@ fn index(space: &Double, layout: &Layout) -> Index {
 
 fn plan(space: &Double, layout: &Layout, user: &str) -> Plan<Vec<u8>> {
     let index = index(space, layout);
-    find(space, layout, &|subject, id| index.places(subject, id), user.as_bytes())
+    find(space, layout, &|subject, id| index.places(subject, id), user.as_bytes(), Detail::Facts)
 }
 
 /// The plan as one line of text.
@@ -45,7 +45,7 @@ fn show(plan: &Plan<Vec<u8>>) -> String {
 }
 
 fn check(plan: Plan<Vec<u8>>, space: &Double) -> Checked<Vec<u8>> {
-    plan.check(space, true).unwrap_or_else(|error| panic!("{error}"))
+    plan.check(space, space, true).unwrap_or_else(|error| panic!("{error}"))
 }
 
 const DATA: &str = r#"{"key":"data:{socketId}","owner":"/user"}"#;
@@ -91,12 +91,12 @@ fn what_the_index_knows_in_vain_is_told_and_not_removed() {
         Double::default().string("typing:r:u", "1").string("typing:q:u", "1").string("data:s", r#"{"user":"u"}"#);
     let index = index(&space, &layout);
     let space = space.expire("typing:q:u").string("data:s", r#"{"user":"v"}"#);
-    let plan = find(&space, &layout, &|subject, id| index.places(subject, id), b"u");
+    let plan = find(&space, &layout, &|subject, id| index.places(subject, id), b"u", Detail::Facts);
     assert_eq!(show(&plan), "typing:r:u #r");
     assert_eq!(plan.stale.len(), 2);
-    for place in index.places(Subject::User, b"u") {
-        let is_stale = plan.stale.iter().any(|(_, _, stale)| *stale == place);
-        assert_eq!(still_there(&space, &layout, Subject::User, b"u", &place), !is_stale);
+    for place in index.places(Subject::User, b"u").iter() {
+        let is_stale = plan.stale.iter().any(|(_, _, stale)| stale.borrowed() == place);
+        assert_eq!(still_there(&space, &layout, Subject::User, b"u", place), !is_stale);
     }
 }
 
@@ -116,7 +116,7 @@ fn large_collections_are_looked_into_at_every_logout() {
     let many: Vec<&str> = many.iter().map(|member| &**member).collect();
     let space = Double::default().collection("of:big", Kind::Set, &many).collection("of:small", Kind::Set, &["u7"]);
     let index = index(&space, &layout);
-    assert_eq!((index.len(), index.places(Subject::Anyone, b"").len()), (2, 1));
+    assert_eq!((index.len(), index.places(Subject::Anyone, b"").iter().count()), (2, 1));
     assert_eq!(show(&plan(&space, &layout, "u7")), "of:big/u7 of:small/u7 #big #small");
     assert_eq!(show(&plan(&space, &layout, "u300")), "");
 }
@@ -151,6 +151,19 @@ fn one_device_leaves_the_others() {
 }
 
 #[test]
+fn a_cluster_node_does_not_judge_what_it_cannot_see() {
+    let layout = layout(&format!(r#"{DATA}, {{"key":"map:{{userId}}"}}, {{"key":"status:{{userId}}"}}"#));
+    let space = || Double::default().string("map:u", "a").string("status:u", "1").string("data:b", r#"{"user":"u"}"#);
+    let narrowed = |space: &Double| {
+        let (plan, scope) = plan(space, &layout, "u").only_socket(b"b");
+        (show(&plan), scope)
+    };
+    assert_eq!(narrowed(&space()), ("data:b map:u status:u @a @b".into(), Scope::User), "socket a has no data");
+    assert_eq!(narrowed(&space().elsewhere("data:a")), ("data:b @b".into(), Scope::Socket));
+    assert_eq!(narrowed(&space().elsewhere("map:u")), ("data:b @b".into(), Scope::Socket));
+}
+
+#[test]
 fn a_single_mapping_goes_only_if_it_names_the_socket() {
     let layout = layout(DATA);
     let space =
@@ -174,13 +187,13 @@ fn one_missing_permission_refuses_the_whole_plan() {
     let to_change = [("data:s", Access::Delete), ("online", Access::Delete), ("room", Access::Update)];
     for (name, access) in to_change {
         let space = space().forbid(name, access);
-        let refused = plan(&space, &layout, "u").check(&space, false).map(|_| ());
+        let refused = plan(&space, &layout, "u").check(&space, &space, false).map(|_| ());
         assert_eq!(refused, Err(Error::NoPermission { to: "delete or write" }), "{name}");
     }
     for name in ["data:s", "online", "room", "map:u"] {
         let space = space().forbid(name, Access::Read);
-        assert!(plan(&space, &layout, "u").check(&space, false).is_ok(), "{name}");
-        let refused = plan(&space, &layout, "u").check(&space, true).map(|_| ());
+        assert!(plan(&space, &layout, "u").check(&space, &space, false).is_ok(), "{name}");
+        let refused = plan(&space, &layout, "u").check(&space, &space, true).map(|_| ());
         assert_eq!(refused, Err(Error::NoPermission { to: "read" }), "{name}");
     }
 }

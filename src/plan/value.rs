@@ -20,7 +20,7 @@ pub(super) fn text_at(key: &impl Key, field: &Field) -> Result<Option<Vec<u8>>, 
         Field::Hash(field) if key.kind() == Kind::Hash => Ok(key.field(field)),
         Field::Hash(_) => Err(Mistyped),
         Field::Json(pointer) => {
-            let text = pointer.find(document(key)?).and_then(json::text);
+            let text = json::find(string(key)?, pointer).map_err(|_| Mistyped)?.and_then(json::text);
             Ok(text.map(|text| text.into_owned().into_bytes()))
         }
     }
@@ -28,7 +28,7 @@ pub(super) fn text_at(key: &impl Key, field: &Field) -> Result<Option<Vec<u8>>, 
 
 /// The array in a document, if it leads to one.
 pub(super) fn array_at<'d>(document: &'d [u8], array: &Pointer) -> Result<Option<&'d RawValue>, Mistyped> {
-    let array = array.find(json::parse(document).ok_or(Mistyped)?);
+    let array = json::find(document, array).map_err(|_| Mistyped)?;
     Ok(array.filter(|value| value.get().starts_with('[')))
 }
 
@@ -40,8 +40,4 @@ pub(super) fn owner<'d>(element: &'d RawValue, owner: &Pointer) -> Option<Cow<'d
 /// The bytes of a string that should be a document.
 pub(super) fn string(key: &impl Key) -> Result<&[u8], Mistyped> {
     if key.kind() == Kind::String { Ok(key.string()) } else { Err(Mistyped) }
-}
-
-fn document(key: &impl Key) -> Result<&RawValue, Mistyped> {
-    json::parse(string(key)?).ok_or(Mistyped)
 }
