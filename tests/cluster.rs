@@ -1,0 +1,118 @@
+//! In a cluster every node cleans what it holds.
+
+mod support;
+
+use support::reply::int;
+use support::{Model, Reply, Server};
+
+/// The words of ann and bob that [`fill`] writes: a command and its key.
+const DATA: [(&str, &str, &str); 14] = [
+    ("SET", "user_socket:ann", "s1"),
+    ("SET", "user_status:ann", "busy"),
+    ("SET", "user_presence:ann", "online"),
+    ("SET", "typing:den:ann", "1"),
+    ("SET", "typing:hall:ann", "1"),
+    ("SET", "typing:loft:ann", "1"),
+    ("SET", "socket_data:s1", r#"{"userId":"ann","roomId":"den"}"#),
+    ("SET", "socket_data:s2", r#"{"userId":"ann","roomId":"hall"}"#),
+    ("SADD", "active_users", "ann"),
+    ("SET", "room:den", r#"{"participants":[{"userId":"ann"},{"userId":"bob"}]}"#),
+    ("SET", "room:hall", r#"{"participants":[{"userId":"ann"}]}"#),
+    ("SET", "user_socket:bob", "s3"),
+    ("SET", "typing:den:bob", "1"),
+    ("SET", "socket_data:s3", r#"{"userId":"bob","roomId":"den"}"#),
+];
+
+/// Writes each key to the node that holds its slot.
+fn fill(nodes: &[Server]) {
+    for (command, key, value) in DATA {
+        let written = nodes.iter().filter(|node| !node.cmd([command, key, value]).is_error()).count();
+        assert_eq!(written, 1, "one node takes {key}");
+    }
+}
+
+/// Logs `user` out on every node, as a client does that heeds the command's tips. Each node is held against the model
+/// of what it holds; the sum is returned.
+fn log_out_everywhere(nodes: &[Server], user: &str) -> i64 {
+    let log_out = |node: &Server| {
+        let before = node.snapshot();
+        let (layout, keys) = (node.layout(), before.database(0));
+        let model = Model::new(&layout, &keys);
+        let plan = model.logout(user.as_bytes());
+        let reply = node.cmd(["SESSION.LOGOUT", user, "WITHTRACES"]);
+        assert_eq!(reply, support::model::plan::flat(plan.map()));
+        before.clone().with_database(0, model.after(&plan)).assert_matches(&node.snapshot());
+        plan.removed()
+    };
+    nodes.iter().map(log_out).sum()
+}
+
+#[test]
+fn one_node_with_all_slots_logs_out_across_them() {
+    let nodes = Server::builder().start_cluster(1);
+    fill(&nodes);
+    assert_eq!(nodes[0].must("SESSION.INSPECT ann").field("removed"), int(11));
+    assert_eq!(log_out_everywhere(&nodes, "ann"), 11);
+    assert_eq!(nodes[0].run("SESSION.LOGOUT ann"), int(0));
+    assert_eq!(log_out_everywhere(&nodes, "bob"), 4);
+}
+
+#[test]
+fn several_nodes_remove_everything_together() {
+    let nodes = Server::builder().start_cluster(3);
+    fill(&nodes);
+    let used = nodes.iter().filter(|node| node.run("DBSIZE") != int(0)).count();
+    assert_eq!(used, 3, "the data lies on all nodes");
+    assert_eq!(log_out_everywhere(&nodes, "ann"), 11);
+    assert_eq!(log_out_everywhere(&nodes, "ann"), 0);
+    assert_eq!(log_out_everywhere(&nodes, "bob"), 4);
+}
+
+#[test]
+fn hash_tags_keep_a_user_together() {
+    let nodes = Server::builder().layout(include_str!("layouts/workspace.json")).start_cluster(2);
+    let commands = [
+        ["SADD", "user:{ann}:devices", "s1"],
+        ["SET", "user:{ann}:draft:1", "text"],
+        ["SADD", "user:{ann}:rooms", "s1"],
+        ["SET", "user:{ann}:draft:2", "text"],
+        ["SET", "user:{bob}:draft:1", "text"],
+    ];
+    for command in commands {
+        assert_eq!(nodes.iter().filter(|node| !node.cmd(command).is_error()).count(), 1);
+    }
+    let removed: Vec<_> = nodes.iter().map(|node| node.run("SESSION.LOGOUT ann").as_int()).collect();
+    assert!(removed == [4, 0] || removed == [0, 4], "{removed:?}");
+}
+
+#[test]
+fn transactions_and_scripts_log_out_across_slots() {
+    let nodes = Server::builder().start_cluster(1);
+    fill(&nodes);
+    let node = &nodes[0];
+    node.script("MULTI\nSET {x}a 1\nSESSION.LOGOUT ann");
+    assert_eq!(node.must("EXEC").items()[1], int(11));
+    let reply = node.cmd(["EVAL", "return redis.call('SESSION.LOGOUT', 'bob')", "0"]);
+    assert_eq!(reply, int(4));
+}
+
+#[test]
+fn the_append_only_file_of_a_node_is_read_without_the_module() {
+    let mut nodes = Server::builder().append_only().start_cluster(1);
+    fill(&nodes);
+    assert_eq!(log_out_everywhere(&nodes, "ann"), 11);
+    let before = nodes[0].snapshot();
+    nodes[0].restart_with(support::server::Stop::Kill, support::Builder::without_module);
+    nodes[0].wait_for_cluster(1);
+    before.assert_matches(&nodes[0].snapshot());
+}
+
+#[test]
+fn a_node_that_holds_nothing_of_the_user_answers_0() {
+    let nodes = Server::builder().start_cluster(2);
+    let set = ["SET", "user_status:ann", "busy"];
+    let holder = nodes.iter().position(|node| !node.cmd(set).is_error()).expect("one node holds the key");
+    assert_eq!(nodes[1 - holder].run("SESSION.LOGOUT ann"), int(0));
+    assert_ne!(nodes[1 - holder].run("SESSION.INSPECT ann"), Reply::Nil);
+    assert_eq!(nodes[holder].run("SESSION.LOGOUT ann"), int(1));
+}

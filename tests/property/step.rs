@@ -1,0 +1,236 @@
+//! The steps of a case as literal commands, so that any of them can be left out, and the check behind each logout.
+
+use super::commands::Args;
+use crate::args;
+use crate::support::bytes::{join, quote};
+use crate::support::model::plan::{Plan, flat};
+use crate::support::snapshot::Snapshot;
+use crate::support::{Client, Layout, Model, Reply, Server, array, int, ok, queued, wait_until};
+use std::fmt;
+
+/// How many clients write. The first of them logs users out, and never has a transaction of its own open.
+pub const CLIENTS: usize = 3;
+
+/// One step of a case.
+#[derive(Clone)]
+pub enum Step {
+    /// A command of one of the clients; any answer will do.
+    Run(usize, Args),
+    /// A command that may block: it gets a connection of its own, and is served whenever that may be.
+    Block(Args),
+    /// DUMP of the first key, RESTORE as the second with this TTL.
+    Restore(Vec<u8>, Vec<u8>, &'static str),
+    /// Lets a key expire, but keeps it in memory.
+    Expire(Vec<u8>),
+    /// DEBUG RELOAD.
+    Reload,
+    /// The first client speaks RESP2 or RESP3 from now on.
+    Protocol(u8),
+    /// SESSION.INSPECT changes nothing and tells the plan.
+    Inspect(Vec<u8>),
+    /// SESSION.LOGOUT, compared with the model.
+    Logout(Logout),
+}
+
+/// How a logout is called.
+#[derive(Clone)]
+pub struct Logout {
+    pub user: Vec<u8>,
+    pub socket: Option<Vec<u8>>,
+    pub reason: bool,
+    pub with_traces: bool,
+    pub inside: Inside,
+}
+
+/// Where a logout is called from.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Inside {
+    Nothing,
+    Multi,
+    Script,
+}
+
+impl Logout {
+    fn args(&self) -> Args {
+        let mut args = args!["SESSION.LOGOUT", self.user];
+        if self.with_traces {
+            args.extend(args!["withtraces"]);
+        }
+        if let Some(socket) = &self.socket {
+            args.extend(args!["SOCKET", socket]);
+        }
+        if self.reason {
+            args.extend(args!["Reason", "because\r\n"]);
+        }
+        args
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Run(client, args) => write!(f, "{client}> {}", join(args)),
+            Self::Block(args) => write!(f, "*> {}", join(args)),
+            Self::Restore(from, to, ttl) => write!(f, "0> RESTORE {} {ttl} <DUMP of {}>", quote(to), quote(from)),
+            Self::Expire(key) => write!(f, "0> PEXPIRE {} 1, and wait", quote(key)),
+            Self::Reload => f.write_str("0> DEBUG RELOAD"),
+            Self::Protocol(version) => write!(f, "0> HELLO {version}"),
+            Self::Inspect(user) => write!(f, "0> SESSION.INSPECT {}", quote(user)),
+            Self::Logout(logout) => {
+                let inside = match logout.inside {
+                    Inside::Nothing => "",
+                    Inside::Multi => " (inside MULTI, twice)",
+                    Inside::Script => " (by a script)",
+                };
+                write!(f, "0> {}{inside}", join(&logout.args()))
+            }
+        }
+    }
+}
+
+/// Runs the steps on a fresh server.
+///
+/// # Errors
+/// What was not as the model has it, in words.
+pub fn run(layout: &Layout, steps: &[Step]) -> Result<(), String> {
+    let server = Server::builder().layout(layout.json.clone()).start();
+    // Expired keys stay in memory until somebody looks at them.
+    server.must("DEBUG SET-ACTIVE-EXPIRE 0");
+    let clients = (0..CLIENTS).map(|_| server.client()).collect();
+    let mut world = World { layout, observer: server.client(), server, clients, blocked: Vec::new(), protocol: 2 };
+    steps.iter().try_for_each(|step| world.step(step).map_err(|problem| format!("at {step}\n{problem}")))
+}
+
+struct World<'a> {
+    layout: &'a Layout,
+    server: Server,
+    clients: Vec<Client>,
+    observer: Client,
+    blocked: Vec<Client>,
+    protocol: u8,
+}
+
+impl World<'_> {
+    fn step(&mut self, step: &Step) -> Result<(), String> {
+        match step {
+            Step::Run(client, args) => drop(self.clients[*client].cmd(args)),
+            Step::Block(args) => self.block(args),
+            Step::Restore(from, to, ttl) => self.restore(from, to, ttl),
+            Step::Expire(key) => {
+                if self.clients[0].cmd(args!["PEXPIRE", key, "1"]) == int(1) {
+                    self.server.wait_for_time(self.server.now() + 1);
+                }
+            }
+            Step::Reload => drop(self.observer.must("DEBUG RELOAD")),
+            Step::Protocol(version) => {
+                self.clients[0].must(&format!("HELLO {version}"));
+                self.protocol = *version;
+            }
+            Step::Inspect(user) => return self.inspect(user),
+            Step::Logout(logout) => return self.log_out(logout),
+        }
+        Ok(())
+    }
+
+    /// Sends a blocking command and waits until the server has it.
+    fn block(&mut self, args: &Args) {
+        let mut client = self.server.client();
+        let id = client.id();
+        let name = String::from_utf8_lossy(&args[0]).to_ascii_lowercase();
+        client.send(args);
+        wait_until("the server has taken the blocking command", || {
+            let line = self.observer.must(&format!("CLIENT LIST ID {id}"));
+            line.as_text().contains(&format!("cmd={name}"))
+        });
+        self.blocked.push(client);
+    }
+
+    fn restore(&mut self, from: &[u8], to: &[u8], ttl: &str) {
+        if let Reply::Bulk(dump) = self.clients[0].cmd(args!["DUMP", from]) {
+            self.clients[0].cmd(args!["RESTORE", to, ttl, dump, "REPLACE"]);
+        }
+    }
+
+    /// The database that the first client works in.
+    fn selected(&mut self) -> u32 {
+        let id = self.clients[0].id();
+        let line = self.observer.must(&format!("CLIENT LIST ID {id}"));
+        let field = line.as_text().split(' ').find_map(|field| field.strip_prefix("db=")).expect("CLIENT LIST has db");
+        field.parse().expect("a number")
+    }
+
+    fn inspect(&mut self, user: &[u8]) -> Result<(), String> {
+        let database = self.selected();
+        let before = Snapshot::take(&mut self.observer);
+        let plan = Model::new(self.layout, &before.database(database)).logout(user);
+        self.expect_inspect(user, &plan)?;
+        expect_keys(&before, &Snapshot::take(&mut self.observer))
+    }
+
+    fn expect_inspect(&mut self, user: &[u8], plan: &Plan) -> Result<(), String> {
+        let expected = self.map_reply(plan.inspect_map());
+        expect("SESSION.INSPECT", &expected, &self.clients[0].cmd(args!["SESSION.INSPECT", user]))
+    }
+
+    fn map_reply(&self, map: Vec<(Reply, Reply)>) -> Reply {
+        if self.protocol == 3 { Reply::Map(map) } else { flat(map) }
+    }
+
+    fn log_out(&mut self, logout: &Logout) -> Result<(), String> {
+        let database = self.selected();
+        let before = Snapshot::take(&mut self.observer);
+        let keys = before.database(database);
+        let model = Model::new(self.layout, &keys);
+        let full = model.logout(&logout.user);
+        let plan = match &logout.socket {
+            Some(socket) => model.logout_socket(&logout.user, socket),
+            None => full.clone(),
+        };
+        self.expect_inspect(&logout.user, &full)?;
+        self.call(logout, &plan)?;
+        let expected = before.clone().with_database(database, model.after(&plan));
+        let after = Snapshot::take(&mut self.observer);
+        expect_keys(&expected, &after)?;
+        expect("a second SESSION.LOGOUT", &int(0), &self.second_call(logout))?;
+        let left = Model::new(self.layout, &after.database(database)).logout(&logout.user);
+        self.expect_inspect(&logout.user, &left)?;
+        expect_keys(&after, &Snapshot::take(&mut self.observer))
+    }
+
+    fn second_call(&mut self, logout: &Logout) -> Reply {
+        self.clients[0].cmd(Logout { with_traces: false, ..logout.clone() }.args())
+    }
+
+    /// Calls the logout as it wants to be called, and compares the answer with the plan's.
+    fn call(&mut self, logout: &Logout, plan: &Plan) -> Result<(), String> {
+        let map = |map| if self.protocol == 3 && logout.inside != Inside::Script { Reply::Map(map) } else { flat(map) };
+        let expected = if logout.with_traces { map(plan.map()) } else { int(plan.removed()) };
+        let args = logout.args();
+        let client = &mut self.clients[0];
+        match logout.inside {
+            Inside::Nothing => expect("SESSION.LOGOUT", &expected, &client.cmd(args)),
+            Inside::Script => {
+                let script = args!["EVAL", "return redis.call(unpack(ARGV))", "0"];
+                expect("SESSION.LOGOUT by a script", &expected, &client.cmd([script, args].concat()))
+            }
+            Inside::Multi => {
+                let again = Logout { with_traces: false, ..logout.clone() }.args();
+                let commands = [args!["MULTI"], args, again, args!["EXEC"]];
+                let answers = [ok(), queued(), queued(), array([expected, int(0)])];
+                expect("SESSION.LOGOUT twice inside MULTI", &array(answers), &array(client.pipeline(commands)))
+            }
+        }
+    }
+}
+
+fn expect(what: &str, expected: &Reply, actual: &Reply) -> Result<(), String> {
+    if expected == actual {
+        return Ok(());
+    }
+    Err(format!("{what} answered\n    expected: {expected:?}\n    actual:   {actual:?}"))
+}
+
+fn expect_keys(expected: &Snapshot, actual: &Snapshot) -> Result<(), String> {
+    let differences = expected.differences(actual);
+    if differences.is_empty() { Ok(()) } else { Err(format!("the keyspace differs:\n{}", differences.join("\n"))) }
+}

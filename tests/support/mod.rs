@@ -1,0 +1,34 @@
+//! The harness of the black-box tests: a fresh server with the module for each test, clients that keep every byte of
+//! a reply, snapshots of the keyspace, and a slow model that says what a logout has to do to one.
+//!
+//! ```text
+//! server    starts, restarts and ends a redis-server of its own directory and port
+//! client    one connection; commands as one line of text or as bytes
+//! reply     what a server answers, and short names for the answers that tests expect
+//! snapshot  every key of every database: type, content, expiry and DUMP bytes; differences in words
+//! aof       the append-only file as a list of commands
+//! bytes     bytes to readable text, and command lines to bytes
+//! exact     a logout held against the model; worlds to log out of
+//! model     the contract as slow and plain code over snapshots
+//! ```
+
+// Each test file is a crate of its own and uses a part of this.
+#![allow(dead_code, unreachable_pub, unused_imports)]
+
+pub mod aof;
+pub mod bytes;
+pub mod client;
+pub mod exact;
+pub mod model;
+pub mod reply;
+pub mod server;
+pub mod snapshot;
+
+pub use aof::aof_commands;
+pub use bytes::{quote, split};
+pub use client::Client;
+pub use exact::{TRACES, keys, log_in, log_out_exactly, log_out_exactly_in, log_out_socket_exactly};
+pub use model::{Layout, Model};
+pub use reply::{Reply, array, bulk, error, int, nil, ok, queued, status};
+pub use server::{Builder, Server, wait_until};
+pub use snapshot::{Content, Entry, Snapshot};

@@ -1,0 +1,76 @@
+//! A layout as the model reads it. The file is taken as valid: refusals are the module's business.
+
+use super::template::Template;
+use serde_json::Value;
+
+/// Where an application leaves traces.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// The JSON text.
+    pub json: String,
+    pub traces: Vec<Trace>,
+    pub sockets: Option<Sockets>,
+}
+
+/// How a key's value names its user.
+#[derive(Clone, Debug)]
+pub enum Owner {
+    /// By a JSON pointer into a string value.
+    Pointer(String),
+    /// By a hash field.
+    Field(String),
+}
+
+/// The four kinds of trace.
+#[derive(Clone, Debug)]
+pub enum Trace {
+    Key { key: Template },
+    OwnedKey { key: Template, owner: Owner },
+    Members { key: Template, member: Template },
+    Entries { key: Template, array: String, owner: String },
+}
+
+/// How a live socket is found.
+#[derive(Clone, Debug)]
+pub struct Sockets {
+    pub of: Template,
+    pub data: Template,
+    pub room: Option<String>,
+}
+
+impl Layout {
+    /// Reads a layout from its JSON text.
+    pub fn parse(json: &str) -> Self {
+        let value: Value = serde_json::from_str(json).expect("the layout is JSON");
+        let traces = value["traces"].as_array().expect("a layout has traces").iter().map(trace).collect();
+        let sockets = value.get("sockets").map(|sockets| Sockets {
+            of: template(&sockets["of"]),
+            data: template(&sockets["data"]),
+            room: sockets.get("room").map(text),
+        });
+        Self { json: json.to_owned(), traces, sockets }
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().expect("a string").to_owned()
+}
+
+fn template(value: &Value) -> Template {
+    Template::parse(&text(value))
+}
+
+fn trace(value: &Value) -> Trace {
+    if let Some(key) = value.get("members") {
+        Trace::Members { key: template(key), member: template(&value["member"]) }
+    } else if let Some(key) = value.get("entries") {
+        Trace::Entries { key: template(key), array: text(&value["array"]), owner: text(&value["owner"]) }
+    } else {
+        let key = template(&value["key"]);
+        match value.get("owner") {
+            None => Trace::Key { key },
+            Some(Value::String(pointer)) => Trace::OwnedKey { key, owner: Owner::Pointer(pointer.clone()) },
+            Some(owner) => Trace::OwnedKey { key, owner: Owner::Field(text(&owner["field"])) },
+        }
+    }
+}

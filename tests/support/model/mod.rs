@@ -1,0 +1,11 @@
+//! The contract as plain code: what is in a layout, which traces a user has in a snapshot, and the keyspace without
+//! them. Slow on purpose (every question is a scan of all keys) and free of the module's own code.
+
+pub mod json;
+pub mod layout;
+mod mapping;
+pub mod plan;
+pub mod template;
+
+pub use layout::Layout;
+pub use plan::{Model, Plan};

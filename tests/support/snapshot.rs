@@ -1,0 +1,196 @@
+//! Every key of a server with all that a client can see of it, to compare a keyspace before and after.
+
+use super::bytes::quote;
+use super::{Client, Reply};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// The value of a key, in logical terms: two equal values may be encoded differently in memory.
+#[derive(Clone, PartialEq)]
+pub enum Content {
+    String(Vec<u8>),
+    Hash(BTreeMap<Vec<u8>, Vec<u8>>),
+    Set(BTreeSet<Vec<u8>>),
+    /// Member to score, as ZRANGE writes it.
+    SortedSet(BTreeMap<Vec<u8>, Vec<u8>>),
+    List(Vec<Vec<u8>>),
+    /// Any other type: its name and its DUMP.
+    Other(String, Vec<u8>),
+}
+
+/// One key: its value, when it expires and its serialized form.
+#[derive(Clone, PartialEq)]
+pub struct Entry {
+    pub content: Content,
+    /// In milliseconds since 1970; -1 is never.
+    pub expires_at: i64,
+    /// DUMP, where it depends on the value alone: the order of a hash table's elements changes when it is read.
+    pub dump: Option<Vec<u8>>,
+}
+
+/// The keys of one database.
+pub type Keys = BTreeMap<Vec<u8>, Entry>;
+
+/// The keys of all databases that hold any.
+#[derive(Clone, Default, PartialEq)]
+pub struct Snapshot {
+    pub databases: BTreeMap<u32, Keys>,
+}
+
+impl Snapshot {
+    /// Reads everything that `client`'s server holds. Expired keys that are still in memory are not part of it, and
+    /// stay there. The connection is left in the database that it was in.
+    pub fn take(client: &mut Client) -> Self {
+        let client_info = client.run("CLIENT INFO").as_text().to_owned();
+        let selected = client_info.split(' ').find_map(|field| field.strip_prefix("db=")).expect("CLIENT INFO has db");
+        let keyspace = client.run("INFO keyspace").as_text().to_owned();
+        let numbers = keyspace.lines().filter_map(|line| line.strip_prefix("db")?.split_once(':'));
+        let mut databases = BTreeMap::new();
+        for (number, _) in numbers {
+            client.must(&format!("SELECT {number}"));
+            databases.insert(number.parse().expect("a database number"), take_database(client));
+        }
+        if !databases.is_empty() {
+            client.must(&format!("SELECT {selected}"));
+        }
+        databases.retain(|_, keys: &mut Keys| !keys.is_empty());
+        Self { databases }
+    }
+
+    /// The keys of database `number`; none when it is empty.
+    pub fn database(&self, number: u32) -> Keys {
+        self.databases.get(&number).cloned().unwrap_or_default()
+    }
+
+    /// The same snapshot with other keys in database `number`.
+    pub fn with_database(mut self, number: u32, keys: Keys) -> Self {
+        self.databases.remove(&number);
+        if !keys.is_empty() {
+            self.databases.insert(number, keys);
+        }
+        self
+    }
+
+    /// What differs between this snapshot, the expected one, and `actual`: a line or two for each key. Empty when
+    /// nothing does. A DUMP that this side does not have is not compared.
+    pub fn differences(&self, actual: &Snapshot) -> Vec<String> {
+        let numbers: BTreeSet<_> = self.databases.keys().chain(actual.databases.keys()).collect();
+        numbers.into_iter().flat_map(|&n| differing_keys(n, &self.database(n), &actual.database(n))).collect()
+    }
+
+    /// Fails the test with a readable list unless `actual` is as this snapshot says.
+    ///
+    /// # Panics
+    /// When they differ.
+    pub fn assert_matches(&self, actual: &Snapshot) {
+        let differences = self.differences(actual);
+        assert!(differences.is_empty(), "the keyspace is not as expected:\n{}", differences.join("\n"));
+    }
+}
+
+fn take_database(client: &mut Client) -> Keys {
+    let keys = client.must("KEYS *").byte_items();
+    let commands = keys.iter().flat_map(|key| {
+        [&["TYPE"][..], &["PEXPIRETIME"], &["DUMP"], &["OBJECT", "ENCODING"]].map(|name| command(name, key, &[]))
+    });
+    let facts = client.pipeline(commands);
+    let types: Vec<_> = facts.iter().step_by(4).map(|reply| reply.as_text().to_owned()).collect();
+    let reads = keys.iter().zip(&types).map(|(key, kind)| read_command(kind, key));
+    let values = client.pipeline(reads);
+    let mut database = Keys::new();
+    for (((key, kind), facts), value) in keys.into_iter().zip(types).zip(facts.chunks(4)).zip(values) {
+        // A key that expired since KEYS is no key.
+        if let [_, Reply::Int(expires_at), Reply::Bulk(dump), Reply::Bulk(encoding)] = facts {
+            let content = content(&kind, &value, dump);
+            let dump = (encoding != b"hashtable").then(|| without_footer(dump));
+            database.insert(key, Entry { content, expires_at: *expires_at, dump });
+        }
+    }
+    database
+}
+
+fn command(name: &[&str], key: &[u8], rest: &[&str]) -> Vec<Vec<u8>> {
+    let words = |words: &[&str]| words.iter().map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>();
+    [words(name), vec![key.to_vec()], words(rest)].concat()
+}
+
+fn read_command(kind: &str, key: &[u8]) -> Vec<Vec<u8>> {
+    match kind {
+        "string" => command(&["GET"], key, &[]),
+        "hash" => command(&["HGETALL"], key, &[]),
+        "set" => command(&["SMEMBERS"], key, &[]),
+        "zset" => command(&["ZRANGE"], key, &["0", "-1", "WITHSCORES"]),
+        "list" => command(&["LRANGE"], key, &["0", "-1"]),
+        _ => command(&["EXISTS"], key, &[]),
+    }
+}
+
+fn content(kind: &str, value: &Reply, dump: &[u8]) -> Content {
+    let pairs = || value.pairs().iter().map(|(k, v)| (k.as_bytes().to_vec(), v.as_bytes().to_vec())).collect();
+    match kind {
+        "string" => Content::String(value.as_bytes().to_vec()),
+        "hash" => Content::Hash(pairs()),
+        "set" => Content::Set(value.byte_items().into_iter().collect()),
+        "zset" => Content::SortedSet(pairs()),
+        "list" => Content::List(value.byte_items()),
+        _ => Content::Other(kind.to_owned(), without_footer(dump)),
+    }
+}
+
+/// A DUMP without its last ten bytes: the format's version and a checksum.
+fn without_footer(dump: &[u8]) -> Vec<u8> {
+    dump[..dump.len() - 10].to_vec()
+}
+
+fn differing_keys(number: u32, expected: &Keys, actual: &Keys) -> Vec<String> {
+    let names: BTreeSet<_> = expected.keys().chain(actual.keys()).collect();
+    let mut lines = Vec::new();
+    for name in names {
+        let (old, new) = (expected.get(name), actual.get(name));
+        if !same(old, new) {
+            lines.push(format!("db {number} key {}", quote(name)));
+            lines.push(format!("    expected: {}", describe(old)));
+            lines.push(format!("    actual:   {}", describe(new)));
+        }
+    }
+    lines
+}
+
+fn same(expected: Option<&Entry>, actual: Option<&Entry>) -> bool {
+    match (expected, actual) {
+        (Some(old), Some(new)) => {
+            old.content == new.content
+                && old.expires_at == new.expires_at
+                && (old.dump.is_none() || new.dump.is_none() || old.dump == new.dump)
+        }
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+fn describe(entry: Option<&Entry>) -> String {
+    match entry {
+        None => "no such key".to_owned(),
+        Some(entry) => {
+            let dump = entry.dump.as_ref().map_or_else(String::new, |dump| format!(", dump {}", quote(dump)));
+            format!("{:?}, expires at {}{dump}", entry.content, entry.expires_at)
+        }
+    }
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |items: &mut dyn Iterator<Item = &Vec<u8>>| items.map(quote).collect::<Vec<_>>().join(" ");
+        let pairs = |map: &BTreeMap<Vec<u8>, Vec<u8>>| {
+            map.iter().map(|(k, v)| format!("{}={}", quote(k), quote(v))).collect::<Vec<_>>().join(" ")
+        };
+        match self {
+            Self::String(bytes) => write!(f, "string {}", quote(bytes)),
+            Self::Hash(map) => write!(f, "hash {}", pairs(map)),
+            Self::Set(set) => write!(f, "set {}", list(&mut set.iter())),
+            Self::SortedSet(map) => write!(f, "zset {}", pairs(map)),
+            Self::List(items) => write!(f, "list {}", list(&mut items.iter())),
+            Self::Other(kind, dump) => write!(f, "{kind} {}", quote(dump)),
+        }
+    }
+}
