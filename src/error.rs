@@ -18,6 +18,8 @@ pub enum Error {
         /// What was asked for.
         to: &'static str,
     },
+    /// The server shows the keys of one hash slot alone, because of the transaction or script that the command is in.
+    OneSlot,
     /// A defect of the module, caught at its border.
     Defect,
 }
@@ -33,6 +35,10 @@ impl fmt::Display for Error {
                 f,
                 "NOPERM No permission to {to} one of the user's traces; \
                  grant the key patterns that SESSION.LAYOUT shows with ACL SETUSER"
+            ),
+            Self::OneSlot => f.write_str(
+                "ERR in this transaction or script the cluster node shows only keys of one hash slot; \
+                 call the command by itself, or in one that names no key",
             ),
             Self::Defect => f.write_str(
                 "ERR internal error in redis-session, caught before it reached the server; \

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::{
     engine::server::{Name, Server},
+    error::Error,
     faults,
     index::{PlaceRef, Subject},
     journal::{self, Level},
@@ -13,7 +14,13 @@ use crate::{
 };
 
 /// Every trace of the user in the selected database at this instant.
-pub fn plan(server: &Server, user: &[u8], detail: Detail) -> Plan<Name> {
+///
+/// # Errors
+/// [`Error::OneSlot`].
+pub fn plan(server: &Server, user: &[u8], detail: Detail) -> Result<Plan<Name>, Error> {
+    if !server.sees_all_slots() {
+        return Err(Error::OneSlot);
+    }
     upkeep::catch_up(server);
     faults::point("plan", user);
     let layout = state::with(|state| state.layout.clone());
@@ -25,7 +32,7 @@ pub fn plan(server: &Server, user: &[u8], detail: Detail) -> Plan<Name> {
         let index = &mut state.databases[database].index;
         plan.stale.iter().for_each(|(subject, id, place)| index.remove(*subject, id, place.borrowed()));
     });
-    plan
+    Ok(plan)
 }
 
 /// Why and how a user is logged out.

@@ -6,7 +6,6 @@
 
 use std::{
     cell::Cell,
-    collections::HashSet,
     time::{Duration, Instant},
 };
 
@@ -42,8 +41,10 @@ const TICKS_AFTER_PAUSE: u8 = 2;
 
 /// A command that is about to run, or be queued, may change these keys.
 pub fn suspect(server: &Server, client: u64, names: Vec<Name>, may_wait: bool) {
+    // A pause may begin and end between two ticks.
+    let is_held_back = is_held_back(server);
     // First what other commands have changed: these keys have not been written yet.
-    if state::with(|state| state.unread.len()) > MOST_UNREAD && !is_held_back(server) {
+    if state::with(|state| state.unread.len()) > MOST_UNREAD && !is_held_back {
         read_again(server, 2 * names.len().max(1));
     }
     let is_overrun = state::with(|state| {
@@ -51,9 +52,10 @@ pub fn suspect(server: &Server, client: u64, names: Vec<Name>, may_wait: bool) {
             if may_wait && !state.restless.iter().any(|known| known.as_ref() == name.as_ref()) {
                 state.restless.push(name.clone());
             }
-            if state.watches_events || state.transactions.queue(client, &name) {
-                note(state, name);
+            if !state.watches_events {
+                state.transactions.queue(client, &name);
             }
+            note(state, name);
         }
         state.transactions.is_overrun()
     });
@@ -65,7 +67,10 @@ pub fn suspect(server: &Server, client: u64, names: Vec<Name>, may_wait: bool) {
 
 /// A command that is about to run, or be queued, may change any key.
 pub fn suspect_everything(server: &Server, client: u64) {
-    state::with(|state| state.distrusts |= state.transactions.queue_anything(client));
+    state::with(|state| {
+        state.transactions.queue_anything(client);
+        state.distrusts = true;
+    });
     watching::wake(server);
 }
 
@@ -177,8 +182,9 @@ fn read_again(server: &Server, limit: usize) {
         names.extend(state.restless.iter().cloned());
         (state.layout.clone(), names, state.databases.len())
     });
-    let mut seen = HashSet::new();
-    let names: Vec<&Name> = names.iter().filter(|&name| seen.insert(name.as_ref())).collect();
+    let mut names: Vec<&Name> = names.iter().collect();
+    names.sort_unstable_by(|a, b| a.as_ref().cmp(b.as_ref()));
+    names.dedup_by(|a, b| a.as_ref() == b.as_ref());
     for database in (0..databases).filter(|database| server.select(*database) && server.size() > 0) {
         for name in &names {
             faults::point("read", name.as_ref());
@@ -243,7 +249,7 @@ pub fn tick(server: &Server) -> bool {
     regain_trust(server);
     let deadline = Instant::now() + SLICE;
     while state::with(|state| !state.unread.is_empty()) {
-        read_again(server, 16);
+        read_again(server, 64);
         if Instant::now() >= deadline {
             return true;
         }

@@ -59,6 +59,8 @@ pub enum Meaning {
     Execute,
     /// `DISCARD`: what was queued is dropped.
     Discard,
+    /// `RESET`: it is dropped too, if a transaction was open.
+    Reset,
     /// `DEBUG`: it may create keys that it does not name.
     Anything,
 }
@@ -69,6 +71,7 @@ pub fn meaning(command: &[u8]) -> Meaning {
     match command.len() {
         4 if is("exec") => Meaning::Execute,
         5 if is("multi") => Meaning::Begin,
+        5 if is("reset") => Meaning::Reset,
         5 if is("debug") => Meaning::Anything,
         7 if is("discard") => Meaning::Discard,
         _ => Meaning::Ordinary,
@@ -160,7 +163,7 @@ pub fn may_wait(command: &[u8]) -> bool {
     ["blmove", "brpoplpush"].iter().any(|name| command.eq_ignore_ascii_case(name.as_bytes()))
 }
 
-/// Above so many keys queued by clients that cannot be told apart, the module gives up telling what is queued.
+/// Above so many keys in a queue the module gives up telling which.
 const MOST_QUEUED: usize = 4096;
 
 /// What transactions have queued. `K` is a key's name.
@@ -214,20 +217,22 @@ impl<K: Clone> Transactions<K> {
         queue.transactions = if client == ANYBODY { queue.transactions + 1 } else { 1 };
     }
 
-    /// Queues a key if the client may have a transaction open, and says whether the command may run at once.
-    pub fn queue(&mut self, client: u64, key: &K) -> bool {
-        self.add(client, |queued| queued.keys.push(key.clone()))
+    /// Queues a key if the client may have a transaction open. The command may run at once all the same: `MULTI` may have
+    /// been refused.
+    pub fn queue(&mut self, client: u64, key: &K) {
+        let Some(queue) = self.open.get_mut(&client) else { return };
+        if queue.queued.keys.len() < MOST_QUEUED {
+            queue.queued.keys.push(key.clone());
+        } else {
+            queue.queued = Queued { keys: Vec::new(), anything: true };
+        }
     }
 
     /// The same for a command that may change any key.
-    pub fn queue_anything(&mut self, client: u64) -> bool {
-        self.add(client, |queued| queued.anything = true)
-    }
-
-    fn add(&mut self, client: u64, add: impl FnOnce(&mut Queued<K>)) -> bool {
-        let queue = self.open.get_mut(&client);
-        let is_queued = queue.map(|queue| add(&mut queue.queued)).is_some();
-        !is_queued || client == ANYBODY
+    pub fn queue_anything(&mut self, client: u64) {
+        if let Some(queue) = self.open.get_mut(&client) {
+            queue.queued.anything = true;
+        }
     }
 
     /// The client executes its transaction.
@@ -259,7 +264,7 @@ impl<K: Clone> Transactions<K> {
 
     /// Whether clients that cannot be told apart have queued more than can be kept.
     pub fn is_overrun(&self) -> bool {
-        self.open.get(&ANYBODY).is_some_and(|queue| queue.queued.keys.len() > MOST_QUEUED)
+        self.open.get(&ANYBODY).is_some_and(|queue| queue.queued.anything)
     }
 
     /// Forgets clients that are gone; `is_there` says which are not.
@@ -318,38 +323,48 @@ mod tests {
     #[test]
     fn a_clients_transaction_is_its_own() {
         let mut transactions = Transactions::default();
-        assert!(transactions.queue(7, &"a"), "without MULTI a command runs at once");
+        transactions.queue(7, &"before");
         transactions.begin(7);
         transactions.begin(7);
-        assert!(!transactions.queue(7, &"a"));
-        assert!(transactions.queue(8, &"b"));
+        transactions.queue(7, &"a");
+        transactions.queue(8, &"b");
         assert_eq!(transactions.execute(8), Ok(Queued::default()), "EXEC without MULTI");
-        assert!(!transactions.queue_anything(7) && transactions.queue_anything(8));
+        transactions.queue_anything(7);
+        transactions.queue_anything(8);
         assert_eq!(transactions.execute(7), Ok(Queued { keys: vec!["a"], anything: true }));
-        assert!(transactions.queue(7, &"c"));
+        assert_eq!(transactions.execute(7), Ok(Queued::default()));
         transactions.begin(7);
-        assert!(!transactions.queue(7, &"d"));
+        transactions.queue(7, &"d");
         assert_eq!(transactions.discard(7), Queued::default());
+        assert_eq!(transactions.execute(7), Ok(Queued::default()));
         transactions.begin(9);
         transactions.retain(|client| client != 9);
         assert!(transactions.is_empty());
     }
 
-    /// Every key may have been written at once, by a client without a transaction, and later, by one that has.
+    #[test]
+    fn a_queue_that_grows_too_long_stands_for_anything() {
+        let mut transactions = Transactions::default();
+        transactions.begin(7);
+        (0..=MOST_QUEUED).for_each(|key| transactions.queue(7, &key));
+        assert!(!transactions.is_overrun());
+        assert_eq!(transactions.execute(7).map(|queued| queued.anything), Ok(true));
+        transactions.begin(ANYBODY);
+        (0..=MOST_QUEUED).for_each(|key| transactions.queue(ANYBODY, &key));
+        assert!(transactions.is_overrun());
+    }
+
     #[test]
     fn clients_that_cannot_be_told_apart_share_a_queue_until_none_is_open() {
         let mut transactions = Transactions::default();
+        let keys = |queued: Queued<i32>| queued.keys;
         transactions.begin(ANYBODY);
-        assert!(transactions.queue(ANYBODY, &1));
+        transactions.queue(ANYBODY, &1);
         transactions.begin(ANYBODY);
-        assert!(transactions.queue(ANYBODY, &2));
-        assert_eq!(transactions.execute(ANYBODY).map(|queued| queued.keys), Ok(vec![1, 2]));
-        assert!(transactions.queue(ANYBODY, &3));
-        assert_eq!(transactions.discard(ANYBODY).keys, vec![1, 2, 3], "another may have executed in its place");
-        assert!(transactions.queue(ANYBODY, &4));
+        transactions.queue(ANYBODY, &2);
+        assert_eq!(transactions.execute(ANYBODY).map(keys), Ok(vec![1, 2]));
+        transactions.queue(ANYBODY, &3);
+        assert_eq!(keys(transactions.discard(ANYBODY)), vec![1, 2, 3], "another may have executed in its place");
         assert_eq!(transactions.execute(ANYBODY), Err(OutOfStep));
-        transactions.begin(ANYBODY);
-        (0..=MOST_QUEUED).for_each(|key| assert!(transactions.queue(ANYBODY, &key)));
-        assert!(transactions.is_overrun());
     }
 }

@@ -34,7 +34,7 @@ impl Command for Inspect {
         let mut arguments = Arguments::new(arguments);
         let user = arguments.user()?;
         arguments.finish()?;
-        let plan = session::plan(server, user, Detail::Facts);
+        let plan = session::plan(server, user, Detail::Facts)?;
         plan.check_shown(&server.caller())?;
         let Reply::Map(mut fields) = traces::map(&plan) else { return Err(Error::Defect) };
         fields.push(("live", Reply::Integer(plan.live.into())));

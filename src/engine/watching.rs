@@ -143,7 +143,9 @@ fn on_special(filter: *mut raw::RedisModuleCommandFilterCtx, meaning: Meaning, f
         Meaning::Ordinary => {}
         Meaning::Begin => state::with(|state| state.transactions.begin(client)),
         Meaning::Execute => upkeep::executes(&server, client),
-        Meaning::Discard => upkeep::discards(&server, client),
+        // A client that cannot be told apart may have had no transaction to drop.
+        Meaning::Reset if client == ANYBODY => {}
+        Meaning::Discard | Meaning::Reset => upkeep::discards(&server, client),
         Meaning::Anything => {
             if first.is_some_and(|word| word.eq_ignore_ascii_case(b"populate")) {
                 upkeep::suspect_everything(&server, client);

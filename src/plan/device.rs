@@ -12,6 +12,13 @@ pub enum Scope {
     Socket,
 }
 
+impl<N> Socket<N> {
+    /// The room that the user leaves with this socket.
+    pub(super) fn room_left(&self) -> Option<Vec<u8>> {
+        self.room.clone().filter(|_| self.is_users)
+    }
+}
+
 impl<N: AsRef<[u8]>> Plan<N> {
     /// Narrows the plan to one socket: its own keys, its place in the mapping, and members that name it.
     ///
@@ -28,7 +35,7 @@ impl<N: AsRef<[u8]>> Plan<N> {
         }
         let others_rooms: Vec<Vec<u8>> = others().filter_map(|other| other.room.clone()).collect();
         self.sockets.retain(|known| known.id == socket);
-        self.rooms = self.sockets.iter().filter_map(|known| known.room.clone()).collect();
+        self.rooms = self.sockets.iter().filter_map(Socket::room_left).collect();
         self.rooms.retain(|room| !others_rooms.contains(room));
         self.keys.retain(|key| key.socket.as_deref() == Some(socket));
         self.members.retain(|member| member.socket.as_deref() == Some(socket));

@@ -224,7 +224,9 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         names: Named,
         bindings: &Bindings<'_>,
     ) -> bool {
-        let is_trace = self.detail == Detail::Names || self.space.contains(&key, kind, &member);
+        // Removing a field that has expired, but is still in memory, counts it all the same.
+        let tells = self.detail == Detail::Names && kind != Kind::Hash;
+        let is_trace = tells || self.space.contains(&key, kind, &member);
         if is_trace {
             let socket = bindings.get(Placeholder::SOCKET).filter(|_| names == Named::Socket).map(Into::into);
             self.plan.members.push(MemberTrace { key, kind, member, socket });
@@ -266,7 +268,7 @@ impl<'a, K: Keyspace> Finder<'a, K> {
     }
 
     fn socket(&mut self, id: Vec<u8>, mapped: bool) -> Socket<K::Name> {
-        let mut socket = Socket { id, mapped, elsewhere: false, data: None, room: None };
+        let mut socket = Socket { id, mapped, elsewhere: false, data: None, room: None, is_users: false };
         let Some(sockets) = &self.layout.sockets else { return socket };
         let name = self.name(&sockets.data, &Bindings::user(self.user).with(Placeholder::SOCKET, &socket.id));
         let space = self.space;
@@ -274,10 +276,10 @@ impl<'a, K: Keyspace> Finder<'a, K> {
             socket.elsewhere = !space.serves(&name);
             return socket;
         };
-        let is_users = self.plan.keys.iter().any(|known| known.name.as_ref() == name.as_ref());
-        if is_users {
-            let text = |field: &Option<_>| field.as_ref().and_then(|field| value::text_at(&key, field).ok().flatten());
-            socket.room = text(&sockets.room).filter(|room| !room.is_empty());
+        let text = |field: &Option<_>| field.as_ref().and_then(|field| value::text_at(&key, field).ok().flatten());
+        socket.room = text(&sockets.room).filter(|room| !room.is_empty());
+        socket.is_users = self.plan.keys.iter().any(|known| known.name.as_ref() == name.as_ref());
+        if socket.is_users {
             self.plan.user_name = self.plan.user_name.take().or_else(|| String::from_utf8(text(&sockets.name)?).ok());
         }
         drop(key);
@@ -294,7 +296,7 @@ impl<'a, K: Keyspace> Finder<'a, K> {
     /// Puts the plan in order.
     fn finish(self) -> Plan<K::Name> {
         let mut plan = self.plan;
-        plan.rooms.extend(plan.sockets.iter().filter_map(|socket| socket.room.clone()));
+        plan.rooms.extend(plan.sockets.iter().filter_map(Socket::room_left));
         plan.rooms.sort();
         plan.rooms.dedup();
         plan.keys.sort_by(|a, b| a.name.as_ref().cmp(b.name.as_ref()).then(b.socket.cmp(&a.socket)));

@@ -103,6 +103,8 @@ pub struct Socket<N> {
     data: Option<N>,
     /// The room in its data.
     room: Option<Vec<u8>>,
+    /// Whether that data is one of the user's traces: only then has the user been there by it.
+    is_users: bool,
 }
 
 /// The key that maps a user to sockets.
