@@ -44,10 +44,11 @@ impl Place {
     /// # Panics
     /// If a placeholder of `key` is not bound.
     pub fn new(trace: usize, key: &Template, bindings: &Bindings<'_>) -> Self {
-        let mut bytes = Vec::with_capacity(32);
+        let values = || stored(key).map(|p| bindings.get(p).expect("a match binds every placeholder"));
+        // One byte is enough for nearly every length, and a vector that is full need not be copied into its box.
+        let mut bytes = Vec::with_capacity(1 + values().map(|value| value.len() + 1).sum::<usize>());
         write_length(&mut bytes, trace);
-        for placeholder in stored(key) {
-            let value = bindings.get(placeholder).expect("a match binds every placeholder");
+        for value in values() {
             write_length(&mut bytes, value.len());
             bytes.extend_from_slice(value);
         }
@@ -130,12 +131,18 @@ fn read_length(bytes: &mut &[u8]) -> usize {
 struct Record(Box<[u8]>);
 
 impl Record {
-    fn new(subject: Subject, id: &[u8], places: &[u8]) -> Self {
-        let mut bytes = Vec::with_capacity(3 + id.len() + places.len());
+    /// A record of packed places and one more.
+    fn new(subject: Subject, id: &[u8], places: &[u8], new: Option<&Place>) -> Self {
+        let new = new.map_or(&[][..], |place| &place.0);
+        let mut bytes = Vec::with_capacity(2 + id.len() + places.len() + 1 + new.len());
         bytes.push(kind(subject));
         write_length(&mut bytes, id.len());
         bytes.extend_from_slice(id);
         bytes.extend_from_slice(places);
+        if !new.is_empty() {
+            write_length(&mut bytes, new.len());
+            bytes.extend_from_slice(new);
+        }
         Self(bytes.into())
     }
 
@@ -237,7 +244,7 @@ impl Index {
         let hasher = &self.hasher;
         let shard = &mut self.shards[shard_of(hash)];
         let Some(record) = shard.find_mut(hash, |record| record.is(subject, id)) else {
-            let record = Record::new(subject, id, &pack([&*place.0]));
+            let record = Record::new(subject, id, &[], Some(place));
             self.bytes += size_of::<Record>() + id.len() + 2;
             shard.insert_unique(hash, record, |record| hash_of(hasher, record));
             return Some(1);
@@ -247,13 +254,12 @@ impl Index {
             return None;
         }
         let count = unpack(places).count() + 1;
-        let places = [places, &pack([&*place.0])].concat();
-        if places.len() > PACKED_LIMIT {
-            let set = unpack(&places).map(|place| Place(place.into())).collect();
+        if places.len() < PACKED_LIMIT {
+            *record = Record::new(subject, id, places, Some(place));
+        } else {
+            let set = unpack(places).map(|known| Place(known.into())).chain([place.clone()]).collect();
             self.crowded.insert((subject, id.into()), set);
             self.take_record(subject, id);
-        } else {
-            *record = Record::new(subject, id, &places);
         }
         Some(count)
     }
@@ -300,7 +306,7 @@ impl Index {
         if left.is_empty() {
             self.take_record(subject, id);
         } else if is_removed {
-            *record = Record::new(subject, id, &left);
+            *record = Record::new(subject, id, &left, None);
         }
         is_removed
     }

@@ -26,7 +26,7 @@ use crate::{
 /// How long a slice of work may hold the server.
 const SLICE: Duration = Duration::from_micros(500);
 
-/// Above so many unread keys, commands that add to them wait until two are read for each.
+/// Above so many unread keys, commands that add to them wait until some are read.
 const MOST_UNREAD: usize = 256;
 
 /// From so many places on, a subject's places are looked at whenever their number has doubled.
@@ -40,12 +40,12 @@ const TIDY_LATER: Duration = Duration::from_secs(1);
 const TICKS_AFTER_PAUSE: u8 = 2;
 
 /// A command that is about to run, or be queued, may change these keys.
-pub fn suspect(server: &Server, client: u64, names: Vec<Name>, may_wait: bool) {
+pub fn suspect(server: &Server, client: u64, names: impl Iterator<Item = Name>, may_wait: bool) {
     // A pause may begin and end between two ticks.
     let is_held_back = is_held_back(server);
     // First what other commands have changed: these keys have not been written yet.
     if state::with(|state| state.unread.len()) > MOST_UNREAD && !is_held_back {
-        read_again(server, 2 * names.len().max(1));
+        read_again(server, 16);
     }
     let is_overrun = state::with(|state| {
         for name in names {

@@ -131,7 +131,7 @@ unsafe extern "C" fn on_command(filter: *mut raw::RedisModuleCommandFilterCtx) {
         faults::point("watch", unsafe { bytes(argument(first)) });
         let named = (first..count).filter(is_cared_for);
         // SAFETY: as above; sharing keeps the argument valid after the call.
-        let names = named.map(|at| unsafe { Name::share(argument(at)) }).collect();
+        let names = named.map(|at| unsafe { Name::share(argument(at)) });
         upkeep::suspect(&server, client(filter), names, watcher::may_wait(command));
     });
 }
