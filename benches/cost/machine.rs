@@ -69,7 +69,8 @@ impl Machine {
             "{}, {cores} cores{virtual_machine}, {:.0} GB, Linux {}; {name} {number}",
             field("/proc/cpuinfo", "model name"),
             kilobytes / 1024.0 / 1024.0,
-            kernel.trim(),
+            // What a distribution or a host appends says nothing to others.
+            kernel.trim().split('-').next().unwrap_or_default(),
         )
     }
 

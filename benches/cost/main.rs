@@ -1,7 +1,7 @@
 //! What the module costs, measured against honest rivals: server CPU around real command streams, in interleaved blocks.
 //!
 //! ```text
-//! cargo bench --bench cost -- [--quick] [--only NAME]... [--list] [--module PATH]
+//! cargo bench --bench cost -- [--quick] [--only NAME]... [--list] [--module PATH] [--picture]
 //! ```
 //!
 //! | file | holds |
@@ -11,7 +11,7 @@
 //! | `measure.rs` | blocks, medians, ranges |
 //! | `rows/` | what is measured, one file for each kind |
 //! | `server.rs`, `client.rs`, `machine.rs` | servers and their CPU time, a client, the machine |
-//! | `table.rs` | the result |
+//! | `table.rs`, `picture.rs` | the result |
 
 // Figures are rounded for people; no count here comes near what an f64 holds exactly.
 #![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
@@ -21,13 +21,18 @@
 mod client;
 mod machine;
 mod measure;
+mod picture;
 mod rivals;
 mod rows;
 mod server;
 mod table;
 mod world;
 
-use std::{env, path::PathBuf, process::ExitCode};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use machine::Machine;
 use rows::{Bench, MEASUREMENTS};
@@ -36,19 +41,25 @@ use table::{LEGEND, Table};
 /// Errors end the benchmark; nobody tells them apart.
 pub type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
-const USAGE: &str = "usage: cargo bench --bench cost -- [--quick] [--only NAME]... [--list] [--module PATH]
+const USAGE: &str = include_str!("usage.txt");
 
---quick        smaller worlds and fewer blocks, under two minutes
---only NAME    one measurement; --list names them
---module PATH  the module to measure; else $REDIS_SESSION_MODULE, else the one that cargo built with the benchmark
+/// Where the picture goes; cargo runs a benchmark in the package's directory.
+const PICTURE: &str = "docs/cost.svg";
 
-REDIS_SESSION_SERVER may name another server to start than the redis-server on PATH.";
+/// What a call asks for.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Wanted {
+    #[default]
+    Table,
+    Picture,
+    List,
+    Help,
+}
 
 #[derive(Debug, Default)]
 struct Arguments {
+    wanted: Wanted,
     quick: bool,
-    list: bool,
-    help: bool,
     only: Vec<String>,
     module: Option<PathBuf>,
 }
@@ -60,8 +71,9 @@ impl Arguments {
             let mut value = || words.next().ok_or(format!("{word} needs a value behind it"));
             match word.as_str() {
                 "--quick" => arguments.quick = true,
-                "--list" => arguments.list = true,
-                "--help" | "-h" => arguments.help = true,
+                "--list" => arguments.wanted = Wanted::List,
+                "--picture" => arguments.wanted = Wanted::Picture,
+                "--help" | "-h" => arguments.wanted = Wanted::Help,
                 "--only" => arguments.only.push(value()?),
                 "--module" => arguments.module = Some(value()?.into()),
                 // What cargo bench says to every benchmark.
@@ -88,35 +100,61 @@ impl Arguments {
 
 fn run() -> Outcome<()> {
     let arguments = Arguments::parse(env::args().skip(1))?;
-    if arguments.help {
-        println!("{USAGE}");
-        return Ok(());
-    }
-    if arguments.list {
-        for measurement in MEASUREMENTS {
-            println!("{:<12} {}", measurement.name, measurement.what);
+    match arguments.wanted {
+        Wanted::Help => {
+            print!("{USAGE}");
+            return Ok(());
         }
-        return Ok(());
+        Wanted::List => {
+            for measurement in MEASUREMENTS {
+                println!("{:<12} {}", measurement.name, measurement.what);
+            }
+            return Ok(());
+        }
+        Wanted::Table | Wanted::Picture => {}
     }
     let bench = Bench { module: arguments.module()?, quick: arguments.quick };
     let machine = Machine::watch();
     if !machine::stay_on_one_core() {
         eprintln!("no taskset: servers and client move between cores, which makes the figures less certain");
     }
+    if arguments.wanted == Wanted::Picture {
+        draw(&bench)?;
+    } else {
+        measure(&bench, &arguments.only)?;
+    }
+    if bench.quick {
+        println!("Quick: smaller worlds and fewer blocks than a full run.");
+    }
+    println!("{}", machine.noise());
+    Ok(())
+}
+
+fn measure(bench: &Bench, only: &[String]) -> Outcome<()> {
     let mut rows = Vec::new();
     for measurement in MEASUREMENTS {
-        if arguments.only.is_empty() || arguments.only.iter().any(|name| name == measurement.name) {
+        if only.is_empty() || only.iter().any(|name| name == measurement.name) {
             eprintln!("measuring: {}", measurement.what);
-            rows.extend((measurement.run)(&bench)?);
+            rows.extend((measurement.run)(bench)?);
         }
     }
     println!("{}\n", Machine::words());
     println!("{}", Table(&rows));
     println!("{LEGEND}");
-    if bench.quick {
-        println!("Quick: smaller worlds and fewer blocks than a full run.");
+    Ok(())
+}
+
+fn draw(bench: &Bench) -> Outcome<()> {
+    let curves = rows::curves(bench)?;
+    if let Some(folder) = Path::new(PICTURE).parent() {
+        fs::create_dir_all(folder)?;
     }
-    println!("{}", machine.noise());
+    fs::write(PICTURE, picture::svg(&curves, &Machine::words()))?;
+    println!("{}\n", Machine::words());
+    for curve in &curves {
+        println!("{curve}");
+    }
+    println!("\n{PICTURE} is drawn.");
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{
     Outcome,
-    client::Client,
+    client::{Client, Pipeline},
     rivals::Rival,
     server::Server,
     world::{User, World},
@@ -113,6 +113,18 @@ impl Contestant {
         }
         self.meter.lap(&self.server, users.len())
     }
+
+    /// Writes users again who were logged out; nobody is charged for it.
+    fn bring_back(&mut self, users: &[User]) -> Outcome<()> {
+        let mut out = Pipeline::default();
+        for user in users {
+            user.write(&mut out);
+            self.rival.remember(&mut out, *user);
+        }
+        self.client.pour(&out)?;
+        self.meter.lap(&self.server, 1)?;
+        Ok(())
+    }
 }
 
 /// How much to measure.
@@ -124,6 +136,8 @@ pub struct Effort {
     pub logouts: usize,
     /// Logouts in a block.
     pub block: usize,
+    /// Whether the users of a block come back after it, so that the world stays as it is.
+    pub come_back: bool,
 }
 
 /// Lets rivals log out the same users in worlds of their own, in blocks that alternate. One costs for each rival.
@@ -142,9 +156,14 @@ pub fn contest(rivals: &[(&'static dyn Rival, World)], module: &Path, effort: Ef
         }
         let users: Vec<Vec<User>> = rivals.iter().map(|(_, world)| world.shuffled()).collect();
         for round in 0..effort.logouts / effort.block {
-            let block = round * effort.block..(round + 1) * effort.block;
             for place in turns(round, count) {
-                let cost = contestants[place].log_out(&users[place][block.clone()])?;
+                // Only those who come back have another turn.
+                let from = round * effort.block % (users[place].len() + 1 - effort.block);
+                let block = &users[place][from..from + effort.block];
+                let cost = contestants[place].log_out(block)?;
+                if effort.come_back {
+                    contestants[place].bring_back(block)?;
+                }
                 // The first block meets cold caches, and code that never ran.
                 if round > 0 {
                     costs[place][set].push(cost);

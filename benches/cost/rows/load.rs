@@ -25,7 +25,7 @@ pub fn rdb(bench: &Bench) -> Outcome<Vec<Row>> {
     let mut ready = [Costs::new(), Costs::new()];
     for round in 0..bench.size(8, 4) {
         for place in turns(round, 2) {
-            let figures = load(&dump, (place == 0).then_some(&bench.module))?;
+            let figures = load(&dump, (place == 0).then_some(bench.module.as_path()))?;
             // The first of each meets a file that is not in the page cache, and programs that never ran.
             if round > 0 {
                 loaded[place].push(vec![figures[0]]);
@@ -42,10 +42,10 @@ pub fn rdb(bench: &Bench) -> Outcome<Vec<Row>> {
 }
 
 /// Nanoseconds of CPU until a server has loaded the file and answers, and until nothing is left to do.
-fn load(dump: &Path, module: Option<&std::path::PathBuf>) -> Outcome<[f64; 2]> {
+fn load(dump: &Path, module: Option<&Path>) -> Outcome<[f64; 2]> {
     let home = Home::new()?;
     fs::hard_link(dump, home.0.join("dump.rdb"))?;
-    let server = Server::spawn(module.map(|path| path.as_path()), home)?;
+    let server = Server::spawn(module, home)?;
     let mut client = server.client()?;
     let loaded = server.cpu()?;
     while !is_ready(&mut client)? {

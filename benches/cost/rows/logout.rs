@@ -20,7 +20,7 @@ pub fn nine_traces(bench: &Bench) -> Outcome<Vec<Row>> {
     let world = World::of(bench.size(40_000, 10_000));
     let rivals = [&Module as &dyn Rival, &Oracle, &Function, &Oracle, &Nothing, &Halves, &Unlink];
     let rivals = rivals.map(|rival| (rival, world));
-    let effort = Effort { sets: bench.size(5, 3), logouts: bench.size(12_000, 4_000), block: BLOCK };
+    let effort = Effort { sets: bench.size(5, 3), logouts: bench.size(12_000, 4_000), block: BLOCK, come_back: false };
     let costs = contest(&rivals, &bench.module, effort)?;
     let [module, oracle, function, twin, nothing, halves, unlink] = costs.as_slice() else {
         unreachable!("seven rivals")
@@ -44,7 +44,7 @@ pub fn nine_traces(bench: &Bench) -> Outcome<Vec<Row>> {
 pub fn rooms(bench: &Bench) -> Outcome<Vec<Row>> {
     let world = World { sockets: 2, typing_in: 20, ..World::of(bench.size(20_000, 5_000)) };
     let rivals = [&Module as &dyn Rival, &Oracle, &Halves, &Unlink].map(|rival| (rival, world));
-    let effort = Effort { sets: bench.size(5, 2), logouts: bench.size(6_000, 2_000), block: BLOCK };
+    let effort = Effort { sets: bench.size(5, 2), logouts: bench.size(6_000, 2_000), block: BLOCK, come_back: false };
     let costs = contest(&rivals, &bench.module, effort)?;
     let [module, oracle, halves, unlink] = costs.as_slice() else { unreachable!("four rivals") };
     Ok(vec![
@@ -58,7 +58,7 @@ pub fn document(bench: &Bench) -> Outcome<Vec<Row>> {
     let world = World { documents: true, ..World::of(bench.size(40_000, 10_000)) };
     let rivals = [&Module as &dyn Rival, &Function].map(|rival| (rival, world));
     // A tenth of all users at most, so that rooms stay full.
-    let effort = Effort { sets: bench.size(5, 2), logouts: bench.size(4_000, 1_000), block: BLOCK };
+    let effort = Effort { sets: bench.size(5, 2), logouts: bench.size(4_000, 1_000), block: BLOCK, come_back: false };
     let costs = contest(&rivals, &bench.module, effort)?;
     let [module, function] = costs.as_slice() else { unreachable!("two rivals") };
     let what = "9 traces and a place in a document of 50, against the Function with cjson";
@@ -69,7 +69,7 @@ pub fn document(bench: &Bench) -> Outcome<Vec<Row>> {
 pub fn application(bench: &Bench) -> Outcome<Vec<Row>> {
     let world = World::of(bench.size(2_000, 500));
     let cost = |rival: &'static dyn Rival, logouts, block| -> Outcome<f64> {
-        let effort = Effort { sets: bench.size(3, 2), logouts, block };
+        let effort = Effort { sets: bench.size(3, 2), logouts, block, come_back: false };
         Ok(micros(&contest(&[(rival, world)], &bench.module, effort)?[0]))
     };
     let application = cost(&Application, bench.size(60, 30), 10)?;

@@ -2,10 +2,13 @@
 
 mod crowded;
 mod hostile;
+mod keyspace;
 mod load;
 mod logout;
 mod memory;
 mod traffic;
+
+pub use keyspace::curves;
 
 use std::path::PathBuf;
 
