@@ -349,11 +349,6 @@ impl Index {
         self.shards.get(shard_of(hash))?.find(hash, |record| record.is(subject, id))
     }
 
-    /// Forgets everything.
-    pub fn clear(&mut self) {
-        *self = Self::default();
-    }
-
     /// How many places there are, stale ones included.
     pub fn len(&self) -> usize {
         self.places

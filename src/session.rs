@@ -49,7 +49,7 @@ pub struct Occasion<'a> {
 /// Removes what was planned, and tells the log and INFO.
 pub fn log_out(server: &Server, checked: &Checked<Name>, occasion: Occasion<'_>) -> Removed {
     let user = &checked.plan().user;
-    if occasion.scope == Scope::User {
+    if occasion.scope == Scope::User && !checked.plan().is_partial {
         forget(server, checked.plan());
     }
     faults::point("apply", user);

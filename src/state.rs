@@ -1,6 +1,7 @@
 //! What the module keeps between calls.
 
 use std::{
+    collections::VecDeque,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -27,9 +28,11 @@ pub struct State {
     /// What is known of each database, by its number.
     pub databases: Vec<Database>,
     /// Keys that may have changed since they were read last.
-    pub unread: Vec<Name>,
-    /// Keys that may change without being named again: read before every use.
-    pub restless: Vec<Name>,
+    pub unread: VecDeque<Name>,
+    /// Keys that these clients may write without naming them again, because they wait: read before every use.
+    pub restless: Vec<(u64, Name)>,
+    /// How often places were looked at.
+    pub looks: usize,
     /// Something may have changed any key.
     pub distrusts: bool,
     /// Clients that wait to write a key that they named before the module was loaded.
@@ -113,7 +116,8 @@ impl State {
             watcher: Rc::new(Watcher::new(&layout)),
             layout: Rc::new(layout),
             databases: (0..databases).map(|_| Database::default()).collect(),
-            unread: Vec::new(),
+            unread: VecDeque::new(),
+            looks: 0,
             restless: Vec::new(),
             distrusts: false,
             waiting: Vec::new(),

@@ -26,8 +26,14 @@ use crate::{
 /// How long a slice of work may hold the server.
 const SLICE: Duration = Duration::from_micros(500);
 
-/// Above so many unread keys, commands that add to them wait until some are read.
-const MOST_UNREAD: usize = 256;
+/// So many unread keys may wait for the next slice.
+const MOST_UNREAD: usize = 1024;
+
+/// So many keys may wait for clients that cannot be told apart.
+const MOST_RESTLESS: usize = 256;
+
+/// So many places of one subject are looked at in one go; of more, another part each time.
+const MOST_LOOKED_AT: usize = 1024;
 
 /// From so many places on, a subject's places are looked at whenever their number has doubled.
 const CROWD: usize = 16;
@@ -39,25 +45,22 @@ const TIDY_LATER: Duration = Duration::from_secs(1);
 /// So many ticks after a pause, all commands that were held back have run.
 const TICKS_AFTER_PAUSE: u8 = 2;
 
-/// A command that is about to run, or be queued, may change these keys.
+/// A command that is about to run, or be queued, may change these keys. Nothing is read here: a server may not delete
+/// an expired key before a command, and the command has not written its keys yet.
 pub fn suspect(server: &Server, client: u64, names: impl Iterator<Item = Name>, may_wait: bool) {
     // A pause may begin and end between two ticks.
-    let is_held_back = is_held_back(server);
-    // First what other commands have changed: these keys have not been written yet.
-    if state::with(|state| state.unread.len()) > MOST_UNREAD && !is_held_back {
-        read_again(server, 16);
-    }
+    is_held_back(server);
     let is_overrun = state::with(|state| {
         for name in names {
-            if may_wait && !state.restless.iter().any(|known| known.as_ref() == name.as_ref()) {
-                state.restless.push(name.clone());
+            if may_wait {
+                state.restless.push((client, name.clone()));
             }
             if !state.watches_events {
                 state.transactions.queue(client, &name);
             }
             note(state, name);
         }
-        state.transactions.is_overrun()
+        state.transactions.is_overrun() || (client == ANYBODY && state.restless.len() > MOST_RESTLESS)
     });
     if is_overrun {
         watching::watch_events(server);
@@ -82,8 +85,8 @@ pub fn changed(server: &Server, name: Name) {
 
 fn note(state: &mut State, name: Name) {
     // One command often names a key that the one before named.
-    if state.unread.last().is_none_or(|last| last.as_ref() != name.as_ref()) {
-        state.unread.push(name);
+    if state.unread.back().is_none_or(|last| last.as_ref() != name.as_ref()) {
+        state.unread.push_back(name);
     }
 }
 
@@ -133,23 +136,29 @@ pub fn meet_clients(server: &Server) {
 }
 
 /// Builds anew what cannot be trusted: after a command that may have changed any key, and when a client goes on that
-/// waited already when the module was loaded.
+/// waited already when the module was loaded. Reads once more what clients may have written that wait no longer.
 fn regain_trust(server: &Server) {
+    let is_held_back = is_held_back(server);
     state::with(|state| {
+        // Looking a client up calls nothing back.
+        let settled = |entry: &mut (u64, Name)| entry.0 != ANYBODY && !is_held_back && !server.is_blocked(entry.0);
+        let settled: Vec<_> = state.restless.extract_if(.., settled).collect();
+        state.unread.extend(settled.into_iter().map(|(_, name)| name));
+
         let before = state.waiting.len();
         state.waiting.retain(|client| server.is_blocked(*client));
         state.distrusts |= state.waiting.len() < before;
     });
     if state::with(|state| state.distrusts) {
         rebuild_everything();
-        let stays = is_held_back(server);
-        state::with(|state| state.distrusts = stays);
+        state::with(|state| state.distrusts = is_held_back);
     }
 }
 
 /// Makes the index of the selected database right and complete at this instant.
 pub fn catch_up(server: &Server) {
     let database = server.database();
+    let _keep = server.keep_database();
     regain_trust(server);
     if state::with(|state| !state.unread.is_empty() || !state.restless.is_empty()) {
         read_again(server, usize::MAX);
@@ -157,7 +166,6 @@ pub fn catch_up(server: &Server) {
     if !state::with(|state| matches!(state.databases[database].build, Build::Ready)) {
         build(server, database, None);
     }
-    server.select(database);
 }
 
 /// Whether commands that were seen may not have run yet: inside a transaction those that follow, and while clients are
@@ -179,12 +187,9 @@ fn read_again(server: &Server, limit: usize) {
         if keeps {
             state.unread.extend(names.iter().cloned());
         }
-        names.extend(state.restless.iter().cloned());
+        names.extend(state.restless.iter().map(|(_, name)| name.clone()));
         (state.layout.clone(), names, state.databases.len())
     });
-    let mut names: Vec<&Name> = names.iter().collect();
-    names.sort_unstable_by(|a, b| a.as_ref().cmp(b.as_ref()));
-    names.dedup_by(|a, b| a.as_ref() == b.as_ref());
     for database in (0..databases).filter(|database| server.select(*database) && server.size() > 0) {
         for name in &names {
             faults::point("read", name.as_ref());
@@ -208,13 +213,16 @@ fn add(database: usize, observation: plan::Observation) {
 /// Goes on building the index of a database until it is complete or `deadline` is over. `true` if it is complete.
 fn build(server: &Server, database: usize, deadline: Option<Instant>) -> bool {
     let (layout, watcher, build) = state::with(|state| {
-        let build = std::mem::replace(&mut state.databases[database].build, Build::Ready);
+        // Until it is complete it must not seem so, to whoever calls in between.
+        let build = std::mem::take(&mut state.databases[database].build);
         (state.layout.clone(), state.watcher.clone(), build)
     });
     let (cursor, met) = match build {
-        Build::Ready => return true,
-        Build::Todo if watcher.is_idle() => return true,
-        Build::Todo => Default::default(),
+        Build::Todo if !watcher.is_idle() => Default::default(),
+        Build::Ready | Build::Todo => {
+            state::with(|state| state.databases[database].build = Build::Ready);
+            return true;
+        }
         Build::Walking(cursor, met) => (cursor, met),
     };
     server.select(database);
@@ -230,6 +238,7 @@ fn build(server: &Server, database: usize, deadline: Option<Instant>) -> bool {
             add(database, plan::observe(server, &layout, name));
         }
         if is_over {
+            state::with(|state| state.databases[database].build = Build::Ready);
             return true;
         }
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
@@ -250,7 +259,8 @@ pub fn tick(server: &Server) -> bool {
     let deadline = Instant::now() + SLICE;
     while state::with(|state| !state.unread.is_empty()) {
         read_again(server, 64);
-        if Instant::now() >= deadline {
+        // What is beyond some is read whatever it takes: it must not grow without bound.
+        if Instant::now() >= deadline && state::with(|state| state.unread.len()) <= MOST_UNREAD {
             return true;
         }
     }
@@ -261,6 +271,9 @@ pub fn tick(server: &Server) -> bool {
 /// What is done now and then, a few times a second.
 pub fn cron(server: &Server) {
     report_left_out(server);
+    if state::with(|state| state.databases.iter().any(|database| !matches!(database.build, Build::Ready))) {
+        watching::wake(server);
+    }
     // Looking a client up calls nothing back.
     state::with(|state| state.transactions.retain(|client| server.has_client(client)));
     if state::with(|state| state.unread.is_empty() && state.tidy_at <= Instant::now()) {
@@ -306,7 +319,13 @@ fn look(server: &Server, database: usize, subject: Subject, id: &[u8]) {
     let (layout, places) =
         state::with(|state| (state.layout.clone(), state.databases[database].index.places(subject, id)));
     server.select(database);
-    for place in places.iter() {
+    let count = places.iter().count();
+    let part = state::with(|state| {
+        state.looks = state.looks.wrapping_add(1);
+        state.looks
+    });
+    let skipped = if count > MOST_LOOKED_AT { part.wrapping_mul(MOST_LOOKED_AT) % count } else { 0 };
+    for place in places.iter().skip(skipped).take(MOST_LOOKED_AT) {
         if !plan::still_there(server, &layout, subject, id, place) {
             state::with(|state| state.databases[database].index.remove(subject, id, place));
         }

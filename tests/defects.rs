@@ -62,3 +62,13 @@ fn between_commands_it_is_logged_and_work_goes_on() {
     server.cmd(["DEL", "typing:fault:read:ann"]);
     assert_eq!(log_out_exactly(&server, "ann"), TRACES);
 }
+
+#[test]
+fn a_client_stays_in_its_database() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.must("SELECT 3");
+    client.must("SET mine 1");
+    client.pipeline([args!["SET", "typing:fault:read:ann", "1"], args!["SESSION.LOGOUT", "ann"]]);
+    assert_eq!(client.run("GET mine"), support::bulk("1"));
+}

@@ -92,16 +92,15 @@ impl Call {
         if reply.kind() == raw::REDISMODULE_REPLY_ERROR { Err(Refused(None)) } else { Ok(reply) }
     }
 
-    /// Calls it, where it was checked before that nothing can refuse it, and gives the integer it replies with, 0 if none;
-    /// if the server does refuse, its log says so.
-    pub fn run_or_log(&self, server: &Server) -> u64 {
-        let Ok(reply) = self.run(server) else {
+    /// Calls it, where it was checked before that nothing refuses it; if the server does all the same, its log says so.
+    pub fn run_or_log(&self, server: &Server) -> Option<Reply> {
+        let reply = self.run(server).ok();
+        if reply.is_none() {
             let command = self.command.to_string_lossy();
             let line = format!("the server refused {command}, which it had to take; please report this");
             log(server.ctx(), c"warning", &line);
-            return 0;
-        };
-        reply.integer().and_then(|integer| u64::try_from(integer).ok()).unwrap_or_default()
+        }
+        reply
     }
 }
 

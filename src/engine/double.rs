@@ -1,6 +1,7 @@
 //! A database in memory, for unit tests: it knows types, expiry, permissions, and what was asked of it.
 
 use std::{
+    borrow::Cow,
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
 };
@@ -84,6 +85,10 @@ impl Keyspace for Double {
         if self.expired.borrow().contains(name) { None } else { self.keys.borrow().get(name).cloned() }
     }
 
+    fn is_cluster(&self) -> bool {
+        !self.elsewhere.borrow().is_empty()
+    }
+
     fn serves(&self, name: &Vec<u8>) -> bool {
         !self.elsewhere.borrow().contains(name)
     }
@@ -114,11 +119,11 @@ impl Key for Value {
     }
 
     fn size(&self) -> usize {
-        self.members().len()
+        self.members().len() + self.string().len()
     }
 
-    fn string(&self) -> &[u8] {
-        if let Self::String(bytes) = self { bytes } else { &[] }
+    fn string(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(if let Self::String(bytes) = self { bytes } else { &[] })
     }
 
     fn field(&self, field: &[u8]) -> Option<Vec<u8>> {
@@ -164,8 +169,9 @@ impl Store for Double {
         gone.len() as u64
     }
 
-    fn replace(&self, name: &Vec<u8>, value: &[u8]) {
+    fn replace(&self, name: &Vec<u8>, value: &[u8]) -> bool {
         self.keys.borrow_mut().insert(name.clone(), Value::String(value.to_vec()));
         self.commands.borrow_mut().push(format!("SET {} {}", text(name), text(value)));
+        true
     }
 }

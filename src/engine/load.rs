@@ -161,6 +161,7 @@ fn require_commands(server: &Server) -> Result<(), LoadError> {
         c"LPOS",
         c"LRANGE",
         c"EXISTS",
+        c"GET",
     ];
     // By these the module follows transactions. With one argument too many they do nothing, as those above without any.
     let transactions = [c"MULTI", c"EXEC", c"DISCARD"];

@@ -4,6 +4,8 @@
 //! narrow traits below: [`Keyspace`] to look, [`Store`] to change. [`server::Server`] implements them on a running
 //! server, and `double` in memory, for unit tests.
 
+use std::borrow::Cow;
+
 pub mod border;
 pub mod call;
 pub mod commands;
@@ -65,6 +67,9 @@ pub trait Keyspace {
     /// Opens a key; `None` if it does not exist.
     fn open(&self, name: &Self::Name) -> Option<Self::Key<'_>>;
 
+    /// Whether there are nodes that serve other slots.
+    fn is_cluster(&self) -> bool;
+
     /// Whether this node serves the key's slot; outside a cluster it serves all.
     fn serves(&self, name: &Self::Name) -> bool;
 
@@ -87,11 +92,11 @@ pub trait Key {
     /// The type of its value.
     fn kind(&self) -> Kind;
 
-    /// How many members a collection has; 0 for other types.
+    /// How many members a collection has, or bytes a string; 0 for other types.
     fn size(&self) -> usize;
 
     /// The bytes of a string; empty for other types.
-    fn string(&self) -> &[u8];
+    fn string(&self) -> Cow<'_, [u8]>;
 
     /// The value of a hash's field; `None` for other types and if there is no such field.
     fn field(&self, field: &[u8]) -> Option<Vec<u8>>;
@@ -112,6 +117,6 @@ pub trait Store: Keyspace {
     /// there were.
     fn remove_members(&self, name: &Self::Name, kind: Kind, members: &[&[u8]]) -> u64;
 
-    /// `SET` with `KEEPTTL`.
-    fn replace(&self, name: &Self::Name, value: &[u8]);
+    /// `SET` with `KEEPTTL`. Says whether it was done.
+    fn replace(&self, name: &Self::Name, value: &[u8]) -> bool;
 }

@@ -1,6 +1,7 @@
 //! A running server: opening keys, asking for permissions, changing.
 
 use std::{
+    borrow::Cow,
     ffi::{CStr, c_int},
     ptr::{NonNull, null_mut},
     slice,
@@ -117,6 +118,17 @@ impl Server {
         unsafe { api!(RedisModule_SelectDb(self.ctx(), number)) == OK }
     }
 
+    /// Selects the database that is selected now again when the value returned is dropped, whatever happens.
+    pub fn keep_database(&self) -> impl Drop + '_ {
+        struct Keep<'s>(&'s Server, usize);
+        impl Drop for Keep<'_> {
+            fn drop(&mut self) {
+                self.0.select(self.1);
+            }
+        }
+        Keep(self, self.database())
+    }
+
     /// How many keys the selected database holds, expired ones included.
     pub fn size(&self) -> u64 {
         // SAFETY: the context is valid.
@@ -135,8 +147,7 @@ impl Server {
     /// random seem not to be there.
     pub fn sees_all_slots(&self) -> bool {
         const DRAWS: usize = 64;
-        let is_cluster = self.has_flag(raw::REDISMODULE_CTX_FLAGS_CLUSTER);
-        if !is_cluster || !self.has_flag(raw::REDISMODULE_CTX_FLAGS_MULTI | raw::REDISMODULE_CTX_FLAGS_LUA) {
+        if !self.is_cluster() || !self.has_flag(raw::REDISMODULE_CTX_FLAGS_MULTI | raw::REDISMODULE_CTX_FLAGS_LUA) {
             return true;
         }
         (0..DRAWS).all(|_| {
@@ -164,7 +175,8 @@ impl Server {
         if let Some(name) = NonNull::new(name) {
             return Some(Name(name));
         }
-        if Call::new(c"PING").as_caller().run(self).is_err_and(|refused| refused.has_no_user()) {
+        // With an argument too few it is refused before anybody's permissions are looked at.
+        if Call::new(c"ECHO").as_caller().run(self).is_err_and(|refused| refused.has_no_user()) {
             return None;
         }
         // SAFETY: the context is valid, and its client has a user, or the call above would have been refused.
@@ -215,10 +227,13 @@ impl Keyspace for Server {
         NonNull::new(key.cast()).map(|key| OpenKey { key, server: self, name: name.clone() })
     }
 
+    fn is_cluster(&self) -> bool {
+        self.has_flag(raw::REDISMODULE_CTX_FLAGS_CLUSTER)
+    }
+
     fn serves(&self, name: &Name) -> bool {
         // The module interface has no word for it, but a command with a key of another node's slot is refused.
-        !self.has_flag(raw::REDISMODULE_CTX_FLAGS_CLUSTER)
-            || Call::new(c"EXISTS").with(Argument::Name(name)).run(self).is_ok()
+        !self.is_cluster() || Call::new(c"EXISTS").with(Argument::Name(name)).run(self).is_ok()
     }
 
     fn contains(&self, name: &Name, kind: Kind, member: &[u8]) -> bool {
@@ -312,6 +327,10 @@ impl Server {
     }
 }
 
+/// Servers keep short strings in a compact form (integers, strings in one piece with their object or key), which direct
+/// access would undo for good. None of them does so with longer ones.
+const LONGEST_COMPACT: usize = 128;
+
 /// A key open for reading; closed when dropped.
 #[derive(Debug)]
 pub struct OpenKey<'s> {
@@ -343,12 +362,18 @@ impl Key for OpenKey<'_> {
 
     fn size(&self) -> usize {
         // SAFETY: the handle is open.
-        if self.kind().is_collection() { unsafe { api!(RedisModule_ValueLength(self.key.as_ptr())) } } else { 0 }
+        if self.kind() == Kind::Other { 0 } else { unsafe { api!(RedisModule_ValueLength(self.key.as_ptr())) } }
     }
 
-    fn string(&self) -> &[u8] {
+    fn string(&self) -> Cow<'_, [u8]> {
         if self.kind() != Kind::String {
-            return &[];
+            return Cow::Borrowed(&[]);
+        }
+        if self.size() <= LONGEST_COMPACT {
+            // Refused by a cluster node that does not serve the slot.
+            if let Ok(reply) = Call::new(c"GET").with(Argument::Name(&self.name)).run(self.server) {
+                return Cow::Owned(reply.text());
+            }
         }
         let mut length = 0;
         let mode = c_int::try_from(raw::REDISMODULE_READ).expect("modes are small");
@@ -356,7 +381,7 @@ impl Key for OpenKey<'_> {
         let start = unsafe { api!(RedisModule_StringDMA(self.key.as_ptr(), &raw mut length, mode)) };
         // SAFETY: the server gives a pointer to `length` bytes, valid until the key is closed or another call changes
         // it; the slice borrows from the handle, and nothing is called meanwhile.
-        unsafe { slice::from_raw_parts(start.cast(), length) }
+        Cow::Borrowed(unsafe { slice::from_raw_parts(start.cast(), length) })
     }
 
     fn field(&self, field: &[u8]) -> Option<Vec<u8>> {
@@ -453,7 +478,7 @@ impl Store for Server {
             }
         }
         // A cluster node takes only keys of one slot in a command.
-        let at_once = if self.has_flag(raw::REDISMODULE_CTX_FLAGS_CLUSTER) { 1 } else { gone.len().max(1) };
+        let at_once = if self.is_cluster() { 1 } else { gone.len().max(1) };
         for names in gone.chunks(at_once) {
             // SAFETY: the context is valid; `v` takes a pointer to valid strings and their number, which the server
             // retains.
@@ -468,23 +493,27 @@ impl Store for Server {
     fn remove_members(&self, name: &Name, kind: Kind, members: &[&[u8]]) -> u64 {
         let members = members.iter().map(|member| Argument::Bytes(member));
         let whole = |command| members.clone().fold(Call::new(command).with(Argument::Name(name)), Call::with);
+        let number = |call: Call| {
+            let reply = call.run_or_log(self).and_then(|reply| reply.integer());
+            reply.and_then(|integer| u64::try_from(integer).ok()).unwrap_or_default()
+        };
         match kind {
-            Kind::Set => whole(c"SREM").replicated().run_or_log(self),
-            Kind::SortedSet => whole(c"ZREM").replicated().run_or_log(self),
-            Kind::Hash => whole(c"HDEL").replicated().run_or_log(self),
+            Kind::Set => number(whole(c"SREM").replicated()),
+            Kind::SortedSet => number(whole(c"ZREM").replicated()),
+            Kind::Hash => number(whole(c"HDEL").replicated()),
             // All equal elements of a list are one trace.
             Kind::List => members
                 .map(|element| {
                     let call = Call::new(c"LREM").with(Argument::Name(name)).with(Argument::Bytes(b"0")).with(element);
-                    call.replicated().run_or_log(self).min(1)
+                    number(call.replicated()).min(1)
                 })
                 .sum(),
             Kind::String | Kind::Other => 0,
         }
     }
 
-    fn replace(&self, name: &Name, value: &[u8]) {
+    fn replace(&self, name: &Name, value: &[u8]) -> bool {
         let arguments = [Argument::Name(name), Argument::Bytes(value), Argument::Bytes(b"KEEPTTL")];
-        arguments.into_iter().fold(Call::new(c"SET"), Call::with).replicated().run_or_log(self);
+        arguments.into_iter().fold(Call::new(c"SET"), Call::with).replicated().run_or_log(self).is_some()
     }
 }

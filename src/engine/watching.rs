@@ -44,8 +44,8 @@ pub(super) fn start(server: &Server) -> bool {
             raw::REDISMODULE_EVENT_LOADING,
         ];
         let subscribed = events.into_iter().all(subscribe);
+        // No timer yet: a server that then refuses the module's options would find it, and crash over it.
         upkeep::meet_clients(server);
-        wake(server);
         !filter.is_null() && subscribed
     }
 }
@@ -88,16 +88,13 @@ fn set_timer(server: &Server) {
 unsafe extern "C" fn on_timer(ctx: *mut raw::RedisModuleCtx, _: *mut c_void) {
     // SAFETY: the context is valid during the call.
     let server = unsafe { Server::new(ctx) };
-    let is_loading = server.has_flag(raw::REDISMODULE_CTX_FLAGS_LOADING);
-    let has_more = guard("work between commands", || is_loading || upkeep::tick(&server));
-    if has_more == Some(true) {
-        set_timer(&server);
-    } else {
-        let _ = guard("setting a timer", || state::with(|state| state.is_awake = false));
-        if has_more.is_none() {
+    guard("work between commands", || {
+        // What comes after this needs a timer of its own, and a defect must not leave the module asleep.
+        state::with(|state| state.is_awake = false);
+        if server.has_flag(raw::REDISMODULE_CTX_FLAGS_LOADING) || upkeep::tick(&server) {
             wake(&server);
         }
-    }
+    });
 }
 
 /// Called for every command of the server: whatever is done here, everybody pays for.
@@ -147,7 +144,7 @@ fn on_special(filter: *mut raw::RedisModuleCommandFilterCtx, meaning: Meaning, f
         Meaning::Reset if client == ANYBODY => {}
         Meaning::Discard | Meaning::Reset => upkeep::discards(&server, client),
         Meaning::Anything => {
-            if first.is_some_and(|word| word.eq_ignore_ascii_case(b"populate")) {
+            if first.is_some_and(|word| word.eq_ignore_ascii_case(b"populate")) && server.allows_debug() {
                 upkeep::suspect_everything(&server, client);
             }
         }
@@ -210,6 +207,7 @@ pub fn watch_events(server: &Server) {
     state::with(|state| {
         state.watches_events = is_watching;
         state.transactions = Transactions::default();
+        state.restless.clear();
     });
     server.log(
         c"notice",
@@ -245,6 +243,12 @@ impl Server {
     pub fn knows_clients(&self) -> bool {
         // SAFETY: a plain read of a function pointer that the server set before OnLoad.
         unsafe { raw::RedisModule_CommandFilterGetClientId }.is_some()
+    }
+
+    /// Whether `DEBUG` may do anything; by default it may not, and then nobody who calls it is worth a look.
+    pub fn allows_debug(&self) -> bool {
+        let option = Call::new(c"CONFIG").with(Argument::Bytes(b"GET")).with(Argument::Bytes(b"enable-debug-command"));
+        option.run(self).map(|reply| reply.texts()).unwrap_or_default().get(1).is_none_or(|value| value != b"no")
     }
 
     /// Whether a client is connected.

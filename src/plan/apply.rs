@@ -25,7 +25,7 @@ impl<N: AsRef<[u8]>> Checked<N> {
     /// Removes everything in the plan. Nothing here can fail or panic: no arithmetic, no index, no conversion.
     pub fn apply(&self, store: &impl Store<Name = N>) -> Removed {
         let plan = &self.0;
-        let mut removed = Removed { entries: plan.elements() as u64, ..Removed::default() };
+        let mut removed = Removed::default();
         let keys: Vec<&N> = plan.keys.iter().map(|key| &key.name).collect();
         if !keys.is_empty() {
             removed.keys = store.unlink(&keys);
@@ -37,7 +37,9 @@ impl<N: AsRef<[u8]>> Checked<N> {
             }
         }
         for document in &plan.entries {
-            store.replace(&document.key, &document.document);
+            if store.replace(&document.key, &document.document) {
+                removed.entries = removed.entries.saturating_add(document.elements as u64);
+            }
         }
         removed
     }

@@ -32,6 +32,7 @@ pub fn find<K: Keyspace>(
     let crowds = places(Subject::Anyone, b"");
     finder.direct(names_a_key, None);
     finder.indexed(names_a_key, Subject::User, user, &known, None);
+    finder.indexed(names_a_key, Subject::Anyone, b"", &crowds, None);
     finder.direct(holds_users, None);
     finder.indexed(holds_users, Subject::User, user, &known, None);
     finder.indexed(holds_users, Subject::Anyone, b"", &crowds, None);
@@ -55,8 +56,8 @@ pub fn still_there<K: Keyspace>(space: &K, layout: &Layout, subject: Subject, id
     let mut finder = Finder { space, layout, user: id, detail, plan, buffer: Vec::new() };
     let trace = &layout.traces[place.trace()];
     let bindings = finder.bindings(trace, place, (subject == Subject::Socket).then_some(id));
-    if subject == Subject::Anyone || trace.reach == Reach::ByName {
-        let name = finder.name(&trace.key, &bindings);
+    let name = finder.name(&trace.key, &bindings);
+    if subject == Subject::Anyone || trace.reach == Reach::ByName || !space.serves(&name) {
         return space.open(&name).is_some();
     }
     finder.locate(trace, &bindings).is_trace
@@ -112,7 +113,7 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         };
         let kind = key.kind();
         let ids = match kind {
-            Kind::String => vec![key.string().to_vec()],
+            Kind::String => vec![key.string().into_owned()],
             Kind::Other => Vec::new(),
             _ => key.members(),
         };
@@ -148,7 +149,8 @@ impl<'a, K: Keyspace> Finder<'a, K> {
             }
             let bindings = self.bindings(trace, place, socket);
             let located = self.locate(trace, &bindings);
-            if subject != Subject::Anyone && !located.is_valid(trace) {
+            // What a cluster node may not look into only seems to be gone; the slow walk asks for that.
+            if subject != Subject::Anyone && !located.is_valid(trace) && !self.space.is_cluster() {
                 self.plan.stale.push((subject, id.into(), place.to_owned()));
             }
         }
@@ -200,7 +202,7 @@ impl<'a, K: Keyspace> Finder<'a, K> {
                     self.locate_member(name, kind, member.render(bindings), *names, bindings)
                 }
                 What::Entries { array, owner } => {
-                    let document = key.string().to_vec();
+                    let document = key.string().into_owned();
                     drop(key);
                     self.locate_entries(name, document, array, owner)
                 }
@@ -293,22 +295,39 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         self.space.name(&self.buffer)
     }
 
-    /// Puts the plan in order.
+    /// Leaves out what goes with its key, and puts a plan that is shown in order.
     fn finish(self) -> Plan<K::Name> {
         let mut plan = self.plan;
-        plan.rooms.extend(plan.sockets.iter().filter_map(Socket::room_left));
-        plan.rooms.sort();
-        plan.rooms.dedup();
-        plan.keys.sort_by(|a, b| a.name.as_ref().cmp(b.name.as_ref()).then(b.socket.cmp(&a.socket)));
-        plan.keys.dedup_by(|a, b| a.name.as_ref() == b.name.as_ref());
+        if self.detail == Detail::Facts {
+            plan.sort();
+        }
+        // What lies here while its slot is on its way from or to another node, that node removes.
+        if self.space.is_cluster() {
+            let before = plan.keys.len() + plan.members.len() + plan.entries.len();
+            plan.keys.retain(|key| self.space.serves(&key.name));
+            plan.members.retain(|member| self.space.serves(&member.key));
+            plan.entries.retain(|document| self.space.serves(&document.key));
+            plan.is_partial = plan.keys.len() + plan.members.len() + plan.entries.len() < before;
+        }
+        // Cutting a document that was deleted would bring it back.
         let keys = &plan.keys;
-        let goes = |name: &K::Name| keys.binary_search_by(|key| key.name.as_ref().cmp(name.as_ref())).is_ok();
+        let goes = |name: &K::Name| keys.iter().any(|key| key.name.as_ref() == name.as_ref());
         plan.members.retain(|member| !goes(&member.key));
         plan.entries.retain(|document| !goes(&document.key));
-        plan.members.sort_by(|a, b| a.key.as_ref().cmp(b.key.as_ref()).then_with(|| a.member.cmp(&b.member)));
-        plan.members.dedup_by(|a, b| a.key.as_ref() == b.key.as_ref() && a.member == b.member);
-        plan.entries.sort_by(|a, b| a.key.as_ref().cmp(b.key.as_ref()));
         plan
+    }
+}
+
+impl<N: AsRef<[u8]>> Plan<N> {
+    fn sort(&mut self) {
+        self.rooms.extend(self.sockets.iter().filter_map(Socket::room_left));
+        self.rooms.sort();
+        self.rooms.dedup();
+        self.keys.sort_by(|a, b| a.name.as_ref().cmp(b.name.as_ref()).then(b.socket.cmp(&a.socket)));
+        self.keys.dedup_by(|a, b| a.name.as_ref() == b.name.as_ref());
+        self.members.sort_by(|a, b| a.key.as_ref().cmp(b.key.as_ref()).then_with(|| a.member.cmp(&b.member)));
+        self.members.dedup_by(|a, b| a.key.as_ref() == b.key.as_ref() && a.member == b.member);
+        self.entries.sort_by(|a, b| a.key.as_ref().cmp(b.key.as_ref()));
     }
 }
 
@@ -325,6 +344,7 @@ impl<N> Plan<N> {
             user_name: None,
             mapping: None,
             mapping_elsewhere: false,
+            is_partial: false,
             stale: Vec::new(),
             mistyped: 0,
         }

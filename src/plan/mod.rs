@@ -51,6 +51,8 @@ pub struct Plan<N> {
     mapping: Option<Mapping<N>>,
     /// Whether another node of the cluster would know of that key.
     mapping_elsewhere: bool,
+    /// Whether traces that lie here were left out, because another node of the cluster serves them, or none.
+    pub is_partial: bool,
     /// What the index knows and is not so any more.
     pub stale: Vec<(Subject, Box<[u8]>, Place)>,
     /// How many values could not hold a trace: not JSON, or of another type.

@@ -5,7 +5,7 @@ use crate::{
     engine::{Key, Keyspace},
     index::{Place, Subject},
     json,
-    layout::{Layout, Named, Reach, Trace, What},
+    layout::{Field, Layout, Named, Reach, Trace, What},
     template::{Bindings, Placeholder},
 };
 
@@ -64,6 +64,7 @@ fn subjects(key: &impl Key, trace: &Trace, bindings: &Bindings<'_>) -> Result<Su
     }
     let mut subjects = match &trace.what {
         What::Key => Vec::new(),
+        What::Owned(Field::Json(_)) | What::Entries { .. } if key.size() > LONGEST_DOCUMENT => anyone(),
         What::Owned(field) => value::text_at(key, field)?.into_iter().map(|id| (Subject::User, id)).collect(),
         What::Member { .. } if !key.kind().is_collection() => return Err(value::Mistyped),
         What::Member { .. } if key.size() > MOST_MEMBERS => anyone(),
@@ -73,9 +74,9 @@ fn subjects(key: &impl Key, trace: &Trace, bindings: &Bindings<'_>) -> Result<Su
             let ids = members.iter().filter_map(|m| member.solve(names.placeholder(), bindings, m));
             ids.map(|id| (subject, id.to_vec())).collect()
         }
-        What::Entries { .. } if value::string(key)?.len() > LONGEST_DOCUMENT => anyone(),
         What::Entries { array, owner } => {
-            let elements = value::array_at(value::string(key)?, array)?.and_then(json::elements).unwrap_or_default();
+            let document = value::string(key)?;
+            let elements = value::array_at(&document, array)?.and_then(json::elements).unwrap_or_default();
             let owners = elements.iter().filter_map(|element| value::owner(element, owner));
             owners.map(|id| (Subject::User, id.into_owned().into_bytes())).collect()
         }

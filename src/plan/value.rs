@@ -20,7 +20,8 @@ pub(super) fn text_at(key: &impl Key, field: &Field) -> Result<Option<Vec<u8>>, 
         Field::Hash(field) if key.kind() == Kind::Hash => Ok(key.field(field)),
         Field::Hash(_) => Err(Mistyped),
         Field::Json(pointer) => {
-            let text = json::find(string(key)?, pointer).map_err(|_| Mistyped)?.and_then(json::text);
+            let string = string(key)?;
+            let text = json::find(&string, pointer).map_err(|_| Mistyped)?.and_then(json::text);
             Ok(text.map(|text| text.into_owned().into_bytes()))
         }
     }
@@ -38,6 +39,6 @@ pub(super) fn owner<'d>(element: &'d RawValue, owner: &Pointer) -> Option<Cow<'d
 }
 
 /// The bytes of a string that should be a document.
-pub(super) fn string(key: &impl Key) -> Result<&[u8], Mistyped> {
+pub(super) fn string(key: &impl Key) -> Result<Cow<'_, [u8]>, Mistyped> {
     if key.kind() == Kind::String { Ok(key.string()) } else { Err(Mistyped) }
 }

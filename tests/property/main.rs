@@ -16,7 +16,7 @@ mod pool;
 mod scenario;
 mod step;
 
-use std::env;
+use std::{env, panic};
 use support::Layout;
 
 /// Cases for each test when nothing else is said: together half a minute with a debug build on two cores.
@@ -39,12 +39,18 @@ fn check(layout: &str) {
     };
     for seed in seeds {
         let steps = scenario::generate(&layout, seed);
-        if let Err(problem) = step::run(&layout, &steps) {
+        if let Err(problem) = run(&layout, &steps) {
             let (steps, problem) = shorten(&layout, steps, problem);
             let lines: Vec<_> = steps.iter().map(|step| format!("    {step}")).collect();
             panic!("REDIS_SESSION_SEED={seed} fails; the fewest steps found:\n{}\n{problem}", lines.join("\n"));
         }
     }
+}
+
+/// Runs the steps. What is not as it should be, a crash of the server among it, is told in words.
+fn run(layout: &Layout, steps: &[step::Step]) -> Result<(), String> {
+    let result = panic::catch_unwind(|| step::run(layout, steps));
+    result.unwrap_or_else(|_| Err("the connection to the server broke; what was said then stands above".to_owned()))
 }
 
 /// Leaves out steps as long as the rest still fails: half of them at a time, then smaller parts, then single ones.
@@ -57,7 +63,7 @@ fn shorten(layout: &Layout, mut steps: Vec<step::Step>, mut problem: String) -> 
             let end = steps.len().min(start + part);
             let fewer = [&steps[..start], &steps[end..]].concat();
             runs += 1;
-            match step::run(layout, &fewer) {
+            match run(layout, &fewer) {
                 Err(still) => (steps, problem) = (fewer, still),
                 Ok(()) => start = end,
             }

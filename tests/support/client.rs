@@ -63,8 +63,16 @@ impl Client {
 
     /// Sends one command without waiting for the reply.
     pub fn send<T: AsRef<[u8]>>(&mut self, args: impl IntoIterator<Item = T>) {
+        self.try_send(args).expect("the server takes a command");
+    }
+
+    /// Sends one command, or says why that is impossible.
+    ///
+    /// # Errors
+    /// When the connection is closed.
+    pub fn try_send<T: AsRef<[u8]>>(&mut self, args: impl IntoIterator<Item = T>) -> std::io::Result<()> {
         let args: Vec<Vec<u8>> = args.into_iter().map(|arg| arg.as_ref().to_vec()).collect();
-        self.stream.write_all(&pack_command(&args)).expect("the server takes a command");
+        self.stream.write_all(&pack_command(&args))
     }
 
     /// Reads the next reply (or RESP3 push).

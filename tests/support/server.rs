@@ -374,7 +374,9 @@ fn wait_for_answer(child: &mut Child, port: u16) -> bool {
 /// Does the process `pid`, and nobody else, answer on `port`, and is it done with loading?
 fn answers(pid: u32, port: u16) -> bool {
     let Ok(mut client) = Client::connect(port) else { return false };
-    client.send(["INFO"]);
+    if client.try_send(["INFO"]).is_err() {
+        return false;
+    }
     let Ok(Reply::Bulk(info)) = client.try_read() else { return false };
     let info = String::from_utf8_lossy(&info).into_owned();
     info.contains(&format!("process_id:{pid}\r\n")) && info.contains("\r\nloading:0\r\n")
@@ -404,7 +406,7 @@ fn read_log(dir: &Path) -> String {
 }
 
 /// The module: from `REDIS_SESSION_MODULE`, else beside this test, else a directory up.
-fn module_path() -> PathBuf {
+pub fn module_path() -> PathBuf {
     if let Some(path) = env::var_os("REDIS_SESSION_MODULE") {
         return path.into();
     }
