@@ -42,7 +42,7 @@ fn index_state(databases: &[(&Build, u64)]) -> String {
         met += match build {
             Build::Ready => *size,
             Build::Walking(_, met) => *met.min(size),
-            Build::Todo => 0,
+            Build::Todo | Build::Loading => 0,
         };
     }
     if met >= all { "ready".to_owned() } else { format!("building {}%", met * 100 / all) }

@@ -77,6 +77,8 @@ pub enum Build {
     Todo,
     /// The walk over the keys is under way; so many of them have been met, watched or not.
     Walking(Cursor, u64),
+    /// Data is being loaded into it, and every key is seen when it is.
+    Loading,
     /// Every key is known.
     Ready,
 }

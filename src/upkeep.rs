@@ -18,7 +18,8 @@ use crate::{
     },
     faults,
     index::{Index, SHARDS, Subject},
-    plan::{self, Sighting},
+    layout::Layout,
+    plan::{self, Presence, Sighting},
     state::{self, Build, Database, State},
     watcher::{self, ANYBODY, Queued},
 };
@@ -193,21 +194,24 @@ fn read_again(server: &Server, limit: usize) {
     for database in (0..databases).filter(|database| server.select(*database) && server.size() > 0) {
         for name in &names {
             faults::point("read", name.as_ref());
-            add(database, plan::observe(server, &layout, name));
+            read(server, &layout, database, name, Presence::Unknown);
         }
     }
 }
 
-fn add(database: usize, observation: plan::Observation) {
-    state::with(|state| {
-        state.metrics.mistyped += observation.mistyped;
-        for Sighting { subject, id, place } in observation.sightings {
-            let Some(count) = state.databases[database].index.add(subject, &id, &place) else { continue };
-            if count >= CROWD && count.is_power_of_two() {
-                state.crowding.push((database, subject, id));
-            }
-        }
+/// Reads a key into the index.
+fn read(server: &Server, layout: &Layout, database: usize, name: &Name, presence: Presence) {
+    let mistyped = plan::observe(server, layout, name, presence, &mut |sighting| {
+        state::with(|state| add(state, database, &sighting));
     });
+    state::with(|state| state.metrics.mistyped += mistyped);
+}
+
+fn add(state: &mut State, database: usize, Sighting { subject, id, place }: &Sighting<'_>) {
+    let Some(count) = state.databases[database].index.add(*subject, id, place) else { return };
+    if count >= CROWD && count.is_power_of_two() {
+        state.crowding.push((database, *subject, id.to_vec()));
+    }
 }
 
 /// Goes on building the index of a database until it is complete or `deadline` is over. `true` if it is complete.
@@ -218,8 +222,8 @@ fn build(server: &Server, database: usize, deadline: Option<Instant>) -> bool {
         (state.layout.clone(), state.watcher.clone(), build)
     });
     let (cursor, met) = match build {
-        Build::Todo if !watcher.is_idle() => Default::default(),
-        Build::Ready | Build::Todo => {
+        Build::Todo | Build::Loading if !watcher.is_idle() => Default::default(),
+        Build::Todo | Build::Loading | Build::Ready => {
             state::with(|state| state.databases[database].build = Build::Ready);
             return true;
         }
@@ -235,7 +239,7 @@ fn build(server: &Server, database: usize, deadline: Option<Instant>) -> bool {
         let mut names = Vec::new();
         let is_over = (0..64).any(|_| !server.walk(&cursor, &wanted, &mut names));
         for name in &names {
-            add(database, plan::observe(server, &layout, name));
+            read(server, &layout, database, name, Presence::Certain);
         }
         if is_over {
             state::with(|state| state.databases[database].build = Build::Ready);
@@ -349,6 +353,41 @@ pub fn rebuild_everything() {
     watching::wake_from_background();
 }
 
+/// Data is about to be loaded of which every key will be seen. Keys that are there already would not be.
+pub fn loading_begins(server: &Server) {
+    rebuild_everything();
+    let databases = state::with(|state| state.databases.len());
+    let _keep = server.keep_database();
+    for database in (0..databases).filter(|database| server.select(*database) && server.size() == 0) {
+        state::with(|state| state.databases[database].build = Build::Loading);
+    }
+}
+
+/// Whether a key of this name that was just loaded has to be read.
+pub fn follows_loading(database: usize, name: &[u8]) -> bool {
+    state::with(|state| state.watcher.cares_for(name) && matches!(state.databases[database].build, Build::Loading))
+}
+
+/// This key was loaded.
+pub fn loaded(server: &Server, name: &Name) {
+    let layout = state::with(|state| state.layout.clone());
+    read(server, &layout, server.database(), name, Presence::Certain);
+}
+
+/// All data was loaded. Where not every key was seen, whatever is known is not all: keys may have been there before, an
+/// append-only file may have emptied the database on its way, and Valkey 9 empties it only after loading has begun.
+pub fn loading_ends() {
+    state::with(|state| {
+        for database in &mut state.databases {
+            match database.build {
+                Build::Loading => database.build = Build::Ready,
+                _ => *database = Database::default(),
+            }
+        }
+    });
+    watching::wake_from_background();
+}
+
 /// A defect was caught.
 pub fn recover() {
     state::try_with(|state| state.metrics.defects += 1);
@@ -360,7 +399,9 @@ pub fn flushed(database: Option<usize>) {
     state::with(|state| {
         for (number, known) in state.databases.iter_mut().enumerate() {
             if database.is_none_or(|database| database == number) {
-                *known = Database { index: Index::default(), build: Build::Ready };
+                let is_loading = matches!(known.build, Build::Loading);
+                let build = if is_loading { Build::Loading } else { Build::Ready };
+                *known = Database { index: Index::default(), build };
             }
         }
     });

@@ -17,7 +17,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Watcher {
     templates: Box<[Template]>,
-    /// Which first bytes a name can have: most arguments are told apart by it.
+    /// Which first bytes an argument can have that matters: most are told apart by it.
     first_bytes: [bool; 256],
 }
 
@@ -27,6 +27,9 @@ impl Watcher {
         let indexed = layout.traces.iter().filter(|trace| trace.reach != Reach::Direct);
         let templates: Box<[Template]> = indexed.map(|trace| trace.key.clone()).collect();
         let mut first_bytes = [false; 256];
+        for byte in [POPULATE[0], POPULATE[0].to_ascii_uppercase()] {
+            first_bytes[usize::from(byte)] = true;
+        }
         for template in &templates {
             match template.prefix().first() {
                 Some(byte) => first_bytes[usize::from(*byte)] = true,
@@ -36,10 +39,15 @@ impl Watcher {
         Self { templates, first_bytes }
     }
 
+    /// Whether a command with this argument has to be looked at: a quick test, which nearly every argument fails.
+    #[inline]
+    pub fn may_matter(&self, argument: &[u8]) -> bool {
+        argument.first().is_some_and(|byte| self.first_bytes[usize::from(*byte)])
+    }
+
     /// Whether the index cares for a key of this name.
     pub fn cares_for(&self, name: &[u8]) -> bool {
-        name.first().is_some_and(|byte| self.first_bytes[usize::from(*byte)])
-            && self.templates.iter().any(|template| template.matches(name).is_some())
+        self.may_matter(name) && self.templates.iter().any(|template| template.matches(name).is_some())
     }
 
     /// Whether there is anything to watch at all.
@@ -76,6 +84,14 @@ pub fn meaning(command: &[u8]) -> Meaning {
         7 if is("discard") => Meaning::Discard,
         _ => Meaning::Ordinary,
     }
+}
+
+/// What `DEBUG` is told to create keys that it does not name.
+const POPULATE: &[u8] = b"populate";
+
+/// Whether the first argument of `DEBUG` tells it to create keys.
+pub fn populates(argument: &[u8]) -> bool {
+    argument.eq_ignore_ascii_case(POPULATE)
 }
 
 /// Commands that add nothing to a key that they name: they read it, or take from it.
@@ -291,6 +307,10 @@ mod tests {
         for name in ["", "t", "typing:", "typing:r", "user_socket:u", "active_users", "socket_data", "rooms:1"] {
             assert!(!watcher.cares_for(name.as_bytes()), "{name}");
         }
+        for (argument, matters) in [("typing", true), ("Populate", true), ("", false), ("user_socket:u", false)] {
+            assert_eq!(watcher.may_matter(argument.as_bytes()), matters, "{argument}");
+        }
+        assert!(populates(b"POPULATE") && !populates(b"pop"));
         let direct = Layout::parse(r#"{"name":"x","traces":[{"key":"a:{userId}"}]}"#).unwrap();
         assert!(Watcher::new(&direct).is_idle());
         let any = Layout::parse(r#"{"name":"x","traces":[{"key":"{tenant}/{userId}"}]}"#).unwrap();

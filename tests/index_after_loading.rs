@@ -59,6 +59,15 @@ fn after_debug_reload() {
 }
 
 #[test]
+fn after_an_older_file_is_loaded_onto_newer_data() {
+    let server = Server::start();
+    fill(&server);
+    // INSPECT reads what is new into the index, so that the load alone can lose it.
+    server.script("SAVE\nSET typing:late:ann 1\nSESSION.INSPECT ann\nDEBUG RELOAD NOSAVE NOFLUSH MERGE");
+    assert_eq!(log_out_exactly(&server, "ann"), TRACES + 3 + 1);
+}
+
+#[test]
 fn after_a_restart_from_an_rdb_file() {
     let mut server = Server::start();
     fill(&server);
@@ -102,6 +111,16 @@ fn after_a_restart_from_a_rewritten_append_only_file_with_later_commands() {
         assert_eq!(log_out_exactly(&server, "bob"), TRACES + 1, "preamble {preamble}");
         later_traces_are_found(&server);
     }
+}
+
+#[test]
+fn after_a_restart_from_an_append_only_file_that_empties_the_database_on_its_way() {
+    let mut server = Server::builder().append_only().start();
+    server.script("SET typing:old:ann 1\nFLUSHALL");
+    fill(&server);
+    server.restart(Stop::NoSave);
+    log_everybody_out(&server);
+    later_traces_are_found(&server);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Calling the server's own commands.
 
-use std::{ffi::CStr, ptr::NonNull};
+use std::{ffi::CStr, marker::PhantomData, ptr::NonNull};
 
 use redis_module::raw;
 
@@ -15,13 +15,16 @@ pub enum Argument<'a> {
     Bytes(&'a [u8]),
 }
 
-/// A command about to be called.
+/// A command about to be called, with arguments that live for `'a`.
 #[derive(Debug)]
-pub struct Call {
+pub struct Call<'a> {
     command: &'static CStr,
     replicated: bool,
     as_caller: bool,
-    arguments: Vec<Name>,
+    /// Each is a [`Name`] of the caller's, borrowed for `'a`, or one of `copies`.
+    arguments: Vec<*mut raw::RedisModuleString>,
+    copies: Vec<Name>,
+    names: PhantomData<&'a Name>,
 }
 
 /// The server did not carry out the command: it has none of that name, refused it, or answered with an error. Holds the
@@ -41,19 +44,38 @@ impl Refused {
     }
 }
 
-impl Call {
+impl<'a> Call<'a> {
     /// A command without arguments.
     pub fn new(command: &'static CStr) -> Self {
-        Self { command, replicated: false, as_caller: false, arguments: Vec::new() }
+        Self {
+            command,
+            replicated: false,
+            as_caller: false,
+            arguments: Vec::new(),
+            copies: Vec::new(),
+            names: PhantomData,
+        }
     }
 
     /// The same with one more argument.
     #[must_use]
-    pub fn with(mut self, argument: Argument<'_>) -> Self {
+    pub fn with(mut self, argument: Argument<'a>) -> Self {
         self.arguments.push(match argument {
-            Argument::Name(name) => name.clone(),
-            Argument::Bytes(bytes) => Name::new(bytes),
+            Argument::Name(name) => name.raw(),
+            Argument::Bytes(bytes) => {
+                let copy = Name::new(bytes);
+                let raw = copy.raw();
+                self.copies.push(copy);
+                raw
+            }
         });
+        self
+    }
+
+    /// The same with more arguments that the server has already.
+    #[must_use]
+    pub fn with_names(mut self, names: &[&'a Name]) -> Self {
+        self.arguments.extend(names.iter().map(|name| name.raw()));
         self
     }
 
@@ -80,12 +102,11 @@ impl Call {
             (false, true) => c"Cv",
             (true, true) => c"!Cv",
         };
-        let arguments: Vec<*mut raw::RedisModuleString> = self.arguments.iter().map(Name::raw).collect();
-        // SAFETY: the context is valid; `v` takes a pointer to valid strings and their number, and the server retains
-        // those that it keeps.
+        // SAFETY: the context is valid; `v` takes a pointer to strings and their number, all of which live as long as this
+        // value or longer; the server retains those that it keeps.
         let reply = unsafe {
             let call = raw::RedisModule_Call.expect("RedisModule_Call is part of every supported server");
-            call(server.ctx(), self.command.as_ptr(), format.as_ptr(), arguments.as_ptr(), arguments.len())
+            call(server.ctx(), self.command.as_ptr(), format.as_ptr(), self.arguments.as_ptr(), self.arguments.len())
         };
         let reply =
             NonNull::new(reply).map(Reply).ok_or_else(|| Refused(std::io::Error::last_os_error().raw_os_error()))?;

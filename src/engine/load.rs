@@ -105,10 +105,6 @@ fn start(
     let arguments = Options::parse(arguments.iter().map(|argument| argument.as_slice())).map_err(LoadError::Options)?;
     let layout = read_layout(arguments.layout.as_deref())?;
     require_commands(server)?;
-    // A key that is opened to be deleted, and is not there, must not count as modified.
-    let options = c_int::try_from(raw::REDISMODULE_OPTION_NO_IMPLICIT_SIGNAL_MODIFIED).unwrap_or_default();
-    // SAFETY: the context is that of OnLoad.
-    unsafe { api!(RedisModule_SetModuleOptions(server.ctx(), options)) };
     let databases = (0..usize::MAX).take_while(|database| server.select(*database)).count();
     server.select(0);
     let name = layout.name.clone();

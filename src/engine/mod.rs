@@ -108,7 +108,7 @@ pub trait Key {
 
 /// Changing a database. Nothing here is expected to fail: what could go wrong was checked before. Each change replicates
 /// itself as the plain command that its name says, and all changes of one command as one transaction. What is not there
-/// is neither removed nor replicated nor counted.
+/// is not counted, and a change that finds nothing to remove is not replicated.
 pub trait Store: Keyspace {
     /// `UNLINK`. Says how many of the keys there were.
     fn unlink(&self, names: &[&Self::Name]) -> u64;

@@ -443,69 +443,32 @@ impl OpenKey<'_> {
 }
 
 impl Server {
-    /// Deletes a key, letting a background thread free a large value. `false` if it does not exist.
-    fn unlink_one(&self, name: &Name) -> bool {
-        let mode = raw::REDISMODULE_WRITE | raw::REDISMODULE_OPEN_KEY_NOTOUCH;
-        // SAFETY: context and name are valid; the handle is closed once, and not used after. It may be null.
-        unsafe {
-            let key = api!(RedisModule_OpenKey(self.ctx(), name.raw(), c_int::try_from(mode).unwrap_or_default()));
-            let exists = isize::try_from(api!(RedisModule_KeyType(key.cast()))) != Ok(raw::REDISMODULE_KEYTYPE_EMPTY);
-            if exists {
-                api!(RedisModule_UnlinkKey(key.cast()));
-            }
-            api!(RedisModule_CloseKey(key.cast()));
-            exists
-        }
+    /// Calls a command that replies with how many things it removed.
+    fn remove(&self, command: Call<'_>) -> u64 {
+        let removed = command.replicated().run_or_log(self).and_then(|reply| reply.integer());
+        removed.and_then(|integer| u64::try_from(integer).ok()).unwrap_or_default()
     }
 }
 
 impl Store for Server {
-    /// By the low-level interface: a call of `UNLINK` would look every key up once more and take the names apart into a
-    /// command first. A key that is not there is not marked as modified.
     fn unlink(&self, names: &[&Name]) -> u64 {
-        let gone: Vec<*mut raw::RedisModuleString> =
-            names.iter().filter(|name| self.unlink_one(name)).map(|name| name.raw()).collect();
-        for name in &gone {
-            // SAFETY: context and name are valid.
-            unsafe {
-                api!(RedisModule_SignalModifiedKey(self.ctx(), *name));
-                api!(RedisModule_NotifyKeyspaceEvent(
-                    self.ctx(),
-                    raw::REDISMODULE_NOTIFY_GENERIC,
-                    c"del".as_ptr(),
-                    *name
-                ));
-            }
-        }
         // A cluster node takes only keys of one slot in a command.
-        let at_once = if self.is_cluster() { 1 } else { gone.len().max(1) };
-        for names in gone.chunks(at_once) {
-            // SAFETY: the context is valid; `v` takes a pointer to valid strings and their number, which the server
-            // retains.
-            unsafe {
-                let replicate = raw::RedisModule_Replicate.expect("RedisModule_Replicate is part of every server");
-                replicate(self.ctx(), c"UNLINK".as_ptr(), c"v".as_ptr(), names.as_ptr(), names.len());
-            }
-        }
-        gone.len() as u64
+        let at_once = if self.is_cluster() { 1 } else { names.len().max(1) };
+        names.chunks(at_once).map(|names| self.remove(Call::new(c"UNLINK").with_names(names))).sum()
     }
 
     fn remove_members(&self, name: &Name, kind: Kind, members: &[&[u8]]) -> u64 {
         let members = members.iter().map(|member| Argument::Bytes(member));
-        let whole = |command| members.clone().fold(Call::new(command).with(Argument::Name(name)), Call::with);
-        let number = |call: Call| {
-            let reply = call.run_or_log(self).and_then(|reply| reply.integer());
-            reply.and_then(|integer| u64::try_from(integer).ok()).unwrap_or_default()
-        };
+        let all = |command| members.clone().fold(Call::new(command).with(Argument::Name(name)), Call::with);
         match kind {
-            Kind::Set => number(whole(c"SREM").replicated()),
-            Kind::SortedSet => number(whole(c"ZREM").replicated()),
-            Kind::Hash => number(whole(c"HDEL").replicated()),
+            Kind::Set => self.remove(all(c"SREM")),
+            Kind::SortedSet => self.remove(all(c"ZREM")),
+            Kind::Hash => self.remove(all(c"HDEL")),
             // All equal elements of a list are one trace.
             Kind::List => members
                 .map(|element| {
                     let call = Call::new(c"LREM").with(Argument::Name(name)).with(Argument::Bytes(b"0")).with(element);
-                    number(call.replicated()).min(1)
+                    self.remove(call).min(1)
                 })
                 .sum(),
             Kind::String | Kind::Other => 0,

@@ -43,7 +43,10 @@ pub(super) fn start(server: &Server) -> bool {
             raw::REDISMODULE_EVENT_SWAPDB,
             raw::REDISMODULE_EVENT_LOADING,
         ];
-        let subscribed = events.into_iter().all(subscribe);
+        // Nothing but loading brings this about, so other writes cost no more for it.
+        let loaded = c_int::try_from(raw::REDISMODULE_NOTIFY_LOADED).unwrap_or_default();
+        let subscribed = events.into_iter().all(subscribe)
+            && api!(RedisModule_SubscribeToKeyspaceEvents(server.ctx(), loaded, Some(on_loaded))) == OK;
         // No timer yet: a server that then refuses the module's options would find it, and crash over it.
         upkeep::meet_clients(server);
         !filter.is_null() && subscribed
@@ -97,45 +100,67 @@ unsafe extern "C" fn on_timer(ctx: *mut raw::RedisModuleCtx, _: *mut c_void) {
     });
 }
 
-/// Called for every command of the server: whatever is done here, everybody pays for.
+/// Called for every command of the server: whatever is done here, everybody pays for. So the command's name is not even
+/// read unless it stands alone or an argument looks interesting.
 unsafe extern "C" fn on_command(filter: *mut raw::RedisModuleCommandFilterCtx) {
     guard("watching a command", || {
-        // SAFETY: the filter's context is valid during the call, and with it the arguments.
-        let (count, argument) = unsafe {
-            let count = api!(RedisModule_CommandFilterArgsCount(filter));
-            (count, |at| api!(RedisModule_CommandFilterArgGet(filter, at)))
-        };
-        if count == 0 {
-            return;
+        let command = Arguments(filter);
+        let count = command.count();
+        let is_interesting = || state::with(|state| (1..count).any(|at| state.watcher.may_matter(command.get(at))));
+        if count == 1 || (count > 1 && is_interesting()) {
+            look_at(&command, count);
         }
-        // SAFETY: as above; there are `count` arguments.
-        let command = unsafe { bytes(argument(0)) };
-        let meaning = watcher::meaning(command);
-        if meaning != Meaning::Ordinary {
-            // SAFETY: as above.
-            let first = (count > 1).then(|| unsafe { bytes(argument(1)) });
-            return on_special(filter, meaning, first);
-        }
-        let watcher = state::with(|state| state.watcher.clone());
-        // SAFETY: as above.
-        let is_cared_for = |at: &c_int| watcher.cares_for(unsafe { bytes(argument(*at)) });
-        let Some(first) = (1..count).find(is_cared_for) else { return };
-        let Some(server) = background() else { return };
-        if watcher::is_harmless(command, server.has_flag(raw::REDISMODULE_CTX_FLAGS_SLAVE)) {
-            return;
-        }
-        // SAFETY: as above.
-        faults::point("watch", unsafe { bytes(argument(first)) });
-        let named = (first..count).filter(is_cared_for);
-        // SAFETY: as above; sharing keeps the argument valid after the call.
-        let names = named.map(|at| unsafe { Name::share(argument(at)) });
-        upkeep::suspect(&server, client(filter), names, watcher::may_wait(command));
     });
 }
 
-fn on_special(filter: *mut raw::RedisModuleCommandFilterCtx, meaning: Meaning, first: Option<&[u8]>) {
+/// A command that is about to run, its name first.
+struct Arguments(*mut raw::RedisModuleCommandFilterCtx);
+
+impl Arguments {
+    fn count(&self) -> c_int {
+        // SAFETY: the filter's context is valid during the call for which this value lives.
+        unsafe { api!(RedisModule_CommandFilterArgsCount(self.0)) }
+    }
+
+    fn get(&self, at: c_int) -> &[u8] {
+        // SAFETY: as above, and with it the arguments; callers ask for one that there is.
+        unsafe { bytes(api!(RedisModule_CommandFilterArgGet(self.0, at))) }
+    }
+
+    fn share(&self, at: c_int) -> Name {
+        // SAFETY: as above; sharing keeps the argument valid after the call.
+        unsafe { Name::share(api!(RedisModule_CommandFilterArgGet(self.0, at))) }
+    }
+
+    /// The client that sends the command, where the server says it.
+    fn client(&self) -> u64 {
+        // SAFETY: as above; the function is asked for first, since 7.0 lacks it.
+        unsafe { raw::RedisModule_CommandFilterGetClientId.map_or(ANYBODY, |id| id(self.0)) }
+    }
+}
+
+#[cold]
+fn look_at(command: &Arguments, count: c_int) {
+    let name = command.get(0);
+    let meaning = watcher::meaning(name);
+    if meaning != Meaning::Ordinary {
+        return on_special(command, meaning, (count > 1).then(|| command.get(1)));
+    }
+    let watcher = state::with(|state| state.watcher.clone());
+    let is_cared_for = |at: &c_int| watcher.cares_for(command.get(*at));
+    let Some(first) = (1..count).find(is_cared_for) else { return };
     let Some(server) = background() else { return };
-    let client = client(filter);
+    if watcher::is_harmless(name, server.has_flag(raw::REDISMODULE_CTX_FLAGS_SLAVE)) {
+        return;
+    }
+    faults::point("watch", command.get(first));
+    let names = (first..count).filter(is_cared_for).map(|at| command.share(at));
+    upkeep::suspect(&server, command.client(), names, watcher::may_wait(name));
+}
+
+fn on_special(command: &Arguments, meaning: Meaning, first: Option<&[u8]>) {
+    let Some(server) = background() else { return };
+    let client = command.client();
     match meaning {
         Meaning::Ordinary => {}
         Meaning::Begin => state::with(|state| state.transactions.begin(client)),
@@ -144,17 +169,11 @@ fn on_special(filter: *mut raw::RedisModuleCommandFilterCtx, meaning: Meaning, f
         Meaning::Reset if client == ANYBODY => {}
         Meaning::Discard | Meaning::Reset => upkeep::discards(&server, client),
         Meaning::Anything => {
-            if first.is_some_and(|word| word.eq_ignore_ascii_case(b"populate")) && server.allows_debug() {
+            if first.is_some_and(watcher::populates) && server.allows_debug() {
                 upkeep::suspect_everything(&server, client);
             }
         }
     }
-}
-
-/// The client that sends the command, where the server says it.
-fn client(filter: *mut raw::RedisModuleCommandFilterCtx) -> u64 {
-    // SAFETY: the filter's context is valid during the call; the function is asked for first, since 7.0 lacks it.
-    unsafe { raw::RedisModule_CommandFilterGetClientId.map_or(ANYBODY, |id| id(filter)) }
 }
 
 unsafe extern "C" fn on_event(
@@ -184,11 +203,37 @@ unsafe extern "C" fn on_event(
                 upkeep::swapped(first, second);
             }
         }
-        // Loading begins, or is over: what was known is not so any more, and commands from an append-only file are not
-        // shown to the module.
+        // The module is shown each key of an RDB file, but not the commands of an append-only file.
+        (
+            raw::REDISMODULE_EVENT_LOADING,
+            raw::REDISMODULE_SUBEVENT_LOADING_RDB_START | raw::REDISMODULE_SUBEVENT_LOADING_REPL_START,
+        ) => {
+            // SAFETY: the context is valid during the call.
+            let server = unsafe { Server::new(ctx) };
+            upkeep::loading_begins(&server);
+        }
+        (raw::REDISMODULE_EVENT_LOADING, raw::REDISMODULE_SUBEVENT_LOADING_ENDED) => upkeep::loading_ends(),
         (raw::REDISMODULE_EVENT_LOADING, _) => upkeep::rebuild_everything(),
         _ => {}
     });
+}
+
+/// A key was loaded. While one is loaded none is written by anybody.
+unsafe extern "C" fn on_loaded(
+    ctx: *mut raw::RedisModuleCtx,
+    _: c_int,
+    _: *const c_char,
+    key: *mut raw::RedisModuleString,
+) -> c_int {
+    guard("following a load", || {
+        // SAFETY: context and key are valid during the call.
+        let (server, name) = unsafe { (Server::new(ctx), bytes(key)) };
+        if upkeep::follows_loading(server.database(), name) {
+            // The key may be on the server's stack, where it cannot be shared.
+            upkeep::loaded(&server, &Name::new(name));
+        }
+    });
+    OK
 }
 
 /// Watches keyspace events too, from now on. They make every write of the server dearer, so this is the last resort,

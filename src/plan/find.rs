@@ -169,7 +169,7 @@ impl<'a, K: Keyspace> Finder<'a, K> {
     /// Looks at one place and notes the trace that is there. The only way in which a trace is found.
     fn locate(&mut self, trace: &Trace, bindings: &Bindings<'_>) -> Located {
         let name = self.name(&trace.key, bindings);
-        if self.detail == Detail::Names && trace.what == What::Key {
+        if self.detail == Detail::Names && matches!(trace.what, What::Key) {
             self.note_key(name, bindings);
             return Located { exists: true, is_trace: true };
         }
@@ -178,9 +178,9 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         let is_trace = match &trace.what {
             What::Key => true,
             What::Owned(field) => {
-                let owner = value::text_at(&key, field);
-                self.plan.mistyped += u64::from(owner.is_err());
-                owner.is_ok_and(|owner| owner.as_deref() == Some(self.user))
+                let names_user = value::names(&key, field, self.user);
+                self.plan.mistyped += u64::from(names_user.is_err());
+                names_user.unwrap_or(false)
             }
             What::Member { .. } if key.kind().is_collection() => true,
             What::Entries { .. } if key.kind() == Kind::String => true,
@@ -310,8 +310,9 @@ impl<'a, K: Keyspace> Finder<'a, K> {
             plan.is_partial = plan.keys.len() + plan.members.len() + plan.entries.len() < before;
         }
         // Cutting a document that was deleted would bring it back.
-        let keys = &plan.keys;
-        let goes = |name: &K::Name| keys.iter().any(|key| key.name.as_ref() == name.as_ref());
+        let (keys, traces) = (&plan.keys, &self.layout.traces);
+        let may_go = |name: &[u8]| traces.iter().any(|trace| names_a_key(trace) && trace.key.matches(name).is_some());
+        let goes = |name: &K::Name| may_go(name.as_ref()) && keys.iter().any(|key| key.name.as_ref() == name.as_ref());
         plan.members.retain(|member| !goes(&member.key));
         plan.entries.retain(|document| !goes(&document.key));
         plan
@@ -335,7 +336,8 @@ impl<N> Plan<N> {
     fn empty(user: &[u8]) -> Self {
         Self {
             user: user.to_vec(),
-            keys: Vec::new(),
+            // A user's own few, without growing.
+            keys: Vec::with_capacity(16),
             members: Vec::new(),
             entries: Vec::new(),
             sockets: Vec::new(),

@@ -1,6 +1,6 @@
 //! The phases on a database in memory.
 
-use super::{Checked, Detail, Plan, Scope, find, observe, still_there};
+use super::{Checked, Detail, Plan, Presence, Scope, find, observe, still_there};
 use crate::{
     engine::{
         Access, Kind,
@@ -21,9 +21,9 @@ fn layout(traces: &str) -> Layout {
 fn index(space: &Double, layout: &Layout) -> Index {
     let mut index = Index::default();
     for name in space.names() {
-        for seen in observe(space, layout, &name.into_bytes()).sightings {
-            index.add(seen.subject, &seen.id, &seen.place);
-        }
+        observe(space, layout, &name.into_bytes(), Presence::Unknown, &mut |seen| {
+            index.add(seen.subject, seen.id, seen.place);
+        });
     }
     index
 }
@@ -213,5 +213,5 @@ fn values_that_cannot_hold_a_trace_are_counted_and_left_alone() {
         .string("e", "{");
     let plan = plan(&space, &layout, "u");
     assert_eq!((show(&plan), plan.mistyped), ("h:1".into(), 3));
-    assert_eq!(observe(&space, &layout, &b"h:3".to_vec()).mistyped, 1);
+    assert_eq!(observe(&space, &layout, &b"h:3".to_vec(), Presence::Unknown, &mut |_| {}), 1);
 }

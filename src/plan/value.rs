@@ -16,13 +16,23 @@ pub(super) struct Mistyped;
 
 /// The text that a part of the value holds, if it holds one.
 pub(super) fn text_at(key: &impl Key, field: &Field) -> Result<Option<Vec<u8>>, Mistyped> {
+    look_at(key, field, |text| text.map(<[u8]>::to_vec))
+}
+
+/// Whether a part of the value holds this text.
+pub(super) fn names(key: &impl Key, field: &Field, wanted: &[u8]) -> Result<bool, Mistyped> {
+    look_at(key, field, |text| text == Some(wanted))
+}
+
+/// Looks at the text that a part of the value holds, if it holds one.
+pub(super) fn look_at<R>(key: &impl Key, field: &Field, look: impl FnOnce(Option<&[u8]>) -> R) -> Result<R, Mistyped> {
     match field {
-        Field::Hash(field) if key.kind() == Kind::Hash => Ok(key.field(field)),
+        Field::Hash(field) if key.kind() == Kind::Hash => Ok(look(key.field(field).as_deref())),
         Field::Hash(_) => Err(Mistyped),
         Field::Json(pointer) => {
             let string = string(key)?;
             let text = json::find(&string, pointer).map_err(|_| Mistyped)?.and_then(json::text);
-            Ok(text.map(|text| text.into_owned().into_bytes()))
+            Ok(look(text.as_deref().map(str::as_bytes)))
         }
     }
 }

@@ -1,0 +1,131 @@
+//! Places and how they are packed.
+
+use crate::template::{Bindings, Placeholder, Template};
+
+/// One place where a subject may show up: a trace of the layout, and what its key's placeholders stand for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Place(pub(super) Box<[u8]>);
+
+impl Place {
+    /// The place of `trace` (its number in the layout) at the key that `bindings` make of `key`.
+    ///
+    /// # Panics
+    /// If a placeholder of `key` is not bound.
+    pub fn new(trace: usize, key: &Template, bindings: &Bindings<'_>) -> Self {
+        let values = || stored(key).map(|p| bindings.get(p).expect("a match binds every placeholder"));
+        // One byte is enough for nearly every length, and a vector that is full need not be copied into its box.
+        let mut bytes = Vec::with_capacity(1 + values().map(|value| value.len() + 1).sum::<usize>());
+        write_length(&mut bytes, trace);
+        for value in values() {
+            write_length(&mut bytes, value.len());
+            bytes.extend_from_slice(value);
+        }
+        Self(bytes.into())
+    }
+
+    /// The same place, borrowed.
+    pub fn borrowed(&self) -> PlaceRef<'_> {
+        PlaceRef(&self.0)
+    }
+}
+
+/// A place that somebody else owns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlaceRef<'p>(pub(super) &'p [u8]);
+
+impl<'p> PlaceRef<'p> {
+    /// A copy of its own.
+    pub fn to_owned(self) -> Place {
+        Place(self.0.into())
+    }
+
+    /// The trace's number in the layout.
+    pub fn trace(self) -> usize {
+        let mut bytes = self.0;
+        read_length(&mut bytes)
+    }
+
+    /// Binds the placeholders of `key`, the trace's key, besides those already in `bindings`.
+    pub fn bind<'a>(self, key: &Template, mut bindings: Bindings<'a>) -> Bindings<'a>
+    where
+        'p: 'a,
+    {
+        let mut bytes = self.0;
+        read_length(&mut bytes);
+        for placeholder in stored(key) {
+            let length = read_length(&mut bytes);
+            let (value, rest) = bytes.split_at(length);
+            bindings = bindings.with(placeholder, value);
+            bytes = rest;
+        }
+        bindings
+    }
+}
+
+/// The placeholders whose values a place keeps. The user's id is the subject's, or is checked when the place is used.
+fn stored(key: &Template) -> impl Iterator<Item = Placeholder> {
+    key.placeholders().iter().copied().filter(|p| *p != Placeholder::USER)
+}
+
+/// Lengths and numbers are written in groups of seven bits, the lowest first, as in LEB128.
+pub(super) fn write_length(out: &mut Vec<u8>, mut value: usize) {
+    while value >= 0x80 {
+        out.push(low_bits(value) | 0x80);
+        value >>= 7;
+    }
+    out.push(low_bits(value));
+}
+
+fn low_bits(value: usize) -> u8 {
+    u8::try_from(value & 0x7f).expect("seven bits fit")
+}
+
+/// Reads what [`write_length`] wrote and moves `bytes` behind it.
+pub(super) fn read_length(bytes: &mut &[u8]) -> usize {
+    let mut value = 0;
+    for shift in (0..).step_by(7) {
+        let (&byte, rest) = bytes.split_first().expect("a length ends with a byte below 0x80");
+        *bytes = rest;
+        value |= usize::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            break;
+        }
+    }
+    value
+}
+
+/// Places of one subject, copied out of the index in one piece.
+#[derive(Clone, Debug, Default)]
+pub struct Places(pub(super) Vec<u8>);
+
+impl Places {
+    /// One after the other, in the order in which they were added.
+    pub fn iter(&self) -> impl Iterator<Item = PlaceRef<'_>> {
+        unpack(&self.0).map(PlaceRef)
+    }
+}
+
+/// Packed places one by one. Zeros between them are skipped: no place is empty.
+pub(super) fn unpack(mut places: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        while !places.is_empty() {
+            let length = read_length(&mut places);
+            let (place, rest) = places.split_at(length);
+            places = rest;
+            if !place.is_empty() {
+                return Some(place);
+            }
+        }
+        None
+    })
+}
+
+/// Each with its length, one behind the other.
+pub(super) fn pack<'p>(places: impl IntoIterator<Item = &'p [u8]>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for place in places {
+        write_length(&mut bytes, place.len());
+        bytes.extend_from_slice(place);
+    }
+    bytes
+}
