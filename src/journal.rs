@@ -20,14 +20,15 @@ pub enum Level {
 }
 
 impl Level {
-    /// All levels, with the names that the server and `session.log-level` have for them.
-    pub const ALL: [(Self, &'static std::ffi::CStr); 4] =
-        [(Self::Debug, c"debug"), (Self::Verbose, c"verbose"), (Self::Notice, c"notice"), (Self::Warning, c"warning")];
+    /// All levels.
+    pub const ALL: [Self; 4] = [Self::Debug, Self::Verbose, Self::Notice, Self::Warning];
+
+    /// The names that the server and `session.log-level` have for them, in the same order.
+    pub const NAMES: [&'static std::ffi::CStr; 4] = [c"debug", c"verbose", c"notice", c"warning"];
 
     /// The level's name.
     pub fn name(self) -> &'static std::ffi::CStr {
-        let found = Self::ALL.iter().find(|(level, _)| *level == self);
-        found.map_or(c"notice", |(_, name)| name)
+        Self::NAMES[self as usize]
     }
 }
 

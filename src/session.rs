@@ -58,7 +58,7 @@ pub fn log_out(server: &Server, checked: &Checked<Name>, occasion: Occasion<'_>)
         let took = occasion.began.elapsed();
         let level = state::with(|state| {
             state.metrics.count(removed, took);
-            state.journal.admits(Instant::now(), 3).then_some(state.log_level)
+            state.journal.admits(Instant::now(), 3).then_some(state.options.log_level())
         });
         if let Some(level) = level {
             write_lines(server, level, user, &occasion, removed, took);

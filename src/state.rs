@@ -7,12 +7,13 @@ use std::{
 };
 
 use crate::{
+    config::Options,
     engine::{
         server::{Cursor, Name},
         threads::MainThread,
     },
     index::{Index, Subject},
-    journal::{Journal, Level},
+    journal::Journal,
     layout::Layout,
     plan::Removed,
     watcher::{Transactions, Watcher},
@@ -56,8 +57,8 @@ pub struct State {
     pub metrics: Metrics,
     /// What the log was told.
     pub journal: Journal,
-    /// At which level logouts are logged.
-    pub log_level: Level,
+    /// The options' values.
+    pub options: Options,
 }
 
 /// What is known of one database.
@@ -113,7 +114,7 @@ static STATE: MainThread<Option<State>> = MainThread::new(None);
 
 impl State {
     /// The state of a module that knows nothing yet.
-    pub fn new(layout: Layout, databases: usize, log_level: Level) -> Self {
+    pub fn new(layout: Layout, databases: usize, options: Options) -> Self {
         Self {
             watcher: Rc::new(Watcher::new(&layout)),
             layout: Rc::new(layout),
@@ -132,7 +133,7 @@ impl State {
             is_awake: false,
             metrics: Metrics::default(),
             journal: Journal::default(),
-            log_level,
+            options,
         }
     }
 }

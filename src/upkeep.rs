@@ -338,7 +338,8 @@ fn look(server: &Server, database: usize, subject: Subject, id: &[u8]) {
 
 /// Reports lines that the log was spared.
 fn report_left_out(server: &Server) {
-    let (left_out, level) = state::with(|state| (state.journal.take_left_out(Instant::now()), state.log_level));
+    let (left_out, level) =
+        state::with(|state| (state.journal.take_left_out(Instant::now()), state.options.log_level()));
     if let Some(lines) = left_out {
         server.log(level.name(), &format!("{lines} more lines about logouts were left out in one second"));
     }

@@ -1,9 +1,8 @@
 //! Loading and unloading the module.
 
 use std::{
-    ffi::{CStr, CString, c_char, c_int, c_void},
+    ffi::{CStr, CString, c_int},
     fmt,
-    ptr::null_mut,
 };
 
 use redis_module::{Context, RedisString, Status, raw};
@@ -12,13 +11,13 @@ use super::{
     border,
     call::{Argument, Call},
     commands::NotRegistered,
+    options,
     server::{OK, Server, api, log},
     watching,
 };
 use crate::{
     config::{OptionError, Options},
     info,
-    journal::Level,
     layout::{Layout, LayoutError},
     state::{self, State},
 };
@@ -91,6 +90,7 @@ pub fn load(
 /// Called by the server before the module's code goes, and when loading failed.
 pub fn unload(_: &Context) -> Status {
     watching::stop();
+    options::stop();
     state::set(None);
     border::forget_panics();
     Status::Ok
@@ -103,14 +103,16 @@ fn start(
 ) -> Result<(), LoadError> {
     require_functions()?;
     let arguments = Options::parse(arguments.iter().map(|argument| argument.as_slice())).map_err(LoadError::Options)?;
-    let layout = read_layout(arguments.layout.as_deref())?;
+    let layout = read_layout(&arguments.layout)?;
     require_commands(server)?;
     let databases = (0..usize::MAX).take_while(|database| server.select(*database)).count();
     server.select(0);
     let name = layout.name.clone();
-    state::set(Some(State::new(layout, databases, arguments.log_level)));
+    state::set(Some(State::new(layout, databases, arguments.clone())));
     register(server).map_err(LoadError::Command)?;
-    register_options(server, arguments.log_level)?;
+    if !options::register(server, arguments) {
+        return Err(LoadError::Refused("the options"));
+    }
     // SAFETY: the context is that of OnLoad; the callback lives as long as the module is loaded.
     if unsafe { api!(RedisModule_RegisterInfoFunc(server.ctx(), Some(on_info))) } != OK {
         return Err(LoadError::Refused("the INFO section"));
@@ -122,8 +124,10 @@ fn start(
     Ok(())
 }
 
-fn read_layout(path: Option<&str>) -> Result<Layout, LoadError> {
-    let Some(path) = path.filter(|path| *path != "easyshare") else { return Ok(Layout::easyshare()) };
+fn read_layout(path: &str) -> Result<Layout, LoadError> {
+    if path == "easyshare" {
+        return Ok(Layout::easyshare());
+    }
     let text = std::fs::read_to_string(path).map_err(|error| LoadError::Unreadable(path.to_owned(), error))?;
     Layout::parse(&text).map_err(|error| LoadError::Layout(path.to_owned(), error))
 }
@@ -171,46 +175,6 @@ fn require_commands(server: &Server) -> Result<(), LoadError> {
         .chain(transactions)
         .find(|command| is_missing(command))
         .map_or(Ok(()), |name| Err(LoadError::MissingCommand(name)))
-}
-
-fn register_options(server: &Server, log_level: Level) -> Result<(), LoadError> {
-    let mut names: Vec<*const c_char> = Level::ALL.iter().map(|(_, name)| name.as_ptr()).collect();
-    let values: Vec<c_int> = Level::ALL.iter().map(|(level, _)| *level as c_int).collect();
-    // SAFETY: the context is that of OnLoad; the server copies names and values; the callbacks live as long as the module
-    // is loaded.
-    let (registered, read) = unsafe {
-        let registered = api!(RedisModule_RegisterEnumConfig(
-            server.ctx(),
-            c"log-level".as_ptr(),
-            log_level as c_int,
-            raw::REDISMODULE_CONFIG_DEFAULT,
-            names.as_mut_ptr(),
-            values.as_ptr(),
-            c_int::try_from(values.len()).unwrap_or_default(),
-            Some(get_log_level),
-            Some(set_log_level),
-            None,
-            null_mut(),
-        ));
-        (registered, api!(RedisModule_LoadConfigs(server.ctx())))
-    };
-    if registered == OK && read == OK { Ok(()) } else { Err(LoadError::Refused("the options")) }
-}
-
-unsafe extern "C" fn get_log_level(_: *const c_char, _: *mut c_void) -> c_int {
-    border::guard("reading an option", || state::with(|state| state.log_level as c_int))
-        .unwrap_or(Level::Notice as c_int)
-}
-
-unsafe extern "C" fn set_log_level(
-    _: *const c_char,
-    value: c_int,
-    _: *mut c_void,
-    _: *mut *mut raw::RedisModuleString,
-) -> c_int {
-    let level = Level::ALL.iter().map(|(level, _)| *level).find(|level| *level as c_int == value).unwrap_or_default();
-    border::guard("setting an option", || state::with(|state| state.log_level = level));
-    OK
 }
 
 unsafe extern "C" fn on_info(ctx: *mut raw::RedisModuleInfoCtx, for_crash_report: c_int) {

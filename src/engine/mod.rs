@@ -12,6 +12,7 @@ pub mod commands;
 #[cfg(test)]
 pub mod double;
 pub mod load;
+mod options;
 pub mod reply;
 pub mod server;
 pub mod threads;

@@ -51,6 +51,11 @@ impl Name {
     pub(super) fn raw(&self) -> *mut raw::RedisModuleString {
         self.0.as_ptr()
     }
+
+    /// Hands the reference over to somebody who frees it.
+    pub(super) fn into_raw(self) -> *mut raw::RedisModuleString {
+        std::mem::ManuallyDrop::new(self).raw()
+    }
 }
 
 impl Clone for Name {
