@@ -15,6 +15,7 @@
 //! | [`command`] | one struct for each command: syntax, options, reply | through [`session`] |
 //! | [`session`] | one user's logout: the phases, the log and the counters around them | through [`plan`] |
 //! | [`plan`] | finding, narrowing, checking, applying; observing for the index | through [`engine`]'s traits |
+//! | [`sweep`] | who is stale, and what becomes of them: sweeps, the cascade, the fence | through [`session`] |
 //! | [`upkeep`] | keeping the index right: reading again, building, tidying | through [`plan`] |
 //! | [`index`] | where users may show up; a superset | no |
 //! | [`watcher`] | which commands may change what the index knows | no |
@@ -36,6 +37,7 @@ pub mod layout;
 pub mod plan;
 pub mod session;
 pub mod state;
+pub mod sweep;
 pub mod template;
 pub mod upkeep;
 pub mod watcher;
@@ -46,7 +48,7 @@ mod entry {
     use redis_module::{Context, RedisString, Status, alloc::RedisAlloc, redis_module};
 
     use crate::{
-        command::{Help, Inspect, Logout, ShowLayout},
+        command::{Help, Inspect, Logout, ShowLayout, Sweep},
         engine::{
             commands::{NotRegistered, register},
             load,
@@ -57,6 +59,7 @@ mod entry {
     fn commands(server: &Server) -> Result<(), NotRegistered> {
         register::<Logout<'_>>(server)?;
         register::<Inspect>(server)?;
+        register::<Sweep>(server)?;
         register::<ShowLayout>(server)?;
         register::<Help>(server)
     }

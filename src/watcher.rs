@@ -9,50 +9,98 @@
 use std::collections::HashMap;
 
 use crate::{
-    layout::{Layout, Reach},
+    layout::{Layout, What},
     template::Template,
 };
+
+/// What a command may have changed: a key, or one member that it may have put into a collection. `K` is a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suspect<K> {
+    /// The key.
+    pub key: K,
+    /// The member, if nothing else of the key has changed.
+    pub member: Option<K>,
+}
 
 /// Recognises names of keys that the index cares for.
 #[derive(Debug)]
 pub struct Watcher {
-    templates: Box<[Template]>,
+    keys: Box<[Watched]>,
     /// Which first bytes an argument can have that matters: most are told apart by it.
     first_bytes: [bool; 256],
 }
 
+/// Keys of one template.
+#[derive(Debug)]
+struct Watched {
+    template: Template,
+    /// They are collections of members alone.
+    is_collection: bool,
+    /// Whether a user is live follows from them, so it matters too if something is taken from them.
+    is_vital: bool,
+}
+
 impl Watcher {
-    /// What a layout needs to have watched: traces whose key does not follow from the ids.
+    /// What a layout needs to have watched.
     pub fn new(layout: &Layout) -> Self {
-        let indexed = layout.traces.iter().filter(|trace| trace.reach != Reach::Direct);
-        let templates: Box<[Template]> = indexed.map(|trace| trace.key.clone()).collect();
+        let vital = layout.sockets.iter().flat_map(|sockets| [&sockets.of, &sockets.data]);
+        let vital: Vec<&Template> = vital.collect();
+        let traces = layout.traces.iter().filter(|trace| trace.is_watched());
+        let traces = traces.map(|trace| (&trace.key, matches!(trace.what, What::Member { .. })));
+        let mut keys: Vec<Watched> = Vec::new();
+        for (template, is_collection) in traces.chain(vital.iter().map(|template| (*template, false))) {
+            if let Some(known) = keys.iter_mut().find(|known| known.template == *template) {
+                known.is_collection &= is_collection;
+            } else {
+                let is_vital = vital.contains(&template);
+                keys.push(Watched { template: template.clone(), is_collection, is_vital });
+            }
+        }
         let mut first_bytes = [false; 256];
         for byte in [POPULATE[0], POPULATE[0].to_ascii_uppercase()] {
             first_bytes[usize::from(byte)] = true;
         }
-        for template in &templates {
-            match template.prefix().first() {
+        for key in &keys {
+            match key.template.prefix().first() {
                 Some(byte) => first_bytes[usize::from(*byte)] = true,
                 None => first_bytes = [true; 256],
             }
         }
-        Self { templates, first_bytes }
+        Self { keys: keys.into(), first_bytes }
     }
 
     /// Whether a command with this argument has to be looked at: a quick test, which nearly every argument fails.
     #[inline]
     pub fn may_matter(&self, argument: &[u8]) -> bool {
-        argument.first().is_some_and(|byte| self.first_bytes[usize::from(*byte)])
+        argument.first().is_some_and(|byte| self.first_bytes[usize::from(*byte)]) && self.may_be_watched(argument)
+    }
+
+    fn may_be_watched(&self, argument: &[u8]) -> bool {
+        self.keys.iter().any(|key| argument.starts_with(key.template.prefix())) || populates(argument)
     }
 
     /// Whether the index cares for a key of this name.
     pub fn cares_for(&self, name: &[u8]) -> bool {
-        self.may_matter(name) && self.templates.iter().any(|template| template.matches(name).is_some())
+        self.may_matter(name) && self.watched(name).next().is_some()
+    }
+
+    /// Whether a key of this name is of interest for its members alone.
+    pub fn is_collection(&self, name: &[u8]) -> bool {
+        self.watched(name).all(|key| key.is_collection)
+    }
+
+    /// Whether somebody may cease to be live when a key of this name loses something.
+    pub fn is_vital(&self, name: &[u8]) -> bool {
+        self.watched(name).any(|key| key.is_vital)
+    }
+
+    fn watched(&self, name: &[u8]) -> impl Iterator<Item = &Watched> {
+        self.keys.iter().filter(|key| key.template.matches(name).is_some())
     }
 
     /// Whether there is anything to watch at all.
     pub fn is_idle(&self) -> bool {
-        self.templates.is_empty()
+        self.keys.is_empty()
     }
 }
 
@@ -94,21 +142,19 @@ pub fn populates(argument: &[u8]) -> bool {
     argument.eq_ignore_ascii_case(POPULATE)
 }
 
-/// Commands that add nothing to a key that they name: they read it, or take from it.
-const HARMLESS: [&str; 64] = [
+/// Commands that change nothing in a key that they name.
+const READING: [&str; 55] = [
     "bitcount",
     "bitpos",
-    "del",
     "dump",
     "exists",
+    "expiretime",
     "geodist",
     "geohash",
     "geopos",
     "get",
     "getbit",
-    "getdel",
     "getrange",
-    "hdel",
     "hexists",
     "hget",
     "hgetall",
@@ -121,18 +167,15 @@ const HARMLESS: [&str; 64] = [
     "keys",
     "lindex",
     "llen",
-    "lpop",
     "lpos",
     "lrange",
-    "lrem",
-    "ltrim",
     "memory",
     "mget",
     "object",
+    "pexpiretime",
     "ping",
     "pttl",
     "publish",
-    "rpop",
     "scan",
     "scard",
     "sdiff",
@@ -140,38 +183,105 @@ const HARMLESS: [&str; 64] = [
     "sismember",
     "smembers",
     "smismember",
-    "spop",
     "srandmember",
-    "srem",
     "sscan",
     "strlen",
     "sunion",
     "touch",
     "ttl",
     "type",
-    "unlink",
     "watch",
     "zcard",
     "zcount",
     "zrange",
     "zrangebyscore",
     "zrank",
-    "zrem",
     "zrevrange",
     "zscan",
     "zscore",
 ];
 
-/// Commands that change a key's time to live alone. They are harmless where the key is deleted when that time is over; on
-/// a replica it lives on, unseen, until its master says so, and such a command can bring it back.
-const TIMES_TO_LIVE: [&str; 8] =
-    ["expire", "expireat", "expiretime", "getex", "persist", "pexpire", "pexpireat", "pexpiretime"];
+/// Commands that add nothing to a key that they name, and may take from it.
+const TAKING: [&str; 11] = ["del", "getdel", "hdel", "lpop", "lrem", "ltrim", "rpop", "spop", "srem", "unlink", "zrem"];
 
-/// Whether the command is known to add nothing to keys. Asked only when an argument looks like such a key.
-pub fn is_harmless(command: &[u8], on_replica: bool) -> bool {
-    let Ok(name) = std::str::from_utf8(command) else { return false };
+/// Commands that change a key's time to live alone. They add nothing where the key is deleted when that time is over; on
+/// a replica it lives on, unseen, until its master says so, and such a command can bring it back.
+const TIMES_TO_LIVE: [&str; 6] = ["expire", "expireat", "getex", "persist", "pexpire", "pexpireat"];
+
+/// What a command may do to the keys that it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing.
+    Nothing,
+    /// It may take something from them, or let them end earlier.
+    Takes,
+    /// It may put these arguments into the collection that is its first argument, and does nothing else.
+    Adds(Members),
+    /// Anything.
+    Anything,
+}
+
+/// Which arguments of a command are members of a collection; they are numbered from 0, the command's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Members {
+    /// This one.
+    At(usize),
+    /// Every so many, from one on: `From(first, step)`.
+    From(usize, usize),
+    /// Those behind the scores, which come after options.
+    Scored,
+}
+
+/// Commands that put members into a collection.
+const ADDING: [(&str, Members); 14] = [
+    ("hincrby", Members::At(2)),
+    ("hincrbyfloat", Members::At(2)),
+    ("hmset", Members::From(2, 2)),
+    ("hset", Members::From(2, 2)),
+    ("hsetnx", Members::At(2)),
+    ("linsert", Members::At(4)),
+    ("lpush", Members::From(2, 1)),
+    ("lpushx", Members::From(2, 1)),
+    ("lset", Members::At(3)),
+    ("rpush", Members::From(2, 1)),
+    ("rpushx", Members::From(2, 1)),
+    ("sadd", Members::From(2, 1)),
+    ("zadd", Members::Scored),
+    ("zincrby", Members::At(3)),
+];
+
+impl Members {
+    /// Where they stand among `count` arguments; `get` gives an argument.
+    pub fn positions<'a>(self, count: usize, get: impl Fn(usize) -> &'a [u8]) -> impl Iterator<Item = usize> {
+        let (first, step, last) = match self {
+            Self::At(at) => (at, 1, at + 1),
+            Self::From(first, step) => (first, step, count),
+            Self::Scored => {
+                let is_option = |at: &usize| {
+                    ["nx", "xx", "gt", "lt", "ch", "incr"]
+                        .iter()
+                        .any(|name| get(*at).eq_ignore_ascii_case(name.as_bytes()))
+                };
+                ((2..count).find(|at| !is_option(at)).unwrap_or(count) + 1, 2, count)
+            }
+        };
+        (first..last.min(count)).step_by(step)
+    }
+}
+
+/// What a command may do, by its name. Asked only when an argument looks like a key that is watched. Whatever is not
+/// known may do anything.
+pub fn effect(command: &[u8], on_replica: bool) -> Effect {
+    let Ok(name) = std::str::from_utf8(command) else { return Effect::Anything };
     let name = &*name.to_ascii_lowercase();
-    HARMLESS.binary_search(&name).is_ok() || (!on_replica && TIMES_TO_LIVE.contains(&name))
+    if READING.binary_search(&name).is_ok() {
+        return Effect::Nothing;
+    }
+    if TAKING.binary_search(&name).is_ok() || (!on_replica && TIMES_TO_LIVE.contains(&name)) {
+        return Effect::Takes;
+    }
+    let adding = ADDING.binary_search_by_key(&name, |(name, _)| name);
+    adding.map_or(Effect::Anything, |at| Effect::Adds(ADDING[at].1))
 }
 
 /// Commands that may wait, and then write a key that they named long before, when another command lets them go on.
@@ -301,13 +411,13 @@ mod tests {
     #[test]
     fn only_names_that_the_index_needs_are_cared_for() {
         let watcher = Watcher::new(&Layout::easyshare());
-        for name in ["typing:r:u", "socket_data:s", "room:r", "room:r:participants"] {
+        for name in ["typing:r:u", "socket_data:s", "room:r", "room:r:participants", "user_socket:u", "active_users"] {
             assert!(watcher.cares_for(name.as_bytes()), "{name}");
         }
-        for name in ["", "t", "typing:", "typing:r", "user_socket:u", "active_users", "socket_data", "rooms:1"] {
+        for name in ["", "t", "typing:", "typing:r", "user_status:u", "active_users2", "socket_data", "rooms:1"] {
             assert!(!watcher.cares_for(name.as_bytes()), "{name}");
         }
-        for (argument, matters) in [("typing", true), ("Populate", true), ("", false), ("user_socket:u", false)] {
+        for (argument, matters) in [("typing:", true), ("Populate", true), ("", false), ("user_status:u", false)] {
             assert_eq!(watcher.may_matter(argument.as_bytes()), matters, "{argument}");
         }
         assert!(populates(b"POPULATE") && !populates(b"pop"));
@@ -318,16 +428,66 @@ mod tests {
     }
 
     #[test]
-    fn the_table_of_harmless_commands_can_be_searched() {
-        assert!(HARMLESS.is_sorted());
-        for command in ["get", "GET", "ZScore", "bitcount"] {
-            assert!(is_harmless(command.as_bytes(), true), "{command}");
+    fn a_watched_name_is_a_collection_vital_or_neither() {
+        let watcher = Watcher::new(&Layout::easyshare());
+        let table = [
+            ("active_users", true, false),
+            ("user_socket:u", false, true),
+            ("socket_data:s", false, true),
+            ("room:r", false, false),
+        ];
+        for (name, is_collection, is_vital) in table {
+            let found = (watcher.is_collection(name.as_bytes()), watcher.is_vital(name.as_bytes()));
+            assert_eq!(found, (is_collection, is_vital), "{name}");
         }
-        assert!(is_harmless(b"PERSIST", false) && !is_harmless(b"PERSIST", true));
-        for command in ["set", "rename", "copy", "eval", "unheard.of", "\u{e9}", "", "hset", "smove", "restore"] {
-            assert!(!is_harmless(command.as_bytes(), false), "{command}");
+        // A key that is a trace as a whole too has to be looked at as a whole.
+        let text =
+            r#"{"name":"x","traces":[{"key":"a:{userId}:{x}"},{"members":"a:{userId}:{x}","member":"{userId}"}]}"#;
+        assert!(!Watcher::new(&Layout::parse(text).unwrap()).is_collection(b"a:u:1"));
+    }
+
+    #[test]
+    fn a_commands_name_tells_what_it_may_do() {
+        assert!(READING.is_sorted() && TAKING.is_sorted() && ADDING.is_sorted_by_key(|(name, _)| *name));
+        let table: [(&[u8], Effect); 10] = [
+            (b"GET", Effect::Nothing),
+            (b"ZScore", Effect::Nothing),
+            (b"del", Effect::Takes),
+            (b"SREM", Effect::Takes),
+            (b"SADD", Effect::Adds(Members::From(2, 1))),
+            (b"set", Effect::Anything),
+            (b"rename", Effect::Anything),
+            (b"unheard.of", Effect::Anything),
+            (b"", Effect::Anything),
+            (b"\xff", Effect::Anything),
+        ];
+        for (command, expected) in table {
+            assert_eq!(effect(command, false), expected, "{command:?}");
         }
-        assert!(!is_harmless(b"\xff", false));
+        assert_eq!((effect(b"PERSIST", false), effect(b"PERSIST", true)), (Effect::Takes, Effect::Anything));
+    }
+
+    #[test]
+    fn members_are_found_among_arguments() {
+        let table = [
+            ("sadd k a b", vec!["a", "b"]),
+            ("hset k a 1 b 2", vec!["a", "b"]),
+            ("hsetnx k a 1", vec!["a"]),
+            ("hincrby k a 1", vec!["a"]),
+            ("zadd k 1 a 2 b", vec!["a", "b"]),
+            ("zadd k NX Ch incr 1 a", vec!["a"]),
+            ("zadd k NX", vec![]),
+            ("zincrby k 1 a", vec!["a"]),
+            ("linsert k before p a", vec!["a"]),
+            ("lset k 0 a", vec!["a"]),
+            ("rpush k", vec![]),
+        ];
+        for (command, expected) in table {
+            let arguments: Vec<&str> = command.split(' ').collect();
+            let Effect::Adds(members) = effect(arguments[0].as_bytes(), false) else { panic!("{command}") };
+            let positions = members.positions(arguments.len(), |at| arguments[at].as_bytes());
+            assert_eq!(positions.map(|at| arguments[at]).collect::<Vec<_>>(), expected, "{command}");
+        }
     }
 
     #[test]

@@ -9,7 +9,8 @@ use crate::{
     },
     error::Error,
     plan::{Detail, Scope},
-    session::{self, Occasion},
+    session::{self, Cause, Occasion},
+    state,
 };
 
 /// `SESSION.LOGOUT userId [SOCKET socketId] [REASON text] [WITHTRACES]`
@@ -53,7 +54,8 @@ impl Command for Logout<'_> {
             None => (plan, Scope::User),
         };
         let checked = plan.check(server, &server.caller(), logout.with_traces)?;
-        let occasion = Occasion { scope, reason: logout.reason.unwrap_or(b"logout"), began };
+        let cause = Cause::Logout;
+        let occasion = Occasion { scope, cause, reason: logout.reason.unwrap_or(cause.reason()), began };
         let removed = session::log_out(server, &checked, occasion);
         Ok(if logout.with_traces {
             traces::map(checked.plan())
@@ -64,9 +66,10 @@ impl Command for Logout<'_> {
 }
 
 impl<'a> Logout<'a> {
-    /// One device needs to know about the others, and a reply that shows traces about them.
+    /// One device needs to know about the others, a reply that shows traces about them, and the fence about the sockets.
     fn detail(&self) -> Detail {
-        if self.socket.is_some() || self.with_traces { Detail::Facts } else { Detail::Names }
+        let is_fenced = state::with(|state| state.options.fence().is_some() && state.layout.sockets.is_some());
+        if self.socket.is_some() || self.with_traces || is_fenced { Detail::Facts } else { Detail::Names }
     }
 
     fn parse(arguments: &'a [&'a [u8]]) -> Result<Self, Error> {

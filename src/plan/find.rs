@@ -1,6 +1,6 @@
 //! Finding: every trace of a user, by its name where the name follows from the ids, else by the index.
 
-use super::{EntriesTrace, KeyTrace, Mapping, MemberTrace, Plan, Socket, value};
+use super::{EntriesTrace, KeyTrace, LiveSocket, Mapping, MemberTrace, Plan, Socket, value};
 use crate::{
     engine::{Key, Keyspace, Kind},
     index::{PlaceRef, Places, Subject},
@@ -17,6 +17,15 @@ pub enum Detail {
     /// A trace that its name alone makes one may be missing: removing it will say whether it was there. Nothing is known
     /// of sockets and rooms beyond what it takes to find the traces.
     Names,
+    /// Of a live user, by which sockets. Of another all facts, but for traces that a sweep leaves alone.
+    Ghost,
+}
+
+impl Detail {
+    /// Whether the caller wants traces of this kind.
+    fn asks_for(self, trace: &Trace) -> bool {
+        trace.sweep || self != Self::Ghost
+    }
 }
 
 /// Finds every trace of `user` in a database and changes nothing. `places` looks into that database's index.
@@ -27,7 +36,11 @@ pub fn find<K: Keyspace>(
     user: &[u8],
     detail: Detail,
 ) -> Plan<K::Name> {
-    let mut finder = Finder { space, layout, user, detail, plan: Plan::empty(user), buffer: Vec::with_capacity(64) };
+    let plan = Plan::empty(user, detail);
+    let mut finder = Finder { space, layout, user, plan, buffer: Vec::with_capacity(64) };
+    if detail == Detail::Ghost && finder.is_live() {
+        return finder.plan;
+    }
     let known = places(Subject::User, user);
     let crowds = places(Subject::Anyone, b"");
     finder.direct(names_a_key, None);
@@ -36,7 +49,7 @@ pub fn find<K: Keyspace>(
     finder.direct(holds_users, None);
     finder.indexed(holds_users, Subject::User, user, &known, None);
     finder.indexed(holds_users, Subject::Anyone, b"", &crowds, None);
-    if detail == Detail::Facts || layout.traces.iter().any(holds_sockets) {
+    if detail != Detail::Names || layout.traces.iter().any(holds_sockets) {
         finder.sockets();
         for at in 0..finder.plan.sockets.len() {
             let id = finder.plan.sockets[at].id.clone();
@@ -49,11 +62,24 @@ pub fn find<K: Keyspace>(
     finder.finish()
 }
 
+/// The plan that removes one key, if it is a trace of the user as a whole.
+pub fn find_key<K: Keyspace>(space: &K, layout: &Layout, user: &[u8], name: &K::Name) -> Plan<K::Name> {
+    let plan = Plan::empty(user, Detail::Facts);
+    let mut finder = Finder { space, layout, user, plan, buffer: Vec::new() };
+    for trace in layout.traces.iter().filter(|trace| names_a_key(trace)) {
+        let is_users = |bindings: &Bindings<'_>| bindings.get(Placeholder::USER).is_none_or(|id| id == user);
+        if let Some(bindings) = trace.key.matches(name.as_ref()).filter(is_users) {
+            finder.locate(trace, &bindings);
+        }
+    }
+    finder.finish()
+}
+
 /// Whether a place that the index knows of still holds a trace of its subject. A name stays right as long as the key
 /// exists, whatever it holds; so does a key that is looked into whoever asks ([`Subject::Anyone`]).
 pub fn still_there<K: Keyspace>(space: &K, layout: &Layout, subject: Subject, id: &[u8], place: PlaceRef<'_>) -> bool {
-    let (plan, detail) = (Plan::empty(id), Detail::Facts);
-    let mut finder = Finder { space, layout, user: id, detail, plan, buffer: Vec::new() };
+    let plan = Plan::empty(id, Detail::Facts);
+    let mut finder = Finder { space, layout, user: id, plan, buffer: Vec::new() };
     let trace = &layout.traces[place.trace()];
     let bindings = finder.bindings(trace, place, (subject == Subject::Socket).then_some(id));
     let name = finder.name(&trace.key, &bindings);
@@ -95,7 +121,6 @@ struct Finder<'a, K: Keyspace> {
     space: &'a K,
     layout: &'a Layout,
     user: &'a [u8],
-    detail: Detail,
     plan: Plan<K::Name>,
     /// Where names are put together.
     buffer: Vec<u8>,
@@ -126,7 +151,9 @@ impl<'a, K: Keyspace> Finder<'a, K> {
     /// Looks where the name follows from the user's id and, if given, that of a socket.
     fn direct(&mut self, wanted: fn(&Trace) -> bool, socket: Option<&[u8]>) {
         let layout = self.layout;
-        for trace in layout.traces.iter().filter(|trace| trace.reach == Reach::Direct && wanted(trace)) {
+        let detail = self.plan.detail;
+        let wanted = |trace: &&Trace| trace.reach == Reach::Direct && wanted(trace) && detail.asks_for(trace);
+        for trace in layout.traces.iter().filter(wanted) {
             let bindings = Bindings::user(self.user);
             self.locate(trace, &socket.map_or(bindings, |id| bindings.with(Placeholder::SOCKET, id)));
         }
@@ -144,7 +171,8 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         let layout = self.layout;
         for place in places.iter() {
             let trace = &layout.traces[place.trace()];
-            if !wanted(trace) {
+            // The index also knows of places that are found by name, for whoever looks for users.
+            if trace.reach == Reach::Direct || !wanted(trace) || !self.plan.detail.asks_for(trace) {
                 continue;
             }
             let bindings = self.bindings(trace, place, socket);
@@ -154,6 +182,25 @@ impl<'a, K: Keyspace> Finder<'a, K> {
                 self.plan.stale.push((subject, id.into(), place.to_owned()));
             }
         }
+    }
+
+    /// Whether a socket in the mapping has its data key; notes which have.
+    fn is_live(&mut self) -> bool {
+        let Some(sockets) = &self.layout.sockets else { return false };
+        let mapped = self.mapped_sockets();
+        let Some(mapping) = self.plan.mapping.take() else { return false };
+        // A field of a hash may expire by itself, and nothing tells of it.
+        let ends_unseen = mapping.kind == Kind::Hash;
+        let mapping_ends = self.space.open(&mapping.name).and_then(|key| key.expires_at());
+        for (id, _) in mapped {
+            let name = self.name(&sockets.data, &Bindings::user(self.user).with(Placeholder::SOCKET, &id));
+            let Some(data) = self.space.open(&name) else { continue };
+            let ends = mapping_ends.into_iter().chain(data.expires_at()).min();
+            drop(data);
+            self.plan.live_by.push(LiveSocket { id, ends, ends_unseen });
+        }
+        self.plan.live = !self.plan.live_by.is_empty();
+        self.plan.live
     }
 
     /// A socket in the key's name goes before the one that is asked for.
@@ -169,14 +216,14 @@ impl<'a, K: Keyspace> Finder<'a, K> {
     /// Looks at one place and notes the trace that is there. The only way in which a trace is found.
     fn locate(&mut self, trace: &Trace, bindings: &Bindings<'_>) -> Located {
         let name = self.name(&trace.key, bindings);
-        if self.detail == Detail::Names && matches!(trace.what, What::Key) {
+        if self.plan.detail == Detail::Names && matches!(trace.what, What::Key) {
             self.note_key(name, bindings);
             return Located { exists: true, is_trace: true };
         }
         let space = self.space;
         let Some(key) = space.open(&name) else { return Located::default() };
         let is_trace = match &trace.what {
-            What::Key => true,
+            What::Key | What::Mapping => true,
             What::Owned(field) => {
                 let names_user = value::names(&key, field, self.user);
                 self.plan.mistyped += u64::from(names_user.is_err());
@@ -191,6 +238,7 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         };
         let is_trace = is_trace
             && match &trace.what {
+                What::Mapping => true,
                 What::Key | What::Owned(_) => {
                     drop(key);
                     self.note_key(name, bindings);
@@ -207,6 +255,7 @@ impl<'a, K: Keyspace> Finder<'a, K> {
                     self.locate_entries(name, document, array, owner)
                 }
             };
+        self.plan.has_evidence |= is_trace && trace.is_evidence;
         if let (true, Some(room)) = (is_trace, bindings.get(Placeholder::ROOM)) {
             self.plan.rooms.push(room.to_vec());
         }
@@ -227,7 +276,7 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         bindings: &Bindings<'_>,
     ) -> bool {
         // Removing a field that has expired, but is still in memory, counts it all the same.
-        let tells = self.detail == Detail::Names && kind != Kind::Hash;
+        let tells = self.plan.detail == Detail::Names && kind != Kind::Hash;
         let is_trace = tells || self.space.contains(&key, kind, &member);
         if is_trace {
             let socket = bindings.get(Placeholder::SOCKET).filter(|_| names == Named::Socket).map(Into::into);
@@ -298,7 +347,7 @@ impl<'a, K: Keyspace> Finder<'a, K> {
     /// Leaves out what goes with its key, and puts a plan that is shown in order.
     fn finish(self) -> Plan<K::Name> {
         let mut plan = self.plan;
-        if self.detail == Detail::Facts {
+        if plan.detail != Detail::Names {
             plan.sort();
         }
         // What lies here while its slot is on its way from or to another node, that node removes.
@@ -307,7 +356,7 @@ impl<'a, K: Keyspace> Finder<'a, K> {
             plan.keys.retain(|key| self.space.serves(&key.name));
             plan.members.retain(|member| self.space.serves(&member.key));
             plan.entries.retain(|document| self.space.serves(&document.key));
-            plan.is_partial = plan.keys.len() + plan.members.len() + plan.entries.len() < before;
+            plan.left_out = before - (plan.keys.len() + plan.members.len() + plan.entries.len());
         }
         // Cutting a document that was deleted would bring it back.
         let (keys, traces) = (&plan.keys, &self.layout.traces);
@@ -333,7 +382,7 @@ impl<N: AsRef<[u8]>> Plan<N> {
 }
 
 impl<N> Plan<N> {
-    fn empty(user: &[u8]) -> Self {
+    fn empty(user: &[u8], detail: Detail) -> Self {
         Self {
             user: user.to_vec(),
             // A user's own few, without growing.
@@ -343,10 +392,13 @@ impl<N> Plan<N> {
             sockets: Vec::new(),
             rooms: Vec::new(),
             live: false,
+            live_by: Vec::new(),
+            has_evidence: false,
+            detail,
             user_name: None,
             mapping: None,
             mapping_elsewhere: false,
-            is_partial: false,
+            left_out: 0,
             stale: Vec::new(),
             mistyped: 0,
         }
