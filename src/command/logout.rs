@@ -48,6 +48,7 @@ impl Command for Logout<'_> {
     fn run(server: &Server, arguments: &[&[u8]]) -> Result<Reply, Error> {
         let began = Instant::now();
         let logout = Logout::parse(arguments)?;
+        session::get_ready(server);
         let plan = session::plan(server, logout.user, logout.detail())?;
         let (plan, scope) = match logout.socket {
             Some(socket) => plan.only_socket(socket),
@@ -68,7 +69,7 @@ impl Command for Logout<'_> {
 impl<'a> Logout<'a> {
     /// One device needs to know about the others, a reply that shows traces about them, and the fence about the sockets.
     fn detail(&self) -> Detail {
-        let is_fenced = state::with(|state| state.options.fence().is_some() && state.layout.sockets.is_some());
+        let is_fenced = state::with(|state| state.is_fencing());
         if self.socket.is_some() || self.with_traces || is_fenced { Detail::Facts } else { Detail::Names }
     }
 
