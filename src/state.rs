@@ -12,7 +12,7 @@ use crate::{
         server::{Cursor, Name},
         threads::MainThread,
     },
-    index::{Index, Owners, PlaceRef, Subject, Tick},
+    index::{Index, PlaceRef, Subject, Tick},
     journal::Journal,
     layout::Layout,
     plan::Removed,
@@ -78,8 +78,6 @@ pub struct State {
 pub struct Database {
     /// Where users show up.
     pub index: Index,
-    /// Whose sockets are.
-    pub owners: Owners,
     /// Whether that is all.
     pub build: Build,
 }
@@ -92,7 +90,7 @@ impl Database {
         if owned == Some(place.trace()) {
             let bindings = place.bind(&layout.traces[place.trace()].key, Bindings::default());
             if let Some(socket) = bindings.get(Placeholder::SOCKET) {
-                self.owners.remove(socket, id);
+                self.index.forget_owner(socket, id);
             }
         }
     }
@@ -103,11 +101,15 @@ impl Database {
 pub struct Clock {
     /// Milliseconds since 1970.
     began: u64,
+    /// When somebody looked last.
+    moment: Tick,
+    /// How often nobody did since.
+    passed_over: u32,
 }
 
 impl Default for Clock {
     fn default() -> Self {
-        Self { began: Self::milliseconds() }
+        Self { began: Self::milliseconds(), moment: Tick::FIRST, passed_over: 0 }
     }
 }
 
@@ -115,6 +117,25 @@ impl Clock {
     fn milliseconds() -> u64 {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Looks at the time, for [`Clock::moment`].
+    pub fn refresh(&mut self) {
+        (self.moment, self.passed_over) = (self.now(), 0);
+    }
+
+    /// The same, where many calls follow each other closely: not every one of them looks.
+    pub fn refresh_often(&mut self) {
+        const CALLS: u32 = 64;
+        self.passed_over += 1;
+        if self.passed_over >= CALLS || self.moment == Tick::FIRST {
+            self.refresh();
+        }
+    }
+
+    /// The moment when somebody looked last: at the beginning of the slice of work that is under way.
+    pub fn moment(self) -> Tick {
+        self.moment
     }
 
     /// This moment, rounded up: nothing has been so for longer than it seems.

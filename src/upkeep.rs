@@ -18,7 +18,7 @@ use crate::{
         watching,
     },
     faults,
-    index::{Place, SHARDS, Subject},
+    index::{Added, News, Place, SHARDS, Subject},
     layout::{Holder, Layout},
     plan::{self, End, Presence, Sighting},
     state::{self, Build, Clock, Database, State},
@@ -186,6 +186,7 @@ fn is_held_back(server: &Server) -> bool {
 fn read_again(server: &Server, limit: usize) {
     let keeps = is_held_back(server);
     let (layout, suspects, databases) = state::with(|state| {
+        state.clock.refresh();
         let count = limit.min(state.unread.len());
         let mut suspects: Vec<Suspect<Name>> = state.unread.drain(..count).collect();
         if keeps {
@@ -208,48 +209,66 @@ fn read_again(server: &Server, limit: usize) {
 /// Reads a key into the index.
 fn read(server: &Server, layout: &Layout, database: usize, suspect: &Suspect<Name>, presence: Presence) {
     let holder = layout.sockets.as_ref().and_then(|sockets| sockets.holder(suspect.key.as_ref()));
-    let sight = plan::observe(server, layout, suspect, presence, &mut |sighting| {
-        state::with(|state| add_sighting(state, layout, database, holder, &sighting));
+    let owned = layout.sockets.as_ref().and_then(|sockets| sockets.owned);
+    let mut is_told = false;
+    let sight = plan::observe(server, layout, suspect, presence, holder.is_some(), &mut |sighting| {
+        let is_owned = owned == Some(sighting.place.borrowed().trace());
+        is_told |= is_owned || holder == Some(Holder::User(sighting.id));
+        let socket = if let (Some(Holder::Socket(socket)), true) = (holder, is_owned) { Some(socket) } else { None };
+        state::with(|state| see(state, database, socket, &sighting));
     });
     state::with(|state| {
         state.metrics.mistyped += sight.mistyped;
-        if let Some(holder) = holder {
-            candidates::doubt(state, database, holder, sight.end);
+        // Nobody who shows up there now has heard of it, but somebody else may have been live by it.
+        let user: Option<Box<[u8]>> = match holder.filter(|_| !is_told) {
+            Some(Holder::User(user)) => Some(user.into()),
+            Some(Holder::Socket(socket)) => state.databases[database].index.owner(socket).map(Into::into),
+            None => None,
+        };
+        if let Some(user) = user {
+            candidates::doubt(state, database, &user, sight.is_gone);
         }
     });
 }
 
-fn add_sighting(
-    state: &mut State,
-    layout: &Layout,
-    database: usize,
-    holder: Option<Holder<'_>>,
-    Sighting { subject, id, place }: &Sighting<'_>,
-) {
-    add(state, database, *subject, id, place);
-    if *subject == Subject::Anyone {
+/// Notes a sighting; `socket` is the one whose data names the subject there.
+fn see(state: &mut State, database: usize, socket: Option<&[u8]>, sighting: &Sighting<'_>) {
+    let Sighting { subject, id, place, end } = *sighting;
+    if subject == Subject::Anyone {
         crowds::restart(&mut state.sweeping.crawls, database, place);
     }
-    let owned = layout.sockets.as_ref().and_then(|sockets| sockets.owned);
-    if let (Some(Holder::Socket(socket)), true) = (holder, owned == Some(place.borrowed().trace()))
-        && let Some(former) = state.databases[database].owners.insert(socket, id)
+    let now = state.clock.moment();
+    let news = match end {
+        End::Unknown => News::Evidence(now),
+        End::Never => News::Vital(now, now),
+        End::At(moment) => News::Vital(now, state.clock.tick(moment).next()),
+    };
+    let added = add(state, database, subject, id, place, news);
+    if end != End::Unknown {
+        candidates::heard(state, database, id, added.before, false);
+    }
+    // Whoever has the place already has the socket too.
+    if let Some(socket) = socket.filter(|_| added.count.is_some())
+        && let Some(former) = state.databases[database].index.set_owner(socket, id)
     {
-        candidates::doubt_user(state, database, former, End::Unknown);
+        state.databases[database].index.remove(Subject::User, &former, place.borrowed());
+        candidates::doubt(state, database, &former, false);
     }
 }
 
 /// Notes that a subject shows up at a place.
-pub fn add(state: &mut State, database: usize, subject: Subject, id: &[u8], place: &Place) {
-    let now = state.clock.now();
-    let Some(count) = state.databases[database].index.add(subject, id, place, now) else { return };
-    if count >= CROWD && count.is_power_of_two() {
+pub fn add(state: &mut State, database: usize, subject: Subject, id: &[u8], place: &Place, news: News) -> Added {
+    let added = state.databases[database].index.add(subject, id, place, news);
+    if added.count.is_some_and(|count| count >= CROWD && count.is_power_of_two()) {
         state.crowding.push((database, subject, id.to_vec()));
     }
+    added
 }
 
 /// Goes on building the index of a database until it is complete or `deadline` is over. `true` if it is complete.
 fn build(server: &Server, database: usize, deadline: Option<Instant>) -> bool {
     let (layout, watcher, build) = state::with(|state| {
+        state.clock.refresh();
         // Until it is complete it must not seem so, to whoever calls in between.
         let build = std::mem::take(&mut state.databases[database].build);
         (state.layout.clone(), state.watcher.clone(), build)
@@ -430,7 +449,10 @@ pub fn follows_loading(database: usize, name: &[u8]) -> bool {
 
 /// This key was loaded.
 pub fn loaded(server: &Server, key: Name) {
-    let layout = state::with(|state| state.layout.clone());
+    let layout = state::with(|state| {
+        state.clock.refresh_often();
+        state.layout.clone()
+    });
     read(server, &layout, server.database(), &Suspect { key, member: None }, Presence::Certain);
 }
 
