@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     rc::Rc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     plan::Removed,
     sweep::Sweeping,
     template::{Bindings, Placeholder},
+    upkeep::Tidying,
     watcher::{Suspect, Transactions, Watcher},
 };
 
@@ -44,10 +45,8 @@ pub struct State {
     pub transactions: Transactions<Suspect<Name>>,
     /// Subjects that got so many places that it is time to look which are still right.
     pub crowding: Vec<(usize, Subject, Vec<u8>)>,
-    /// Where the walk is that looks which places are still right: its database and shard.
-    pub tidying: (usize, usize),
-    /// When it goes on.
-    pub tidy_at: Instant,
+    /// The walk that looks which places are still right.
+    pub tidying: Tidying,
     /// While clients are paused their commands are seen long before they run. So many ticks without a pause are needed
     /// before what was read counts as read.
     pub pause: u8,
@@ -215,8 +214,7 @@ impl State {
             waiting: Vec::new(),
             transactions: Transactions::default(),
             crowding: Vec::new(),
-            tidying: (0, 0),
-            tidy_at: Instant::now(),
+            tidying: Tidying::default(),
             pause: 0,
             watches_events: false,
             watched: 0,

@@ -4,12 +4,13 @@
 //! again, or the walk that builds the index has not met it yet. Whoever uses the index calls [`catch_up`] first, which
 //! leaves only the first case.
 
-use std::{
-    cell::Cell,
-    time::{Duration, Instant},
-};
+mod tidy;
+
+use std::{cell::Cell, time::Instant};
 
 use redis_module::raw::REDISMODULE_CTX_FLAGS_MULTI;
+
+pub use tidy::{Tidying, look};
 
 use crate::{
     engine::{
@@ -18,7 +19,7 @@ use crate::{
         watching,
     },
     faults,
-    index::{Added, News, Place, SHARDS, Subject},
+    index::{Added, News, Place, Subject},
     layout::{Holder, Layout},
     plan::{self, End, Presence, Sighting},
     state::{self, Build, Clock, Database, State},
@@ -32,15 +33,8 @@ const MOST_UNREAD: usize = 1024;
 /// So many keys may wait for clients that cannot be told apart.
 const MOST_RESTLESS: usize = 256;
 
-/// So many places of one subject are looked at in one go; of more, another part each time.
-const MOST_LOOKED_AT: usize = 1024;
-
 /// From so many places on, a subject's places are looked at whenever their number has doubled.
 const CROWD: usize = 16;
-
-/// When the next of [`SHARDS`] shards is looked at, if many of the last one's places were stale, and if few were.
-const TIDY_SOON: Duration = Duration::ZERO;
-const TIDY_LATER: Duration = Duration::from_secs(1);
 
 /// So many ticks after a pause, all commands that were held back have run.
 const TICKS_AFTER_PAUSE: u8 = 2;
@@ -199,7 +193,7 @@ fn read_again(server: &Server, limit: usize) {
         for suspect in &suspects {
             faults::point("read", suspect.key.as_ref());
             read(server, &layout, database, suspect, Presence::Unknown);
-            if fence::stops(database, suspect.key.as_ref()) {
+            if !server.is_replica() && fence::stops(database, suspect.key.as_ref()) {
                 state::with(|state| state.sweeping.trespassers.push((database, suspect.key.clone())));
             }
         }
@@ -324,6 +318,7 @@ pub fn tick(server: &Server) -> bool {
     (0..databases).any(|database| !build(server, database, Some(deadline)))
         || look_at_crowds(server, deadline)
         || sweep(server, deadline)
+        || tidy::is_hurried() && tidy::go_on(server)
 }
 
 /// What a slice does for sweeps.
@@ -356,8 +351,8 @@ pub fn cron(server: &Server) {
     }
     // Looking a client up calls nothing back.
     state::with(|state| state.transactions.retain(|client| server.has_client(client)));
-    if state::with(|state| state.unread.is_empty() && state.tidy_at <= Instant::now()) {
-        tidy(server);
+    if state::with(|state| state.unread.is_empty()) && tidy::go_on(server) {
+        watching::wake(server);
     }
 }
 
@@ -370,46 +365,6 @@ fn look_at_crowds(server: &Server, deadline: Instant) -> bool {
         }
     }
     false
-}
-
-/// Looks whether the places of one shard are still right. The walk goes on slowly as long as nearly all are, and faster
-/// while many are not, as the server's own cycle for expired keys does.
-fn tidy(server: &Server) {
-    let (database, shard) = state::with(|state| state.tidying);
-    let subjects = state::with(|state| state.databases[database].index.subjects(shard));
-    let before = state::with(|state| state.databases[database].index.len());
-    for (subject, id) in &subjects {
-        look(server, database, *subject, id);
-    }
-    state::with(|state| {
-        let stale = before - state.databases[database].index.len().min(before);
-        state.tidy_at = Instant::now() + if stale * 4 > subjects.len() { TIDY_SOON } else { TIDY_LATER };
-        let is_over = shard + 1 == SHARDS || state.databases[database].index.is_empty();
-        state.tidying = if is_over { ((database + 1) % state.databases.len(), 0) } else { (database, shard + 1) };
-        // Databases without a place take no time.
-        let has_next = state.databases.iter().any(|database| !database.index.is_empty());
-        while has_next && state.databases[state.tidying.0].index.is_empty() {
-            state.tidying = ((state.tidying.0 + 1) % state.databases.len(), 0);
-        }
-    });
-}
-
-/// Forgets the places of a subject where there is nothing any more.
-pub fn look(server: &Server, database: usize, subject: Subject, id: &[u8]) {
-    let (layout, places) =
-        state::with(|state| (state.layout.clone(), state.databases[database].index.places(subject, id)));
-    server.select(database);
-    let count = places.iter().count();
-    let part = state::with(|state| {
-        state.looks = state.looks.wrapping_add(1);
-        state.looks
-    });
-    let skipped = if count > MOST_LOOKED_AT { part.wrapping_mul(MOST_LOOKED_AT) % count } else { 0 };
-    for place in places.iter().skip(skipped).take(MOST_LOOKED_AT) {
-        if !plan::still_there(server, &layout, subject, id, place) {
-            state::with(|state| state.databases[database].forget_place(&layout, subject, id, place));
-        }
-    }
 }
 
 /// Reports lines that the log was spared.
