@@ -21,7 +21,11 @@ use crate::{
     layout::{Holder, Layout},
     plan::{self, End, Presence, Sighting},
     state::{self, Build, Clock, Database, State},
-    sweep::{candidates, cascade, crowds, fence, job},
+    sweep::{
+        candidates,
+        cascade::{self, Departure},
+        crowds, fence, job,
+    },
     watcher::{self, ANYBODY, Queued, Suspect},
 };
 
@@ -228,6 +232,7 @@ fn add_sighting(
     add(state, database, *subject, id, place);
     if *subject == Subject::Anyone {
         crowds::restart(&mut state.sweeping.crawls, database, place);
+        return;
     }
     let owned = layout.sockets.as_ref().and_then(|sockets| sockets.owned);
     if let (Some(Holder::Socket(socket)), true) = (holder, owned == Some(place.borrowed().trace()))
@@ -235,6 +240,12 @@ fn add_sighting(
     {
         candidates::doubt_user(state, database, former, End::Unknown);
     }
+}
+
+/// Notes that the value of a key names this user.
+pub fn add_owner(state: &mut State, layout: &Layout, database: usize, key: &Name, id: &[u8], place: &Place) {
+    let holder = layout.sockets.as_ref().and_then(|sockets| sockets.holder(key.as_ref()));
+    add_sighting(state, layout, database, holder, &Sighting { subject: Subject::User, id, place });
 }
 
 /// Notes that a subject shows up at a place.
@@ -314,6 +325,10 @@ fn sweep(server: &Server, deadline: Instant) -> bool {
             return true;
         }
     }
+    // A client that waited may have been served since, by a command that says nothing of it.
+    if state::with(|state| !state.sweeping.jobs.is_empty() && !state.restless.is_empty()) {
+        read_again(server, usize::MAX);
+    }
     job::slice(server, deadline)
 }
 
@@ -387,7 +402,10 @@ pub fn look(server: &Server, database: usize, subject: Subject, id: &[u8]) {
     let skipped = if count > MOST_LOOKED_AT { part.wrapping_mul(MOST_LOOKED_AT) % count } else { 0 };
     for place in places.iter().skip(skipped).take(MOST_LOOKED_AT) {
         if !plan::still_there(server, &layout, subject, id, place) {
-            state::with(|state| state.databases[database].forget_place(&layout, subject, id, place));
+            state::with(|state| {
+                let now = state.clock.now();
+                state.databases[database].forget_place(&layout, subject, id, place, now);
+            });
         }
     }
 }
@@ -407,7 +425,9 @@ pub fn rebuild_everything() {
         state.databases.iter_mut().for_each(|database| *database = Database::default());
         state.crowding.clear();
         state.clock = Clock::default();
-        state.sweeping.restart();
+        let departures = std::mem::take(&mut state.sweeping.departures);
+        state.sweeping.departures = departures.into_iter().map(Departure::without_since).collect();
+        state.sweeping.restart(|_| true);
     });
     watching::wake_from_background();
 }
@@ -443,7 +463,7 @@ pub fn loading_ends() {
                 _ => *database = Database::default(),
             }
         }
-        state.sweeping.restart();
+        state.sweeping.restart(|_| true);
     });
     watching::wake_from_background();
 }
@@ -464,7 +484,7 @@ pub fn flushed(database: Option<usize>) {
                 *known = Database { build, ..Database::default() };
             }
         }
-        state.sweeping.restart();
+        state.sweeping.restart(|number| database.is_none_or(|database| database == number));
     });
 }
 
@@ -472,6 +492,6 @@ pub fn flushed(database: Option<usize>) {
 pub fn swapped(first: usize, second: usize) {
     state::with(|state| {
         state.databases.swap(first, second);
-        state.sweeping.restart();
+        state.sweeping.restart(|number| number == first || number == second);
     });
 }
