@@ -30,7 +30,7 @@ impl Writer<'_> {
 
     /// The name of a key that may be a trace, nearly one, or nothing of the kind.
     pub fn any_key(&mut self) -> Bytes {
-        let mut templates: Vec<&Template> = self.layout.traces.iter().map(key_template).collect();
+        let mut templates: Vec<&Template> = self.layout.traces.iter().map(Trace::template).collect();
         templates.extend(self.layout.sockets.iter().flat_map(|sockets| [&sockets.of, &sockets.data]));
         let template = self.rng.choice(templates).expect("a layout has traces");
         let mut key = self.render(template);
@@ -279,13 +279,5 @@ impl Writer<'_> {
             _ => return self.write_anything(&key),
         };
         vec![command]
-    }
-}
-
-fn key_template(trace: &Trace) -> &Template {
-    match trace {
-        Trace::Key { key } | Trace::OwnedKey { key, .. } | Trace::Members { key, .. } | Trace::Entries { key, .. } => {
-            key
-        }
     }
 }

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 /// What the placeholders of a template stand for.
 pub type Bindings = BTreeMap<String, Vec<u8>>;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 enum Part {
     Literal(Vec<u8>),
     Placeholder(String),
 }
 
 /// A template, as `typing:{roomId}:{userId}`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Template {
     parts: Vec<Part>,
 }
