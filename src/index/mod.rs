@@ -489,7 +489,9 @@ mod tests {
         assert_eq!((0..SHARDS).map(|shard| index.due(shard, now).len()).sum::<usize>(), 300);
         let ended: Vec<_> = (0..SHARDS).flat_map(|shard| index.ended(shard, now)).collect();
         assert_eq!(ended.len(), 100);
-        ended.iter().for_each(|user| index.set_mark(user, Mark::Quiet));
+        for user in &ended {
+            index.set_mark(user, Mark::Quiet);
+        }
         assert_eq!((0..SHARDS).map(|shard| index.ended(shard, now).len()).sum::<usize>(), 0);
         assert_eq!((0..SHARDS).map(|shard| index.ended(shard, later).len()).sum::<usize>(), 100);
     }

@@ -44,6 +44,13 @@ impl Writer<'_> {
         key
     }
 
+    /// The name of a mapping or of a socket's data.
+    pub fn vital_key(&mut self) -> Option<Bytes> {
+        let sockets = self.layout.sockets.as_ref()?;
+        let template = if self.rng.bool() { &sockets.of } else { &sockets.data };
+        Some(self.render(template))
+    }
+
     /// Commands that leave a trace of a random user, or a change that makes one a trace of somebody else.
     pub fn leave_trace(&mut self) -> Vec<Args> {
         let traces = &self.layout.traces;
