@@ -261,6 +261,13 @@ impl Layout {
         Self::parse(EASYSHARE).unwrap_or_else(|error| panic!("the built-in layout is wrong: {error}"))
     }
 
+    /// Whether a member that names a socket is evidence of its user's session.
+    pub fn has_members_by_socket(&self) -> bool {
+        self.traces
+            .iter()
+            .any(|trace| trace.is_evidence && matches!(trace.what, What::Member { names: Named::Socket, .. }))
+    }
+
     /// A member that names a socket is nobody's unless something says whose a socket is.
     fn check_that_sockets_are_known(&self, texts: &[&RawValue]) -> Result<(), LayoutError> {
         let names_socket = |t: &Trace| matches!(t.what, What::Key | What::Owned(_)) && t.key.has(Placeholder::SOCKET);

@@ -47,8 +47,10 @@ pub fn plan_now(server: &Server, user: &[u8], detail: Detail) -> Result<Plan<Nam
     let plan = plan::find(server, &layout, &places, user, detail);
     state::with(|state| {
         state.metrics.mistyped += plan.mistyped;
-        let known = &mut state.databases[database];
-        plan.stale.iter().for_each(|(subject, id, place)| known.forget_place(&layout, *subject, id, place.borrowed()));
+        let (known, now) = (&mut state.databases[database], state.clock.now());
+        for (subject, id, place) in &plan.stale {
+            known.forget_place(&layout, *subject, id, place.borrowed(), now);
+        }
     });
     Ok(plan)
 }

@@ -12,7 +12,7 @@ use crate::{
         server::{Cursor, Name},
         threads::MainThread,
     },
-    index::{Index, PlaceRef, Subject, Tick},
+    index::{Index, Mark, PlaceRef, Subject, Tick},
     journal::Journal,
     layout::Layout,
     plan::Removed,
@@ -82,14 +82,18 @@ pub struct Database {
 }
 
 impl Database {
-    /// Forgets that a subject shows up at a place.
-    pub fn forget_place(&mut self, layout: &Layout, subject: Subject, id: &[u8], place: PlaceRef<'_>) {
+    /// Forgets that a subject shows up at a place. `now` is this moment.
+    pub fn forget_place(&mut self, layout: &Layout, subject: Subject, id: &[u8], place: PlaceRef<'_>, now: Tick) {
         self.index.remove(subject, id, place);
         let owned = layout.sockets.as_ref().and_then(|sockets| sockets.owned);
         if owned == Some(place.trace()) {
             let bindings = place.bind(&layout.traces[place.trace()].key, Bindings::default());
             if let Some(socket) = bindings.get(Placeholder::SOCKET) {
                 self.index.forget_owner(socket, id);
+                // The socket may be in the mapping still. When it ends, nothing tells that it matters to this user.
+                if let Some(Mark::Live(until)) = self.index.mark(id) {
+                    self.index.set_mark(id, Mark::Doubtful(until.next().min(now)));
+                }
             }
         }
     }
@@ -113,7 +117,8 @@ impl Default for Clock {
 }
 
 impl Clock {
-    fn milliseconds() -> u64 {
+    /// The time of day, in milliseconds since 1970.
+    pub fn milliseconds() -> u64 {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
     }
@@ -150,6 +155,11 @@ impl Clock {
     /// The moment of so many milliseconds since 1970, rounded down.
     pub fn tick(self, milliseconds: u64) -> Tick {
         Tick::at(milliseconds.saturating_sub(self.began))
+    }
+
+    /// When the moment began, in milliseconds since 1970.
+    pub fn milliseconds_at(self, tick: Tick) -> u64 {
+        self.began.saturating_add(Tick::FIRST.until(tick))
     }
 
     /// Whether the clock has run for so long that it should begin again.

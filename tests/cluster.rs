@@ -128,3 +128,89 @@ fn a_node_that_holds_nothing_of_the_user_answers_0() {
     assert_ne!(nodes[1 - holder].run("SESSION.INSPECT ann"), Reply::Nil);
     assert_eq!(nodes[holder].run("SESSION.LOGOUT ann"), int(1));
 }
+
+/// Sweeps every node, as a client does that heeds the command's tips. The sum of the answers.
+fn sweep_everywhere(nodes: &[Server], call: &str) -> i64 {
+    nodes.iter().map(|node| node.run(call).as_int()).sum()
+}
+
+/// Writes to the node that holds the key's slot.
+fn write(nodes: &[Server], command: &[&str]) {
+    let written = nodes.iter().filter(|node| !node.cmd(command).is_error()).count();
+    assert_eq!(written, 1, "one node takes {command:?}");
+}
+
+#[test]
+fn one_node_with_all_slots_sweeps_exactly() {
+    let nodes = Server::builder().start_cluster(1);
+    fill(&nodes);
+    for command in [["DEL", "socket_data:s3"], ["SET", "typing:den:zoe"]] {
+        nodes[0].cmd(command.iter().copied().chain((command[0] == "SET").then_some("1")));
+    }
+    assert_eq!(support::sweep_exactly(&nodes[0]), 2);
+}
+
+#[test]
+fn a_node_sweeps_only_users_whose_mapping_it_would_hold() {
+    let nodes = Server::builder().start_cluster(3);
+    fill(&nodes);
+    // Ghosts whose every key lies on the node that would hold the mapping, and some whose keys are spread.
+    for n in 0..60 {
+        write(&nodes, &["SET", &format!("user_socket:{{g{n}}}"), "gone"]);
+        write(&nodes, &["SET", &format!("typing:{{g{n}}}:{{g{n}}}"), "1"]);
+        write(&nodes, &["SET", &format!("typing:den:h{n}"), "1"]);
+    }
+    // The users on each node whose mapping's slot it serves, as the servers themselves say.
+    let serves = |node: &Server, user: &str| !node.cmd(["EXISTS", &format!("user_socket:{user}")]).is_error();
+    let before: Vec<_> = nodes.iter().map(Server::snapshot).collect();
+    let dry = sweep_everywhere(&nodes, "SESSION.SWEEP DRYRUN");
+    before.iter().zip(&nodes).for_each(|(before, node)| before.assert_matches(&node.snapshot()));
+    assert_eq!(sweep_everywhere(&nodes, "SESSION.SWEEP"), dry);
+    assert_eq!(sweep_everywhere(&nodes, "SESSION.SWEEP"), 0);
+    for node in &nodes {
+        let keys = support::keys(&mut node.client());
+        for n in 0..60 {
+            let (ghost, typing) = (format!("h{n}"), format!("typing:den:h{n}"));
+            if keys.contains(&typing) {
+                assert!(!serves(node, &ghost), "{ghost} was not swept where the mapping would be");
+            }
+        }
+    }
+    // Ann and bob are live, though no node sees all of them.
+    let left = |key: &str| nodes.iter().any(|node| node.cmd(["EXISTS", key]) == int(1));
+    for (_, key, _) in DATA {
+        assert!(left(key), "{key}");
+    }
+}
+
+#[test]
+fn a_cluster_transaction_that_shows_one_slot_sweeps_nothing() {
+    let nodes = Server::builder().start_cluster(1);
+    let node = &nodes[0];
+    node.script("SADD active_users ghost\nMULTI\nGET {x}a\nSESSION.SWEEP");
+    let reply = node.must("EXEC").items()[1].clone();
+    if reply.is_error() {
+        assert_eq!(reply, error(ONE_SLOT));
+        node.script("MULTI\nSESSION.SWEEP");
+        assert_eq!(node.must("EXEC").items()[0], int(1));
+    } else {
+        assert_eq!(reply, int(1));
+    }
+    assert_eq!(node.run("EXISTS active_users"), int(0));
+}
+
+#[test]
+fn the_timer_and_the_cascade_of_a_node_leave_alone_what_it_cannot_judge() {
+    let builder = Server::builder().option("sweep-interval", "1").option("grace", "0").option("expire-cascade", "yes");
+    let nodes = builder.start_cluster(3);
+    fill(&nodes);
+    for node in &nodes {
+        let sweeps = || node.info("session")["session_sweeps"].parse::<i64>().expect("a number");
+        let before = sweeps();
+        support::wait_until("it has swept", || node.run("DBSIZE") == int(0) || sweeps() > before + 1);
+    }
+    let left = |key: &str| nodes.iter().any(|node| node.cmd(["EXISTS", key]) == int(1));
+    for (_, key, _) in DATA {
+        assert!(left(key), "{key}");
+    }
+}

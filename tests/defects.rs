@@ -64,6 +64,54 @@ fn between_commands_it_is_logged_and_work_goes_on() {
 }
 
 #[test]
+fn in_a_sweep_the_caller_gets_the_error_and_the_server_lives_on() {
+    for phase in ["plan", "apply", "applied"] {
+        let server = Server::start();
+        let user = format!("fault:{phase}");
+        let mut client = server.client();
+        client.cmd(["SET", &format!("user_socket:{user}"), "s1"]);
+        client.cmd(["SET", &format!("user_status:{user}"), "1"]);
+        let before = server.snapshot();
+        assert_eq!(client.run("SESSION.SWEEP"), error(DEFECT), "{phase}");
+        wait_until("no sweep is under way", || server.info("session")["session_sweeps_running"] == "0");
+        assert!(defects(&server).parse::<u32>().expect("a number") > 0);
+        if phase == "applied" {
+            assert_eq!(server.run("DBSIZE"), int(0));
+        } else {
+            before.assert_matches(&server.snapshot());
+        }
+        assert_eq!(client.cmd(["EVAL", "return redis.call('DBSIZE')", "0"]), server.run("DBSIZE"));
+        client.cmd(["DEL", &format!("user_socket:{user}")]);
+        log_in(&mut client, "ann", "s2", "den");
+        client.must("SADD active_users ghost");
+        assert_eq!(client.run("SESSION.SWEEP"), int(1), "{phase}");
+        assert_eq!(log_out_exactly(&server, "ann"), TRACES);
+    }
+}
+
+#[test]
+fn in_a_sweep_that_nobody_waits_for_it_is_caught_and_the_next_one_is_right() {
+    for option in ["session.sweep-interval 1", "session.expire-cascade yes"] {
+        let server = Server::start();
+        let mut client = server.client();
+        client.must("CONFIG SET session.grace 0");
+        for (user, socket) in [("fault:plan", "s1"), ("ann", "s2"), ("bob", "s3")] {
+            client.cmd(["SET", &format!("user_socket:{user}"), socket]);
+            let data = format!(r#"{{"userId":"{user}"}}"#);
+            client.cmd(["SET", &format!("socket_data:{socket}"), &data]);
+        }
+        client.must(&format!("CONFIG SET {option}"));
+        client.must("PEXPIRE socket_data:s1 300");
+        wait_until("a defect is caught", || defects(&server) != "0");
+        client.cmd(["DEL", "user_socket:fault:plan", "socket_data:s1"]);
+        client.must("PEXPIRE socket_data:s2 10");
+        wait_until("ann is gone", || client.run("EXISTS user_socket:ann") == int(0));
+        assert_eq!(client.run("EXISTS user_socket:bob"), int(1));
+        assert_eq!(client.run("PING"), support::status("PONG"));
+    }
+}
+
+#[test]
 fn a_client_stays_in_its_database() {
     let server = Server::start();
     let mut client = server.client();

@@ -85,6 +85,10 @@ impl Keyspace for Double {
         if self.expired.borrow().contains(name) { None } else { self.keys.borrow().get(name).cloned() }
     }
 
+    fn fields_expire(&self) -> bool {
+        true
+    }
+
     fn is_cluster(&self) -> bool {
         !self.elsewhere.borrow().is_empty()
     }

@@ -72,6 +72,9 @@ pub trait Keyspace {
     /// Opens a key; `None` if it does not exist.
     fn open(&self, name: &Self::Name) -> Option<Self::Key<'_>>;
 
+    /// Whether fields of a hash may expire by themselves, of which nothing tells. Asked seldom.
+    fn fields_expire(&self) -> bool;
+
     /// Whether there are nodes that serve other slots.
     fn is_cluster(&self) -> bool;
 

@@ -5,6 +5,7 @@ use std::{
     ffi::{CStr, c_int},
     ptr::{NonNull, null_mut},
     slice,
+    sync::OnceLock,
 };
 
 use redis_module::raw;
@@ -240,6 +241,13 @@ impl Keyspace for Server {
         // SAFETY: context and name are valid; the server keeps its own reference to the name.
         let key = unsafe { api!(RedisModule_OpenKey(self.ctx(), name.raw(), reading_mode())) };
         NonNull::new(key.cast()).map(|key| OpenKey { key, server: self, name: name.clone() })
+    }
+
+    fn fields_expire(&self) -> bool {
+        // Asked without arguments, a server that knows the command says only that they are missing.
+        static ANSWER: OnceLock<bool> = OnceLock::new();
+        let knows = || !Call::new(c"HPEXPIRE").run(self).is_err_and(|refused| refused.is_unknown_command());
+        *ANSWER.get_or_init(knows)
     }
 
     fn is_cluster(&self) -> bool {

@@ -5,7 +5,7 @@ use crate::{
     engine::{Key, Keyspace, Kind},
     index::{PlaceRef, Places, Subject},
     json::{self, Pointer},
-    layout::{Layout, Named, Reach, Trace, What},
+    layout::{Field, Layout, Named, Reach, Trace, What},
     template::{Bindings, Placeholder, Template},
 };
 
@@ -73,6 +73,11 @@ pub fn find_key<K: Keyspace>(space: &K, layout: &Layout, user: &[u8], name: &K::
         }
     }
     finder.finish()
+}
+
+/// Whom a key's value names as its owner.
+pub fn owner<K: Keyspace>(space: &K, name: &K::Name, field: &Field) -> Option<Vec<u8>> {
+    value::text_at(&space.open(name)?, field).ok()?
 }
 
 /// Whether a place that the index knows of still holds a trace of its subject. A name stays right as long as the key
@@ -189,13 +194,15 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         let Some(sockets) = &self.layout.sockets else { return false };
         let mapped = self.mapped_sockets();
         let Some(mapping) = self.plan.mapping.take() else { return false };
-        // A field of a hash may expire by itself, and nothing tells of it.
-        let ends_unseen = mapping.kind == Kind::Hash;
+        // A hash may lose a field without anybody's doing, and goes with its last one.
+        let space = self.space;
+        let may_fade = |kind| kind == Kind::Hash && space.fields_expire();
         let mapping_ends = self.space.open(&mapping.name).and_then(|key| key.expires_at());
         for (id, _) in mapped {
             let name = self.name(&sockets.data, &Bindings::user(self.user).with(Placeholder::SOCKET, &id));
             let Some(data) = self.space.open(&name) else { continue };
             let ends = mapping_ends.into_iter().chain(data.expires_at()).min();
+            let ends_unseen = may_fade(mapping.kind) || may_fade(data.kind());
             drop(data);
             self.plan.live_by.push(LiveSocket { id, ends, ends_unseen });
         }

@@ -11,23 +11,34 @@ use crate::{
     engine::server::{Caller, Server},
     index::{SHARDS, Tick},
     session::{self, Cause, Occasion},
-    state,
+    state::{self, Clock},
 };
 
-/// A user who is cleaned up then, if still stale. The earliest is the greatest, as a heap wants it.
+/// A user who is cleaned up then, if still stale for the same reason. The earliest is the greatest, as a heap wants it.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Departure {
-    at: Reverse<Tick>,
+    /// In milliseconds since 1970: the indexes' clock may begin anew before.
+    at: Reverse<u64>,
     database: usize,
     user: Box<[u8]>,
+    /// Since when the user has been stale. Whoever is so since later came back meanwhile, and may have left otherwise.
+    since: Tick,
+}
+
+impl Departure {
+    /// The marks that say since when somebody is stale are gone.
+    #[must_use]
+    pub fn without_since(self) -> Self {
+        Self { since: Tick::LAST, ..self }
+    }
 }
 
 /// Notes that a user's session ended by itself.
 pub fn depart(database: usize, user: Box<[u8]>, since: Tick) {
     state::with(|state| {
         if state.options.expire_cascade {
-            let at = Reverse(since.later(state.options.grace()));
-            state.sweeping.departures.push(Departure { at, database, user });
+            let at = Reverse(state.clock.milliseconds_at(since.later(state.options.grace())));
+            state.sweeping.departures.push(Departure { at, database, user, since });
         }
     });
 }
@@ -60,14 +71,15 @@ pub fn find_ended(server: &Server) {
 pub fn clean(server: &Server, deadline: Instant) -> bool {
     loop {
         let next = state::with(|state| {
-            let passed = state.clock.passed();
+            let passed = Clock::milliseconds();
             let is_due = state.sweeping.departures.peek().is_some_and(|departure| departure.at.0 <= passed);
             if is_due { state.sweeping.departures.pop() } else { None }
         });
-        let Some(Departure { database, user, .. }) = next else { return false };
+        let Some(Departure { database, user, since, .. }) = next else { return false };
         server.select(database);
         let began = Instant::now();
         if let Ok(Some(ghost)) = judge::judge(server, &user)
+            && ghost.since <= since
             && let Ok(checked) = ghost.plan.check(server, &Caller::anybody(), false)
         {
             session::log_out(server, &checked, Occasion::user(Cause::Expiry, began));

@@ -1,5 +1,5 @@
-//! Collections that are too large to be read in one go: a sweep reads them piece by piece, so that the index knows each
-//! member by itself from then on.
+//! What is too large to be read at every change: a sweep reads such collections piece by piece, and the data of sockets,
+//! so that the index knows from then on who shows up there.
 
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use crate::{
     },
     index::{News, Place, PlaceRef, Subject},
     layout::{Layout, Named, What},
-    state,
+    plan, state,
     template::{Bindings, Template},
     upkeep,
 };
@@ -18,7 +18,7 @@ use crate::{
 /// How many members are asked for at a time.
 const PIECE: usize = 64;
 
-/// A collection that is being read.
+/// A collection, or a document, that is being read.
 #[derive(Debug)]
 pub struct Crawl {
     place: Place,
@@ -55,8 +55,8 @@ fn take(layout: &Layout, database: usize) -> Option<Crawl> {
             return Some(state.sweeping.crawls.swap_remove(at).1);
         }
         let unknown = state.databases[database].index.places(Subject::Anyone, b"");
-        let of_members = |place: &PlaceRef<'_>| matches!(layout.traces[place.trace()].what, What::Member { .. });
-        let place = unknown.iter().find(of_members)?.to_owned();
+        let is_evidence = |place: &PlaceRef<'_>| layout.traces[place.trace()].is_evidence;
+        let place = unknown.iter().find(is_evidence)?.to_owned();
         Some(Crawl { place, cursor: Cursor::default(), is_void: false })
     })
 }
@@ -67,8 +67,21 @@ fn go_on(server: &Server, layout: &Layout, mut crawl: Crawl, deadline: Option<In
     let trace = &layout.traces[crawl.place.borrowed().trace()];
     let place = crawl.place.clone();
     let bindings = place.borrowed().bind(&trace.key, Bindings::default());
-    let What::Member { member, names } = &trace.what else { return None };
     let name = server.name(&trace.key.render(&bindings));
+    let (member, names) = match &trace.what {
+        What::Member { member, names } => (member, names),
+        What::Owned(field) => {
+            let owner = plan::owner(server, &name, field);
+            state::with(|state| {
+                if let Some(owner) = owner.filter(|owner| !owner.is_empty()) {
+                    upkeep::add_owner(state, layout, database, &name, &owner, &place);
+                }
+                state.databases[database].index.remove(Subject::Anyone, b"", place.borrowed());
+            });
+            return None;
+        }
+        What::Key | What::Mapping | What::Entries { .. } => return None,
+    };
     loop {
         if std::mem::take(&mut crawl.is_void) {
             crawl.cursor = Cursor::default();

@@ -88,9 +88,8 @@ fn cost((_, socket): &Key, user: &[u8]) -> usize {
 /// Whose socket's data a key of this name is, if the socket was logged out not long ago.
 pub fn stops(database: usize, name: &[u8]) -> bool {
     state::with(|state| {
-        let Some(sockets) = state.layout.sockets.as_ref().filter(|_| !state.sweeping.fence.is_empty()) else {
-            return false;
-        };
+        let is_on = !state.sweeping.fence.is_empty() && state.options.fence().is_some();
+        let Some(sockets) = state.layout.sockets.as_ref().filter(|_| is_on) else { return false };
         let Some(socket) = sockets.socket(name) else { return false };
         state.sweeping.fence.user(database, socket, Instant::now()).is_some()
     })

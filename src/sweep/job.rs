@@ -81,9 +81,17 @@ impl Job {
         self.waits.is_none()
     }
 
-    /// Begins again: what it has seen was replaced.
+    /// The database that is swept.
+    pub fn database(&self) -> usize {
+        self.database
+    }
+
+    /// Begins again: what it has seen was replaced. Whoever was counted without being cleaned up is met once more.
     pub fn restart(&mut self) {
         (self.shard, self.pending) = (0, Vec::new());
+        if self.order.is_dry {
+            self.found = 0;
+        }
     }
 
     /// Does all of it at once, in the selected database.

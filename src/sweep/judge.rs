@@ -35,6 +35,8 @@ pub fn judge(server: &Server, user: &[u8]) -> Result<Option<Ghost>, Error> {
         let mark = match plan.session() {
             Session::Live => live(state, database, &plan),
             Session::Stale => Mark::Stale(stale_since(before, now)),
+            // A member that names one of the user's sockets would be evidence, and be seen as the socket's alone.
+            Session::Absent if !plan.sockets.is_empty() && state.layout.has_members_by_socket() => Mark::Doubtful(now),
             Session::Absent => Mark::Quiet,
             Session::Elsewhere => before.unwrap_or(Mark::Quiet),
         };

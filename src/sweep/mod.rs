@@ -69,10 +69,10 @@ impl Default for Sweeping {
 }
 
 impl Sweeping {
-    /// What the databases hold was replaced, or is not known any more.
-    pub fn restart(&mut self) {
-        self.jobs.iter_mut().for_each(Job::restart);
-        self.crawls.clear();
+    /// What these databases hold was replaced, or is not known any more.
+    pub fn restart(&mut self, is_affected: impl Fn(usize) -> bool) {
+        self.jobs.iter_mut().filter(|job| is_affected(job.database())).for_each(Job::restart);
+        self.crawls.retain(|(database, _)| !is_affected(*database));
     }
 
     /// Whether a slice of work has something to do.

@@ -23,7 +23,11 @@ use crate::{
     layout::{Holder, Layout},
     plan::{self, End, Presence, Sighting},
     state::{self, Build, Clock, Database, State},
-    sweep::{candidates, cascade, crowds, fence, job},
+    sweep::{
+        candidates,
+        cascade::{self, Departure},
+        crowds, fence, job,
+    },
     watcher::{self, ANYBODY, Queued, Suspect},
 };
 
@@ -206,7 +210,7 @@ fn read(server: &Server, layout: &Layout, database: usize, suspect: &Suspect<Nam
     let owned = layout.sockets.as_ref().and_then(|sockets| sockets.owned);
     let mut is_told = false;
     let sight = plan::observe(server, layout, suspect, presence, holder.is_some(), &mut |sighting| {
-        let is_owned = owned == Some(sighting.place.borrowed().trace());
+        let is_owned = sighting.subject == Subject::User && owned == Some(sighting.place.borrowed().trace());
         is_told |= is_owned || holder == Some(Holder::User(sighting.id));
         let socket = if let (Some(Holder::Socket(socket)), true) = (holder, is_owned) { Some(socket) } else { None };
         state::with(|state| see(state, database, socket, &sighting));
@@ -248,6 +252,12 @@ fn see(state: &mut State, database: usize, socket: Option<&[u8]>, sighting: &Sig
         state.databases[database].index.remove(Subject::User, &former, place.borrowed());
         candidates::doubt(state, database, &former, false);
     }
+}
+
+/// Notes that the data of a socket names this user.
+pub fn add_owner(state: &mut State, layout: &Layout, database: usize, key: &Name, id: &[u8], place: &Place) {
+    let socket = layout.sockets.as_ref().and_then(|sockets| sockets.socket(key.as_ref()));
+    see(state, database, socket, &Sighting { subject: Subject::User, id, place, end: End::Unknown });
 }
 
 /// Notes that a subject shows up at a place.
@@ -329,6 +339,10 @@ fn sweep(server: &Server, deadline: Instant) -> bool {
             return true;
         }
     }
+    // A client that waited may have been served since, by a command that says nothing of it.
+    if state::with(|state| !state.sweeping.jobs.is_empty() && !state.restless.is_empty()) {
+        read_again(server, usize::MAX);
+    }
     job::slice(server, deadline)
 }
 
@@ -382,7 +396,9 @@ pub fn rebuild_everything() {
         state.databases.iter_mut().for_each(|database| *database = Database::default());
         state.crowding.clear();
         state.clock = Clock::default();
-        state.sweeping.restart();
+        let departures = std::mem::take(&mut state.sweeping.departures);
+        state.sweeping.departures = departures.into_iter().map(Departure::without_since).collect();
+        state.sweeping.restart(|_| true);
     });
     watching::wake_from_background();
 }
@@ -421,7 +437,7 @@ pub fn loading_ends() {
                 _ => *database = Database::default(),
             }
         }
-        state.sweeping.restart();
+        state.sweeping.restart(|_| true);
     });
     watching::wake_from_background();
 }
@@ -442,7 +458,7 @@ pub fn flushed(database: Option<usize>) {
                 *known = Database { build, ..Database::default() };
             }
         }
-        state.sweeping.restart();
+        state.sweeping.restart(|number| database.is_none_or(|database| database == number));
     });
 }
 
@@ -450,6 +466,6 @@ pub fn flushed(database: Option<usize>) {
 pub fn swapped(first: usize, second: usize) {
     state::with(|state| {
         state.databases.swap(first, second);
-        state.sweeping.restart();
+        state.sweeping.restart(|number| number == first || number == second);
     });
 }

@@ -111,7 +111,10 @@ pub fn look(server: &Server, database: usize, subject: Subject, id: &[u8]) {
     let skipped = if count > MOST_LOOKED_AT { part.wrapping_mul(MOST_LOOKED_AT) % count } else { 0 };
     for place in places.iter().skip(skipped).take(MOST_LOOKED_AT) {
         if !plan::still_there(server, &layout, subject, id, place) {
-            state::with(|state| state.databases[database].forget_place(&layout, subject, id, place));
+            state::with(|state| {
+                let now = state.clock.now();
+                state.databases[database].forget_place(&layout, subject, id, place, now);
+            });
         }
     }
 }

@@ -30,7 +30,7 @@ impl Writer<'_> {
 
     /// The name of a key that may be a trace, nearly one, or nothing of the kind.
     pub fn any_key(&mut self) -> Bytes {
-        let mut templates: Vec<&Template> = self.layout.traces.iter().map(key_template).collect();
+        let mut templates: Vec<&Template> = self.layout.traces.iter().map(Trace::template).collect();
         templates.extend(self.layout.sockets.iter().flat_map(|sockets| [&sockets.of, &sockets.data]));
         let template = self.rng.choice(templates).expect("a layout has traces");
         let mut key = self.render(template);
@@ -42,6 +42,13 @@ impl Writer<'_> {
             _ => {}
         }
         key
+    }
+
+    /// The name of a mapping or of a socket's data.
+    pub fn vital_key(&mut self) -> Option<Bytes> {
+        let sockets = self.layout.sockets.as_ref()?;
+        let template = if self.rng.bool() { &sockets.of } else { &sockets.data };
+        Some(self.render(template))
     }
 
     /// Commands that leave a trace of a random user, or a change that makes one a trace of somebody else.
@@ -279,13 +286,5 @@ impl Writer<'_> {
             _ => return self.write_anything(&key),
         };
         vec![command]
-    }
-}
-
-fn key_template(trace: &Trace) -> &Template {
-    match trace {
-        Trace::Key { key } | Trace::OwnedKey { key, .. } | Trace::Members { key, .. } | Trace::Entries { key, .. } => {
-            key
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! Random users and random ways to leave traces, and logouts in between: the keyspace and every reply are compared,
+//! Random users and random ways to leave traces, and logouts and sweeps in between: the keyspace and every reply are compared,
 //! byte for byte, with a slow model of the contract.
 //!
 //! `REDIS_SESSION_CASES` sets how many cases each test runs, `REDIS_SESSION_SEED` runs the one case of that seed: a

@@ -39,7 +39,7 @@ pub fn generate(layout: &Layout, seed: u64) -> Vec<Step> {
 /// The next steps of the case; `open` takes those of a transaction that comes about bit by bit.
 fn next(writer: &mut Writer, open: &mut Vec<Step>) -> Vec<Step> {
     let client = writer.rng.usize(0..CLIENTS);
-    match writer.rng.u8(0..60) {
+    match writer.rng.u8(0..64) {
         0..32 => run(client, writer.leave_trace()),
         32..37 => run(client, writer.disturb()),
         37..39 => run(client, vec![as_script(writer.leave_trace())]),
@@ -47,7 +47,11 @@ fn next(writer: &mut Writer, open: &mut Vec<Step>) -> Vec<Step> {
             let (from, to) = (writer.any_key(), writer.any_key());
             vec![Step::Restore(from, to, writer.rng.choice(["0", "1000000"]).expect("some"))]
         }
-        42..44 => vec![Step::Expire(writer.any_key())],
+        42..44 => {
+            let key = writer.any_key();
+            let vital = writer.vital_key().filter(|_| writer.rng.bool());
+            vec![Step::Expire(vital.unwrap_or(key))]
+        }
         44 => vec![Step::Reload],
         45 => run(0, vec![args!["SELECT", writer.rng.choice(["0", "1"]).expect("some")]]),
         46 => vec![Step::Protocol(writer.rng.choice([2, 3]).expect("some"))],
@@ -56,6 +60,7 @@ fn next(writer: &mut Writer, open: &mut Vec<Step>) -> Vec<Step> {
             let user = writer.pool.user(&mut writer.rng);
             vec![Step::Inspect(user)]
         }
+        60..64 => vec![Step::Sweep(inside(&mut writer.rng))],
         51..55 => {
             if open.is_empty() {
                 *open = transaction(writer);
@@ -102,10 +107,14 @@ fn blocking(writer: &mut Writer) -> Args {
 fn log_out(writer: &mut Writer, user: Vec<u8>) -> Logout {
     let rng = &mut writer.rng;
     let socket = (rng.u8(0..3) == 0).then(|| writer.pool.socket(rng));
-    let inside = match rng.u8(0..6) {
+    let inside = inside(rng);
+    Logout { user, socket, reason: rng.u8(0..4) == 0, with_traces: rng.bool(), inside }
+}
+
+fn inside(rng: &mut Rng) -> Inside {
+    match rng.u8(0..6) {
         0 => Inside::Multi,
         1 => Inside::Script,
         _ => Inside::Nothing,
-    };
-    Logout { user, socket, reason: rng.u8(0..4) == 0, with_traces: rng.bool(), inside }
+    }
 }

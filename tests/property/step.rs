@@ -4,6 +4,7 @@ use super::commands::Args;
 use crate::args;
 use crate::support::bytes::{join, quote};
 use crate::support::model::plan::{Plan, flat};
+use crate::support::model::sweep;
 use crate::support::snapshot::Snapshot;
 use crate::support::{Client, Layout, Model, Reply, Server, array, int, ok, queued, wait_until};
 use std::fmt;
@@ -30,6 +31,8 @@ pub enum Step {
     Inspect(Vec<u8>),
     /// SESSION.LOGOUT, compared with the model.
     Logout(Logout),
+    /// SESSION.SWEEP, compared with the model; first a dry run.
+    Sweep(Inside),
 }
 
 /// How a logout is called.
@@ -48,6 +51,16 @@ pub enum Inside {
     Nothing,
     Multi,
     Script,
+}
+
+impl fmt::Display for Inside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nothing => "",
+            Self::Multi => " (inside MULTI, twice)",
+            Self::Script => " (by a script)",
+        })
+    }
 }
 
 impl Logout {
@@ -76,14 +89,8 @@ impl fmt::Display for Step {
             Self::Reload => f.write_str("0> DEBUG RELOAD"),
             Self::Protocol(version) => write!(f, "0> HELLO {version}"),
             Self::Inspect(user) => write!(f, "0> SESSION.INSPECT {}", quote(user)),
-            Self::Logout(logout) => {
-                let inside = match logout.inside {
-                    Inside::Nothing => "",
-                    Inside::Multi => " (inside MULTI, twice)",
-                    Inside::Script => " (by a script)",
-                };
-                write!(f, "0> {}{inside}", join(&logout.args()))
-            }
+            Self::Logout(logout) => write!(f, "0> {}{}", join(&logout.args()), logout.inside),
+            Self::Sweep(inside) => write!(f, "0> SESSION.SWEEP{inside}, DRYRUN before"),
         }
     }
 }
@@ -128,6 +135,7 @@ impl World<'_> {
             }
             Step::Inspect(user) => return self.inspect(user),
             Step::Logout(logout) => return self.log_out(logout),
+            Step::Sweep(inside) => return self.sweep(*inside),
         }
         Ok(())
     }
@@ -205,21 +213,56 @@ impl World<'_> {
     fn call(&mut self, logout: &Logout, plan: &Plan) -> Result<(), String> {
         let map = |map| if self.protocol == 3 && logout.inside != Inside::Script { Reply::Map(map) } else { flat(map) };
         let expected = if logout.with_traces { map(plan.map()) } else { int(plan.removed()) };
-        let args = logout.args();
+        let again = Logout { with_traces: false, ..logout.clone() }.args();
+        self.call_inside(logout.inside, logout.args(), &expected, again)
+    }
+
+    /// Calls a command and compares its answer. In a transaction it is called `again`, which finds nothing.
+    fn call_inside(&mut self, inside: Inside, args: Args, expected: &Reply, again: Args) -> Result<(), String> {
+        let name = String::from_utf8_lossy(&args[0]).into_owned();
         let client = &mut self.clients[0];
-        match logout.inside {
-            Inside::Nothing => expect("SESSION.LOGOUT", &expected, &client.cmd(args)),
+        match inside {
+            Inside::Nothing => expect(&name, expected, &client.cmd(args)),
             Inside::Script => {
                 let script = args!["EVAL", "return redis.call(unpack(ARGV))", "0"];
-                expect("SESSION.LOGOUT by a script", &expected, &client.cmd([script, args].concat()))
+                expect(&format!("{name} by a script"), expected, &client.cmd([script, args].concat()))
             }
             Inside::Multi => {
-                let again = Logout { with_traces: false, ..logout.clone() }.args();
                 let commands = [args!["MULTI"], args, again, args!["EXEC"]];
-                let answers = [ok(), queued(), queued(), array([expected, int(0)])];
-                expect("SESSION.LOGOUT twice inside MULTI", &array(answers), &array(client.pipeline(commands)))
+                let answers = [ok(), queued(), queued(), array([expected.clone(), int(0)])];
+                expect(&format!("{name} twice inside MULTI"), &array(answers), &array(client.pipeline(commands)))
             }
         }
+    }
+
+    fn sweep(&mut self, inside: Inside) -> Result<(), String> {
+        if self.layout.sockets.is_none() {
+            return Ok(());
+        }
+        let database = self.selected();
+        let before = Snapshot::take(&mut self.observer);
+        let keys = before.database(database);
+        let stale = sweep::stale(self.layout, &keys);
+        let count = int(i64::try_from(stale.len()).expect("few"));
+        let who = stale.iter().map(quote).collect::<Vec<_>>().join(" ");
+        let dry = args!["SESSION.SWEEP", "DRYRUN"];
+        let problem = |problem| format!("{problem}\n    stale: {who}");
+        self.call_inside(Inside::Nothing, dry, &count, Vec::new()).map_err(problem)?;
+        expect_keys(&before, &Snapshot::take(&mut self.observer))?;
+        if let Some(swept) = sweep::sweep(self.layout, &keys) {
+            let args = args!["SESSION.SWEEP"];
+            self.call_inside(inside, args.clone(), &int(swept.users), args).map_err(problem)?;
+            let expected = before.with_database(database, swept.keys);
+            expect_keys(&expected, &Snapshot::take(&mut self.observer))?;
+        }
+        // Who is swept may make somebody else stale, by a socket that both have.
+        for _ in 0..10 {
+            self.clients[0].cmd(args!["SESSION.SWEEP"]);
+        }
+        let left = Snapshot::take(&mut self.observer);
+        let stale = sweep::stale(self.layout, &left.database(database));
+        let who = stale.iter().map(quote).collect::<Vec<_>>().join(" ");
+        if stale.is_empty() { Ok(()) } else { Err(format!("after ten sweeps these are stale still: {who}")) }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::bytes::quote;
 use super::model::plan::{Plan, flat};
+use super::model::sweep::{stale, sweep};
 use super::reply::int;
 use super::{Client, Model, Server, Snapshot};
 
@@ -58,6 +59,34 @@ pub fn log_out_exactly_in(server: &Server, number: u32, user: impl AsRef<[u8]>) 
 pub fn log_out_socket_exactly(server: &Server, user: impl AsRef<[u8]>, socket: impl AsRef<[u8]>) -> i64 {
     let (user, socket) = (user.as_ref(), socket.as_ref());
     log_out_in(server, 0, user, &[b"SOCKET", socket], |model| model.logout_socket(user, socket))
+}
+
+/// Sweeps database 0 and returns how many users that cleaned up. A dry run before, the reply, the keyspace after it and
+/// a second sweep must all be as the model has them.
+///
+/// # Panics
+/// When anything differs.
+pub fn sweep_exactly(server: &Server) -> i64 {
+    sweep_exactly_in(server, 0)
+}
+
+/// Like [`sweep_exactly`], in database `number`.
+pub fn sweep_exactly_in(server: &Server, number: u32) -> i64 {
+    let mut client = server.client();
+    client.must(&format!("SELECT {number}"));
+    let before = Snapshot::take(&mut client);
+    let (layout, database) = (server.layout(), before.database(number));
+    let swept = sweep(&layout, &database).expect("it does not matter who is swept first");
+    let readable = |user: &Vec<u8>| String::from_utf8_lossy(user).into_owned();
+    let users: Vec<_> = stale(&layout, &database).iter().take(20).map(readable).collect();
+    assert_eq!(client.run("SESSION.SWEEP DRYRUN"), int(swept.users), "SESSION.SWEEP DRYRUN (left); stale: {users:?}");
+    before.assert_matches(&Snapshot::take(&mut client));
+    assert_eq!(client.run("SESSION.SWEEP"), int(swept.users), "SESSION.SWEEP (left); stale: {users:?}");
+    let after = before.with_database(number, swept.keys);
+    after.assert_matches(&Snapshot::take(&mut client));
+    assert_eq!(client.run("SESSION.SWEEP"), int(0), "a second sweep finds nobody");
+    after.assert_matches(&Snapshot::take(&mut client));
+    swept.users
 }
 
 fn log_out_in(server: &Server, number: u32, user: &[u8], options: &[&[u8]], plan: impl Fn(&Model) -> Plan) -> i64 {

@@ -8,7 +8,7 @@
 //! snapshot  every key of every database: type, content, expiry and DUMP bytes; differences in words
 //! aof       the append-only file as a list of commands
 //! bytes     bytes to readable text, and command lines to bytes
-//! exact     a logout held against the model; worlds to log out of
+//! exact     a logout or a sweep held against the model; worlds to log out of
 //! model     the contract as slow and plain code over snapshots
 //! ```
 
@@ -27,7 +27,9 @@ pub mod snapshot;
 pub use aof::aof_commands;
 pub use bytes::{quote, split};
 pub use client::Client;
-pub use exact::{TRACES, keys, log_in, log_out_exactly, log_out_exactly_in, log_out_socket_exactly};
+pub use exact::{
+    TRACES, keys, log_in, log_out_exactly, log_out_exactly_in, log_out_socket_exactly, sweep_exactly, sweep_exactly_in,
+};
 pub use model::{Layout, Model};
 pub use reply::{Reply, array, bulk, error, int, nil, ok, queued, status};
 pub use server::{Builder, Server, wait_until};

@@ -9,6 +9,8 @@ pub struct Layout {
     /// The JSON text.
     pub json: String,
     pub traces: Vec<Trace>,
+    /// Whether a sweep removes the trace at the same place in `traces`.
+    sweeps: Vec<bool>,
     pub sockets: Option<Sockets>,
 }
 
@@ -38,17 +40,37 @@ pub struct Sockets {
     pub room: Option<String>,
 }
 
+impl Trace {
+    /// The template of the keys where it is.
+    pub fn template(&self) -> &Template {
+        match self {
+            Self::Key { key } | Self::OwnedKey { key, .. } | Self::Members { key, .. } | Self::Entries { key, .. } => {
+                key
+            }
+        }
+    }
+}
+
 impl Layout {
     /// Reads a layout from its JSON text.
     pub fn parse(json: &str) -> Self {
         let value: Value = serde_json::from_str(json).expect("the layout is JSON");
-        let traces = value["traces"].as_array().expect("a layout has traces").iter().map(trace).collect();
+        let traces = value["traces"].as_array().expect("a layout has traces");
+        let sweeps = traces.iter().map(|trace| trace["sweep"] != Value::Bool(false)).collect();
+        let traces = traces.iter().map(trace).collect();
         let sockets = value.get("sockets").map(|sockets| Sockets {
             of: template(&sockets["of"]),
             data: template(&sockets["data"]),
             room: sockets.get("room").map(text),
         });
-        Self { json: json.to_owned(), traces, sockets }
+        Self { json: json.to_owned(), traces, sweeps, sockets }
+    }
+
+    /// The layout without the traces that a sweep leaves alone.
+    pub fn swept(&self) -> Self {
+        let kept = self.traces.iter().zip(&self.sweeps).filter(|(_, sweep)| **sweep);
+        let traces: Vec<_> = kept.map(|(trace, _)| trace.clone()).collect();
+        Self { sweeps: vec![true; traces.len()], traces, ..self.clone() }
     }
 }
 

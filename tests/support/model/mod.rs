@@ -5,6 +5,7 @@ pub mod json;
 pub mod layout;
 mod mapping;
 pub mod plan;
+pub mod sweep;
 pub mod template;
 
 pub use layout::Layout;

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 /// What the placeholders of a template stand for.
 pub type Bindings = BTreeMap<String, Vec<u8>>;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 enum Part {
     Literal(Vec<u8>),
     Placeholder(String),
 }
 
 /// A template, as `typing:{roomId}:{userId}`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Template {
     parts: Vec<Part>,
 }
@@ -70,7 +70,12 @@ impl Template {
     /// What the placeholders stand for if `text` is of this form: from left to right, each at least one byte and as
     /// few as it can.
     pub fn matches(&self, text: &[u8]) -> Option<Bindings> {
-        matches(&self.parts, text, &Bindings::new())
+        self.matches_with(text, &Bindings::new())
+    }
+
+    /// The same where some placeholders stand for something already.
+    pub fn matches_with(&self, text: &[u8], bound: &Bindings) -> Option<Bindings> {
+        matches(&self.parts, text, bound)
     }
 }
 

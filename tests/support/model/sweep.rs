@@ -1,0 +1,127 @@
+//! Who is stale in a database, and what a sweep leaves of it.
+
+use super::json;
+use super::layout::{Layout, Owner, Trace};
+use super::mapping::members;
+use super::plan::{Model, Plan};
+use super::template::{Bindings, Template};
+use crate::support::snapshot::{Content, Entry, Keys};
+use std::collections::BTreeSet;
+
+type Bytes = Vec<u8>;
+
+/// What a sweep does to a database.
+#[derive(Clone, PartialEq)]
+pub struct Swept {
+    /// How many users are cleaned up.
+    pub users: i64,
+    /// What is left.
+    pub keys: Keys,
+}
+
+/// The users who are stale, sorted.
+pub fn stale(layout: &Layout, keys: &Keys) -> BTreeSet<Bytes> {
+    let swept = layout.swept();
+    let mut users = seen(&swept, keys);
+    users.retain(|user| !user.is_empty() && is_stale(&swept, keys, user));
+    users
+}
+
+/// What a sweep does. `None` if that depends on who comes first: users may share a key or a socket.
+pub fn sweep(layout: &Layout, keys: &Keys) -> Option<Swept> {
+    let stale: Vec<_> = stale(layout, keys).into_iter().collect();
+    let forwards = in_order(layout, keys, stale.iter());
+    let backwards = in_order(layout, keys, stale.iter().rev());
+    let is_over = self::stale(layout, &forwards.keys).is_empty();
+    (is_over && forwards == backwards).then_some(forwards)
+}
+
+fn in_order<'u>(layout: &Layout, keys: &Keys, users: impl Iterator<Item = &'u Bytes>) -> Swept {
+    let layout = layout.swept();
+    let mut swept = Swept { users: 0, keys: keys.clone() };
+    for user in users {
+        if is_stale(&layout, &swept.keys, user) {
+            let model = Model::new(&layout, &swept.keys);
+            swept.keys = model.after(&model.logout(user));
+            swept.users += 1;
+        }
+    }
+    swept
+}
+
+/// Not live, with evidence of a session, and with something to remove. `layout` is what a sweep cares for.
+fn is_stale(layout: &Layout, keys: &Keys, user: &[u8]) -> bool {
+    let model = Model::new(layout, keys);
+    let plan = model.logout(user);
+    !plan.live && plan.removed() > 0 && has_evidence(layout, keys, user, &plan)
+}
+
+fn has_evidence(layout: &Layout, keys: &Keys, user: &[u8], plan: &Plan) -> bool {
+    let Some(sockets) = &layout.sockets else { return false };
+    let is_user = |bindings: &Bindings| bindings.get("userId").is_none_or(|id| id == user);
+    let is_mapped = keys.keys().any(|key| sockets.of.matches(key).is_some_and(|bindings| is_user(&bindings)));
+    let tells = |template: &Template, key: &Bytes| template.matches(key).is_some_and(|bindings| is_user(&bindings));
+    let is_evidence = |key: &Bytes| {
+        layout.traces.iter().any(|trace| match trace {
+            Trace::Key { key: template } => template.names().any(|name| name != "userId") && tells(template, key),
+            Trace::OwnedKey { key: template, owner } => {
+                template.matches(key).is_some()
+                    && *template == sockets.data
+                    && owner_of(&keys[key], owner).as_deref() == Some(user)
+            }
+            _ => false,
+        })
+    };
+    is_mapped
+        || !plan.members.is_empty()
+        || plan.keys.iter().any(|key| is_evidence(key) || holds_member(layout, keys, key, plan))
+}
+
+/// A collection that goes whole because it is another trace too still holds a member of the user's.
+fn holds_member(layout: &Layout, keys: &Keys, key: &Bytes, plan: &Plan) -> bool {
+    let held = members(&keys[key].content);
+    layout.traces.iter().any(|trace| {
+        let Trace::Members { key: template, member } = trace else { return false };
+        let Some(of_key) = template.matches(key) else { return false };
+        held.iter().filter_map(|text| member.matches_with(text, &of_key)).any(|bound| {
+            let id = |name: &str| bound.get(name).cloned();
+            let is_user = of_key.get("userId").is_none_or(|user| *user == plan.user)
+                && id("userId").is_none_or(|user| user == plan.user);
+            let is_socket = !member.has("socketId") || id("socketId").is_some_and(|id| plan.sockets.contains(&id));
+            is_user && is_socket
+        })
+    })
+}
+
+/// Everybody whose id stands anywhere.
+fn seen(layout: &Layout, keys: &Keys) -> BTreeSet<Bytes> {
+    let mut users = BTreeSet::new();
+    let of = layout.sockets.iter().map(|sockets| &sockets.of);
+    let templates: Vec<_> = layout.traces.iter().map(Trace::template).chain(of).collect();
+    for (key, entry) in keys {
+        users.extend(templates.iter().filter_map(|template| template.matches(key)?.remove("userId")));
+        for trace in &layout.traces {
+            match trace {
+                Trace::OwnedKey { key: template, owner } if template.matches(key).is_some() => {
+                    users.extend(owner_of(entry, owner));
+                }
+                Trace::Members { key: template, member } => {
+                    let Some(of_key) = template.matches(key) else { continue };
+                    let held = members(&entry.content);
+                    users.extend(held.iter().filter_map(|text| member.matches_with(text, &of_key)?.remove("userId")));
+                }
+                _ => {}
+            }
+        }
+    }
+    users
+}
+
+/// Whom the value names as its owner.
+fn owner_of(entry: &Entry, owner: &Owner) -> Option<Bytes> {
+    match (&entry.content, owner) {
+        (Content::String(text), Owner::Pointer(pointer)) => json::parse(text)?.pointer(pointer)?.text(text),
+        (Content::Hash(fields), Owner::Field(field)) => fields.get(field.as_bytes()).cloned(),
+        _ => None,
+    }
+}
