@@ -2,7 +2,10 @@
 
 use std::{fmt, ops::RangeInclusive};
 
-use crate::journal::Level;
+use crate::{
+    events::{Adapter, SocketIo},
+    journal::Level,
+};
 
 /// An option, as the README's table shows it.
 #[derive(Debug)]
@@ -22,8 +25,8 @@ pub struct Opt {
 /// What values an option takes, and where its value is kept.
 #[derive(Debug)]
 pub enum Kind {
-    /// Any text, which is valid or not once it is used.
-    Text(fn(&mut Options) -> &mut String),
+    /// A text that obeys a rule.
+    Text(Rule, fn(&mut Options) -> &mut String),
     /// A whole number within bounds.
     Number(RangeInclusive<i64>, fn(&mut Options) -> &mut i64),
     /// `yes` or `no`.
@@ -32,14 +35,38 @@ pub enum Kind {
     Choice(&'static [&'static std::ffi::CStr], fn(&mut Options) -> &mut usize),
 }
 
+/// What a text has to be.
+#[derive(Debug)]
+pub struct Rule {
+    /// Whether a text is so.
+    is_met: fn(&str) -> bool,
+    /// The rule in words.
+    expects: &'static str,
+}
+
+/// Any text, which is valid or not once it is used.
+const ANY_TEXT: Rule = Rule { is_met: |_| true, expects: "text" };
+
+/// A text that begins the names of others.
+const SOME_TEXT: Rule = Rule { is_met: |text| !text.is_empty(), expects: "a text that is not empty" };
+
+/// In a channel's name `#` stands behind the namespace, so one within it would make it another namespace's channel.
+const NAMESPACE: Rule = Rule {
+    is_met: |text| text.starts_with('/') && !text.contains('#'),
+    expects: "a namespace, which begins with '/' and holds no '#'",
+};
+
+/// The names for [`Adapter`]s, in the order of [`Adapter::ALL`], behind that for none.
+const ADAPTERS: [&std::ffi::CStr; 4] = [c"off", c"classic", c"sharded", c"streams"];
+
 /// All options.
-pub const OPTIONS: [Opt; 2] = [
+pub const OPTIONS: [Opt; 8] = [
     Opt {
         name: "layout",
         default: "easyshare",
         at_run_time: false,
         meaning: "path of a JSON file that says where the application leaves traces, or easyshare",
-        kind: Kind::Text(|options| &mut options.layout),
+        kind: Kind::Text(ANY_TEXT, |options| &mut options.layout),
     },
     Opt {
         name: "log-level",
@@ -47,6 +74,48 @@ pub const OPTIONS: [Opt; 2] = [
         at_run_time: true,
         meaning: "level of the lines about logouts: debug, verbose, notice or warning",
         kind: Kind::Choice(&Level::NAMES, |options| &mut options.log_level),
+    },
+    Opt {
+        name: "channel",
+        default: "session:events",
+        at_run_time: true,
+        meaning: "channel on which a JSON message tells of each logout; empty is off",
+        kind: Kind::Text(ANY_TEXT, |options| &mut options.channel),
+    },
+    Opt {
+        name: "stream",
+        default: "",
+        at_run_time: true,
+        meaning: "key of a stream to which the same message is added; empty is off",
+        kind: Kind::Text(ANY_TEXT, |options| &mut options.stream),
+    },
+    Opt {
+        name: "stream-maxlen",
+        default: "10000",
+        at_run_time: true,
+        meaning: "about how many of its newest entries that stream keeps",
+        kind: Kind::Number(1..=i64::MAX, |options| &mut options.stream_maxlen),
+    },
+    Opt {
+        name: "socketio",
+        default: "off",
+        at_run_time: true,
+        meaning: "adapter of the Socket.IO servers to tell: off, classic, sharded or streams",
+        kind: Kind::Choice(&ADAPTERS, |options| &mut options.socketio),
+    },
+    Opt {
+        name: "socketio-prefix",
+        default: "socket.io",
+        at_run_time: true,
+        meaning: "what the adapter's channels begin with, or the name of its stream",
+        kind: Kind::Text(SOME_TEXT, |options| &mut options.socketio_prefix),
+    },
+    Opt {
+        name: "socketio-namespace",
+        default: "/",
+        at_run_time: true,
+        meaning: "the Socket.IO namespace that rooms and sockets are in",
+        kind: Kind::Text(NAMESPACE, |options| &mut options.socketio_namespace),
     },
 ];
 
@@ -57,6 +126,18 @@ pub struct Options {
     pub layout: String,
     /// Level of the lines about logouts: its number in [`Level::NAMES`].
     log_level: usize,
+    /// Channel for messages about logouts, if not empty.
+    channel: String,
+    /// Stream for the same, if not empty.
+    stream: String,
+    /// How long that is.
+    stream_maxlen: i64,
+    /// Number of a Socket.IO adapter in [`ADAPTERS`].
+    socketio: usize,
+    /// What its channels begin with, or its stream's name.
+    socketio_prefix: String,
+    /// The namespace there.
+    socketio_namespace: String,
 }
 
 /// Why the arguments are not options. The text is one sentence that says what to fix.
@@ -90,7 +171,16 @@ impl fmt::Display for OptionError {
 
 impl Default for Options {
     fn default() -> Self {
-        let mut options = Self { layout: String::new(), log_level: 0 };
+        let mut options = Self {
+            layout: String::new(),
+            log_level: 0,
+            channel: String::new(),
+            stream: String::new(),
+            stream_maxlen: 0,
+            socketio: 0,
+            socketio_prefix: String::new(),
+            socketio_namespace: String::new(),
+        };
         for option in &OPTIONS {
             option.set(&mut options, option.default).unwrap_or_else(|error| panic!("a default is wrong: {error}"));
         }
@@ -105,9 +195,12 @@ impl Opt {
     /// [`OptionError::BadValue`].
     pub fn set(&self, options: &mut Options, value: &str) -> Result<(), OptionError> {
         let is_set = match &self.kind {
-            Kind::Text(place) => {
-                value.clone_into(place(options));
-                true
+            Kind::Text(rule, place) => {
+                let is_met = (rule.is_met)(value);
+                if is_met {
+                    value.clone_into(place(options));
+                }
+                is_met
             }
             Kind::Number(bounds, place) => {
                 let number = value.parse().ok().filter(|number| bounds.contains(number));
@@ -131,7 +224,7 @@ impl Kind {
     /// The values that it takes, in words.
     fn expects(&self) -> String {
         match self {
-            Self::Text(_) => "text".to_owned(),
+            Self::Text(rule, _) => rule.expects.to_owned(),
             Self::Number(bounds, _) => format!("a number from {} to {}", bounds.start(), bounds.end()),
             Self::Switch(_) => "yes or no".to_owned(),
             Self::Choice(names, _) => {
@@ -169,6 +262,22 @@ impl Options {
     pub fn log_level(&self) -> Level {
         Level::ALL[self.log_level]
     }
+
+    /// The channel for messages about logouts.
+    pub fn channel(&self) -> Option<&str> {
+        Some(&*self.channel).filter(|channel| !channel.is_empty())
+    }
+
+    /// The stream for the same, and about how long it may grow.
+    pub fn stream(&self) -> Option<(&str, i64)> {
+        Some((&*self.stream, self.stream_maxlen)).filter(|(stream, _)| !stream.is_empty())
+    }
+
+    /// How to reach the Socket.IO servers.
+    pub fn socketio(&self) -> Option<SocketIo<'_>> {
+        let adapter = *Adapter::ALL.get(self.socketio.checked_sub(1)?)?;
+        Some(SocketIo { adapter, prefix: &self.socketio_prefix, namespace: &self.socketio_namespace })
+    }
 }
 
 #[cfg(test)]
@@ -185,6 +294,11 @@ mod tests {
         assert_eq!((options.layout.as_str(), options.log_level()), ("/x.json", Level::Debug));
         let options = parse(&[]).unwrap();
         assert_eq!((options.layout.as_str(), options.log_level()), ("easyshare", Level::Notice));
+        assert_eq!((options.channel(), options.stream(), options.socketio()), (Some("session:events"), None, None));
+        for (name, adapter) in ADAPTERS[1..].iter().zip(Adapter::ALL) {
+            let options = parse(&["socketio", name.to_str().unwrap()]).unwrap();
+            assert_eq!(options.socketio(), Some(SocketIo { adapter, prefix: "socket.io", namespace: "/" }));
+        }
         let refused = [
             (vec!["layuot", "x"], "unknown module argument 'layuot'; known are layout, log-level"),
             (vec!["layout"], "module argument 'layout' needs a value behind it"),
@@ -193,6 +307,16 @@ mod tests {
                 vec!["log-level", "loud"],
                 "module argument 'log-level' is 'loud'; it must be debug, verbose, notice or warning",
             ),
+            (
+                vec!["socketio-prefix", ""],
+                "module argument 'socketio-prefix' is ''; it must be a text that is not empty",
+            ),
+            (
+                vec!["socketio-namespace", "chat"],
+                "module argument 'socketio-namespace' is 'chat'; it must be a namespace, which begins with '/'",
+            ),
+            (vec!["socketio-namespace", "/a#b"], "module argument 'socketio-namespace' is '/a#b'; it must be"),
+            (vec!["stream-maxlen", "0"], "module argument 'stream-maxlen' is '0'; it must be a number from 1"),
         ];
         for (arguments, expected) in refused {
             let error = parse(&arguments).unwrap_err();

@@ -9,6 +9,7 @@ use crate::{
     index::{PlaceRef, Subject},
     journal::{self, Level},
     layout::{Reach, What},
+    messenger::{self, Messenger},
     plan::{self, Checked, Detail, Plan, Removed, Scope},
     state, upkeep,
 };
@@ -46,15 +47,25 @@ pub struct Occasion<'a> {
     pub began: Instant,
 }
 
-/// Removes what was planned, and tells the log and INFO.
+/// How much a plan has to say for a logout that others may be told of.
+pub fn detail() -> Detail {
+    if Messenger::now().has_audience() { Detail::Audience } else { Detail::Names }
+}
+
+/// Removes what was planned, and tells whoever is to be told, the log and INFO.
 pub fn log_out(server: &Server, checked: &Checked<Name>, occasion: Occasion<'_>) -> Removed {
     let user = &checked.plan().user;
+    let messenger = Messenger::now();
+    let ready = messenger.prepare(server, checked.plan(), occasion);
     if occasion.scope == Scope::User && !checked.plan().is_partial {
         forget(server, checked.plan());
     }
     faults::point("apply", user);
     let removed = checked.apply(server);
     if removed.total() > 0 {
+        if let Some(ready) = ready {
+            messenger::tell(server, &ready, user, removed.total());
+        }
         let took = occasion.began.elapsed();
         let level = state::with(|state| {
             state.metrics.count(removed, took);

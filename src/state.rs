@@ -58,7 +58,7 @@ pub struct State {
     /// What the log was told.
     pub journal: Journal,
     /// The options' values.
-    pub options: Options,
+    pub options: Rc<Options>,
 }
 
 /// What is known of one database.
@@ -95,6 +95,10 @@ pub struct Metrics {
     pub mistyped: u64,
     /// The slowest logout.
     pub slowest: Duration,
+    /// Messages sent and entries written because of logouts.
+    pub events_sent: u64,
+    /// Those that could not be.
+    pub events_left_out: u64,
     /// Defects caught at the border.
     pub defects: u64,
 }
@@ -133,7 +137,7 @@ impl State {
             is_awake: false,
             metrics: Metrics::default(),
             journal: Journal::default(),
-            options,
+            options: Rc::new(options),
         }
     }
 }

@@ -66,7 +66,7 @@ impl Command for Logout<'_> {
 impl<'a> Logout<'a> {
     /// One device needs to know about the others, and a reply that shows traces about them.
     fn detail(&self) -> Detail {
-        if self.socket.is_some() || self.with_traces { Detail::Facts } else { Detail::Names }
+        if self.socket.is_some() || self.with_traces { Detail::Facts } else { session::detail() }
     }
 
     fn parse(arguments: &'a [&'a [u8]]) -> Result<Self, Error> {

@@ -1,6 +1,6 @@
 //! Finding: every trace of a user, by its name where the name follows from the ids, else by the index.
 
-use super::{EntriesTrace, KeyTrace, Mapping, MemberTrace, Plan, Socket, value};
+use super::{EntriesTrace, KeyTrace, Mapping, MemberTrace, Plan, Socket, Whose, value};
 use crate::{
     engine::{Key, Keyspace, Kind},
     index::{PlaceRef, Places, Subject},
@@ -17,6 +17,21 @@ pub enum Detail {
     /// A trace that its name alone makes one may be missing: removing it will say whether it was there. Nothing is known
     /// of sockets and rooms beyond what it takes to find the traces.
     Names,
+    /// The same, but whom others are to be told of is known: the sockets, the rooms left, and the user's name.
+    Audience,
+}
+
+impl Detail {
+    /// Whether a trace that its name alone makes one may be taken for there unseen. What would name a room or a socket
+    /// to others may not.
+    fn takes_unseen(self, bindings: &Bindings<'_>) -> bool {
+        let is_told = || bindings.get(Placeholder::ROOM).or(bindings.get(Placeholder::SOCKET)).is_some();
+        match self {
+            Self::Facts => false,
+            Self::Names => true,
+            Self::Audience => !is_told(),
+        }
+    }
 }
 
 /// Finds every trace of `user` in a database and changes nothing. `places` looks into that database's index.
@@ -36,7 +51,7 @@ pub fn find<K: Keyspace>(
     finder.direct(holds_users, None);
     finder.indexed(holds_users, Subject::User, user, &known, None);
     finder.indexed(holds_users, Subject::Anyone, b"", &crowds, None);
-    if detail == Detail::Facts || layout.traces.iter().any(holds_sockets) {
+    if detail != Detail::Names || layout.traces.iter().any(holds_sockets) {
         finder.sockets();
         for at in 0..finder.plan.sockets.len() {
             let id = finder.plan.sockets[at].id.clone();
@@ -114,10 +129,10 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         let kind = key.kind();
         let ids = match kind {
             Kind::String => vec![key.string().into_owned()],
-            Kind::Other => Vec::new(),
+            Kind::Stream | Kind::Other => Vec::new(),
             _ => key.members(),
         };
-        self.plan.mistyped += u64::from(kind == Kind::Other);
+        self.plan.mistyped += u64::from(matches!(kind, Kind::Stream | Kind::Other));
         drop(key);
         self.plan.mapping = Some(Mapping { name, kind });
         ids.into_iter().filter(|id| !id.is_empty()).map(|id| (id, true)).collect()
@@ -169,7 +184,7 @@ impl<'a, K: Keyspace> Finder<'a, K> {
     /// Looks at one place and notes the trace that is there. The only way in which a trace is found.
     fn locate(&mut self, trace: &Trace, bindings: &Bindings<'_>) -> Located {
         let name = self.name(&trace.key, bindings);
-        if self.detail == Detail::Names && matches!(trace.what, What::Key) {
+        if matches!(trace.what, What::Key) && self.detail.takes_unseen(bindings) {
             self.note_key(name, bindings);
             return Located { exists: true, is_trace: true };
         }
@@ -227,7 +242,7 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         bindings: &Bindings<'_>,
     ) -> bool {
         // Removing a field that has expired, but is still in memory, counts it all the same.
-        let tells = self.detail == Detail::Names && kind != Kind::Hash;
+        let tells = kind != Kind::Hash && self.detail.takes_unseen(bindings);
         let is_trace = tells || self.space.contains(&key, kind, &member);
         if is_trace {
             let socket = bindings.get(Placeholder::SOCKET).filter(|_| names == Named::Socket).map(Into::into);
@@ -270,7 +285,7 @@ impl<'a, K: Keyspace> Finder<'a, K> {
     }
 
     fn socket(&mut self, id: Vec<u8>, mapped: bool) -> Socket<K::Name> {
-        let mut socket = Socket { id, mapped, elsewhere: false, data: None, room: None, is_users: false };
+        let mut socket = Socket { id, mapped, elsewhere: false, data: None, room: None, whose: Whose::Nobodys };
         let Some(sockets) = &self.layout.sockets else { return socket };
         let name = self.name(&sockets.data, &Bindings::user(self.user).with(Placeholder::SOCKET, &socket.id));
         let space = self.space;
@@ -280,9 +295,12 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         };
         let text = |field: &Option<_>| field.as_ref().and_then(|field| value::text_at(&key, field).ok().flatten());
         socket.room = text(&sockets.room).filter(|room| !room.is_empty());
-        socket.is_users = self.plan.keys.iter().any(|known| known.name.as_ref() == name.as_ref());
-        if socket.is_users {
+        let could_be = |trace: &Trace| names_a_key(trace) && trace.key == sockets.data;
+        if self.plan.keys.iter().any(|known| known.name.as_ref() == name.as_ref()) {
+            socket.whose = Whose::Users;
             self.plan.user_name = self.plan.user_name.take().or_else(|| String::from_utf8(text(&sockets.name)?).ok());
+        } else if self.layout.traces.iter().any(could_be) {
+            socket.whose = Whose::Others;
         }
         drop(key);
         socket.data = Some(name);
@@ -298,6 +316,9 @@ impl<'a, K: Keyspace> Finder<'a, K> {
     /// Leaves out what goes with its key, and puts a plan that is shown in order.
     fn finish(self) -> Plan<K::Name> {
         let mut plan = self.plan;
+        if self.detail != Detail::Names {
+            plan.sort_rooms();
+        }
         if self.detail == Detail::Facts {
             plan.sort();
         }
@@ -320,10 +341,13 @@ impl<'a, K: Keyspace> Finder<'a, K> {
 }
 
 impl<N: AsRef<[u8]>> Plan<N> {
-    fn sort(&mut self) {
-        self.rooms.extend(self.sockets.iter().filter_map(Socket::room_left));
+    fn sort_rooms(&mut self) {
+        self.rooms.extend(self.sockets.iter().filter_map(Socket::room_left).map(<[u8]>::to_vec));
         self.rooms.sort();
         self.rooms.dedup();
+    }
+
+    fn sort(&mut self) {
         self.keys.sort_by(|a, b| a.name.as_ref().cmp(b.name.as_ref()).then(b.socket.cmp(&a.socket)));
         self.keys.dedup_by(|a, b| a.name.as_ref() == b.name.as_ref());
         self.members.sort_by(|a, b| a.key.as_ref().cmp(b.key.as_ref()).then_with(|| a.member.cmp(&b.member)));

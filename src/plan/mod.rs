@@ -105,8 +105,19 @@ pub struct Socket<N> {
     data: Option<N>,
     /// The room in its data.
     room: Option<Vec<u8>>,
-    /// Whether that data is one of the user's traces: only then has the user been there by it.
-    is_users: bool,
+    /// Whose that data is.
+    whose: Whose,
+}
+
+/// Whose a socket's data is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// It is one of the user's traces: only then has the user been there by it.
+    Users,
+    /// It could be one and is not: it names somebody else.
+    Others,
+    /// There is none, or nothing that says it.
+    Nobodys,
 }
 
 /// The key that maps a user to sockets.
