@@ -8,11 +8,11 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::env;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
+use support::server::redis_cli;
 use support::{Builder, Server, aof_commands, int, split};
 
 const README: &str = include_str!("../README.md");
@@ -169,13 +169,6 @@ fn transcript(block: &Block) -> Vec<Session> {
         }
     }
     sessions
-}
-
-/// The redis-cli beside the server, else the one on the PATH.
-fn redis_cli() -> PathBuf {
-    let server = env::var_os("REDIS_SESSION_SERVER").map(PathBuf::from).unwrap_or_default();
-    let beside = server.with_file_name("redis-cli");
-    if server.components().count() > 1 && beside.is_file() { beside } else { "redis-cli".into() }
 }
 
 /// What redis-cli prints for these commands, as it would at its prompt.
