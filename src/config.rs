@@ -1,6 +1,6 @@
 //! Options: module arguments as name and value, most of them settable at run time by `CONFIG SET session.<name>`. Pure.
 
-use std::{fmt, ops::RangeInclusive};
+use std::{fmt, ops::RangeInclusive, time::Duration};
 
 use crate::{
     events::{Adapter, SocketIo},
@@ -60,7 +60,7 @@ const NAMESPACE: Rule = Rule {
 const ADAPTERS: [&std::ffi::CStr; 4] = [c"off", c"classic", c"sharded", c"streams"];
 
 /// All options.
-pub const OPTIONS: [Opt; 8] = [
+pub const OPTIONS: [Opt; 13] = [
     Opt {
         name: "layout",
         default: "easyshare",
@@ -74,6 +74,41 @@ pub const OPTIONS: [Opt; 8] = [
         at_run_time: true,
         meaning: "level of the lines about logouts: debug, verbose, notice or warning",
         kind: Kind::Choice(&Level::NAMES, |options| &mut options.log_level),
+    },
+    Opt {
+        name: "sweep-interval",
+        default: "0",
+        at_run_time: true,
+        meaning: "seconds between sweeps by the server itself, in all databases; 0 is off",
+        kind: Kind::Number(0..=LONGEST, |options| &mut options.sweep_interval),
+    },
+    Opt {
+        name: "grace",
+        default: "30",
+        at_run_time: true,
+        meaning: "seconds for which a user must have been stale before the server itself cleans up",
+        kind: Kind::Number(0..=LONGEST, |options| &mut options.grace),
+    },
+    Opt {
+        name: "expire-cascade",
+        default: "no",
+        at_run_time: true,
+        meaning: "whether a user is cleaned up when the mapping or a socket's data expires or is evicted",
+        kind: Kind::Switch(|options| &mut options.expire_cascade),
+    },
+    Opt {
+        name: "fence",
+        default: "60",
+        at_run_time: true,
+        meaning: "seconds for which the data of a logged-out socket is removed again when it is written; 0 is off",
+        kind: Kind::Number(0..=LONGEST, |options| &mut options.fence),
+    },
+    Opt {
+        name: "slice-us",
+        default: "500",
+        at_run_time: true,
+        meaning: "microseconds for which work between commands may hold the server",
+        kind: Kind::Number(50..=100_000, |options| &mut options.slice_us),
     },
     Opt {
         name: "channel",
@@ -119,6 +154,9 @@ pub const OPTIONS: [Opt; 8] = [
     },
 ];
 
+/// The longest time that makes sense, in seconds: a year.
+const LONGEST: i64 = 31_536_000;
+
 /// The options' values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -126,6 +164,16 @@ pub struct Options {
     pub layout: String,
     /// Level of the lines about logouts: its number in [`Level::NAMES`].
     log_level: usize,
+    /// Seconds; 0 is off.
+    sweep_interval: i64,
+    /// Seconds.
+    grace: i64,
+    /// Whether users are cleaned up when a key by which they are live ends by itself.
+    pub expire_cascade: bool,
+    /// Seconds; 0 is off.
+    fence: i64,
+    /// Microseconds.
+    slice_us: i64,
     /// Channel for messages about logouts, if not empty.
     channel: String,
     /// Stream for the same, if not empty.
@@ -174,6 +222,11 @@ impl Default for Options {
         let mut options = Self {
             layout: String::new(),
             log_level: 0,
+            sweep_interval: 0,
+            grace: 0,
+            expire_cascade: false,
+            fence: 0,
+            slice_us: 0,
             channel: String::new(),
             stream: String::new(),
             stream_maxlen: 0,
@@ -278,6 +331,30 @@ impl Options {
         let adapter = *Adapter::ALL.get(self.socketio.checked_sub(1)?)?;
         Some(SocketIo { adapter, prefix: &self.socketio_prefix, namespace: &self.socketio_namespace })
     }
+
+    /// The time between sweeps by the server itself, if there are any.
+    pub fn sweep_interval(&self) -> Option<Duration> {
+        Some(seconds(self.sweep_interval)).filter(|interval| !interval.is_zero())
+    }
+
+    /// For how long a user must have been stale before the server itself cleans up.
+    pub fn grace(&self) -> Duration {
+        seconds(self.grace)
+    }
+
+    /// For how long a socket that was logged out is fenced off, if at all.
+    pub fn fence(&self) -> Option<Duration> {
+        Some(seconds(self.fence)).filter(|fence| !fence.is_zero())
+    }
+
+    /// For how long work between commands may hold the server.
+    pub fn slice(&self) -> Duration {
+        Duration::from_micros(self.slice_us.unsigned_abs())
+    }
+}
+
+fn seconds(number: i64) -> Duration {
+    Duration::from_secs(number.unsigned_abs())
 }
 
 #[cfg(test)]

@@ -20,6 +20,12 @@ pub enum Error {
     },
     /// The server shows the keys of one hash slot alone, because of the transaction or script that the command is in.
     OneSlot,
+    /// A number is none, or is negative.
+    NoNumber,
+    /// The layout does not say how a live socket is found.
+    NoSockets,
+    /// The server became a replica during a sweep.
+    Demoted,
     /// A defect of the module, caught at its border.
     Defect,
 }
@@ -40,6 +46,13 @@ impl fmt::Display for Error {
                 "ERR in this transaction or script the cluster node shows only keys of one hash slot; \
                  call the command by itself, or in one that names no key",
             ),
+            Self::NoNumber => f.write_str("ERR value is not an integer or out of range"),
+            Self::NoSockets => f.write_str(
+                "ERR the layout has no `sockets`, so nobody is known to be live or stale; add them to the layout",
+            ),
+            Self::Demoted => {
+                f.write_str("READONLY the server became a replica during the sweep, which has ended; call its master")
+            }
             Self::Defect => f.write_str(
                 "ERR internal error in redis-session, caught before it reached the server; \
                  the server's log says what to report",

@@ -11,7 +11,8 @@ pub fn fields() -> Vec<(&'static str, String)> {
     state::with(|state| {
         let metrics = &state.metrics;
         let entries: usize = state.databases.iter().map(|database| database.index.len()).sum();
-        let bytes: usize = state.databases.iter().map(|database| database.index.bytes()).sum();
+        let bytes: usize = state.databases.iter().map(|known| known.index.bytes() + known.owners.bytes()).sum();
+        let (report, fence) = (&state.sweeping.report, &state.sweeping.fence);
         vec![
             ("logouts", metrics.logouts.to_string()),
             ("removed_keys", metrics.removed.keys.to_string()),
@@ -23,6 +24,17 @@ pub fn fields() -> Vec<(&'static str, String)> {
             ("index_state", index_state(&state.databases.iter().map(|d| &d.build).zip(sizes).collect::<Vec<_>>())),
             ("index_entries", entries.to_string()),
             ("index_bytes", bytes.to_string()),
+            ("sweeps", report.sweeps.to_string()),
+            ("sweeps_running", state.sweeping.jobs.len().to_string()),
+            ("swept_users", report.users.to_string()),
+            ("last_sweep_start", report.last_start.to_string()),
+            ("last_sweep_usec", report.last_duration.as_micros().to_string()),
+            ("last_sweep_users", report.last_users.to_string()),
+            ("last_sweep_slices", report.last_slices.to_string()),
+            ("last_sweep_longest_slice_usec", report.last_longest.as_micros().to_string()),
+            ("fence_sockets", fence.len().to_string()),
+            ("fence_bytes", fence.bytes().to_string()),
+            ("fence_removed_keys", report.fenced.to_string()),
             ("mistyped_values", metrics.mistyped.to_string()),
             ("defects", metrics.defects.to_string()),
         ]

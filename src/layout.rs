@@ -25,7 +25,7 @@ pub struct Layout {
     pub text: String,
     /// What the layout calls itself.
     pub name: String,
-    /// The traces in the order of the document; a trace is known by its place here.
+    /// The traces in the order of the document, then the mapping; a trace is known by its place here.
     pub traces: Vec<Trace>,
     /// How a live socket is found, if the layout says it.
     pub sockets: Option<Sockets>,
@@ -42,8 +42,10 @@ pub struct Trace {
     pub what: What,
     /// How the keys of one user are found.
     pub reach: Reach,
-    /// Whether a sweep removes it, and takes it as evidence of a session.
+    /// Whether a sweep removes it.
     pub sweep: bool,
+    /// Whether it is evidence of a session, so that a user who has it and is not live is stale.
+    pub is_evidence: bool,
 }
 
 /// What a trace is.
@@ -60,6 +62,8 @@ pub enum What {
         /// Whom it names.
         names: Named,
     },
+    /// Nothing that is removed: the key maps a user to sockets. Stands behind the traces of the document.
+    Mapping,
     /// Elements of an array in the JSON document at the key.
     Entries {
         /// Where the array stands in the document.
@@ -119,6 +123,17 @@ pub struct Sockets {
     pub room: Option<Field>,
     /// Where the user's name stands in that key's value.
     pub name: Option<Field>,
+    /// The trace that says by its value whose such a key is: its number.
+    pub owned: Option<usize>,
+}
+
+/// By whose key a user may be live: what the key's name says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder<'n> {
+    /// This user's.
+    User(&'n [u8]),
+    /// That of this socket, whoever's it is.
+    Socket(&'n [u8]),
 }
 
 /// Why a document is not a layout. Its text is one sentence that says what to fix, after the trace it is about.
@@ -221,8 +236,14 @@ impl Layout {
         }
         let sockets = document.sockets.map(|raw| read_sockets(raw.get(), &mut names)).transpose()?;
         let announce = read_announce(&document.announce, &traces)?;
-        let layout = Self { text: text.trim().to_owned(), name: document.name, traces, sockets, announce };
+        let mut layout = Self { text: text.trim().to_owned(), name: document.name, traces, sockets, announce };
         layout.check_that_sockets_are_known(&document.traces)?;
+        if let Some(sockets) = &mut layout.sockets {
+            let says_whose = |trace: &Trace| matches!(trace.what, What::Owned(_)) && trace.key == sockets.data;
+            sockets.owned = layout.traces.iter().position(says_whose);
+            layout.traces.iter_mut().for_each(|trace| trace.find_evidence(sockets));
+            layout.traces.push(sockets.mapping());
+        }
         Ok(layout)
     }
 
@@ -304,7 +325,54 @@ fn read_trace(text: &str, names: &mut Placeholders) -> Result<Trace, Cause> {
         }
     };
     let reach = reach(&key, &what);
-    Ok(Trace { key, what, reach, sweep })
+    Ok(Trace { key, what, reach, sweep, is_evidence: false })
+}
+
+impl Trace {
+    /// Evidence is the mapping, a socket's data, a key whose name has placeholders of its own, and membership: not a
+    /// user's plain key, nor what a sweep leaves alone.
+    fn find_evidence(&mut self, sockets: &Sockets) {
+        self.is_evidence = self.sweep
+            && match self.what {
+                What::Key => self.reach == Reach::ByName || self.key == sockets.of,
+                What::Owned(_) => self.key == sockets.data,
+                What::Member { .. } | What::Mapping => true,
+                What::Entries { .. } => false,
+            };
+    }
+
+    /// Whether it is something that can be removed.
+    pub fn is_removed(&self) -> bool {
+        self.what != What::Mapping
+    }
+
+    /// Whether the index has to know of it: a logout would not find it by the ids alone, or a sweep finds users by it.
+    pub fn is_watched(&self) -> bool {
+        match self.what {
+            What::Mapping => true,
+            What::Member { names: Named::User, .. } if self.is_evidence => true,
+            _ => self.reach != Reach::Direct,
+        }
+    }
+}
+
+impl Sockets {
+    /// By whose key of this name a user may be live; `None` if the name is that of neither a mapping nor a socket's data.
+    pub fn holder<'n>(&self, name: &'n [u8]) -> Option<Holder<'n>> {
+        let bindings = self.of.matches(name).or_else(|| self.data.matches(name))?;
+        let socket = || bindings.get(Placeholder::SOCKET).map(Holder::Socket);
+        bindings.get(Placeholder::USER).map(Holder::User).or_else(socket)
+    }
+
+    /// The socket whose data a key of this name is.
+    pub fn socket<'n>(&self, name: &'n [u8]) -> Option<&'n [u8]> {
+        self.data.matches(name)?.get(Placeholder::SOCKET)
+    }
+
+    /// The mapping as the last of the traces, so that whoever looks for users finds it with them.
+    fn mapping(&self) -> Trace {
+        Trace { key: self.of.clone(), what: What::Mapping, reach: Reach::Direct, sweep: true, is_evidence: true }
+    }
 }
 
 fn read_key(key: &str, owner: Option<&serde_json::Value>, names: &mut Placeholders) -> Result<(Template, What), Cause> {
@@ -375,7 +443,7 @@ fn read_sockets(text: &str, names: &mut Placeholders) -> Result<Sockets, LayoutE
     }
     let part = |name, value: &Option<serde_json::Value>| value.as_ref().map(|v| field(name, v)).transpose();
     let (room, name) = (part("sockets.room", &document.room)?, part("sockets.name", &document.name)?);
-    Ok(Sockets { of, data, room, name })
+    Ok(Sockets { of, data, room, name, owned: None })
 }
 
 fn read_announce(texts: &[&RawValue], traces: &[Trace]) -> Result<Vec<Announcement>, Cause> {
@@ -397,11 +465,13 @@ mod tests {
         let layout = Layout::easyshare();
         assert_eq!(layout.name, "easyshare");
         let reaches: Vec<Reach> = layout.traces.iter().map(|t| t.reach).collect();
-        let mut expected = [Reach::Direct; 10];
+        let mut expected = [Reach::Direct; 11];
         (expected[6], expected[7], expected[9]) = (Reach::ByName, Reach::ByValue, Reach::ByValue);
         assert_eq!(reaches, expected);
-        let unswept: Vec<usize> = (0..10).filter(|i| !layout.traces[*i].sweep).collect();
-        assert_eq!(unswept, [9]);
+        let numbers = |is: fn(&Trace) -> bool| (0..11).filter(|i| is(&layout.traces[*i])).collect::<Vec<_>>();
+        assert_eq!(numbers(|trace| !trace.sweep), [9]);
+        assert_eq!(numbers(|trace| trace.is_evidence), [0, 6, 7, 8, 10]);
+        assert_eq!(numbers(|trace| trace.is_watched()), [6, 7, 8, 9, 10]);
         assert_eq!(layout.announce.len(), 2);
         assert!(layout.sockets.is_some_and(|s| s.room.is_some() && s.name.is_some()));
     }

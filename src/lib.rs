@@ -16,6 +16,7 @@
 //! | [`session`] | one user's logout: the phases, the log and the counters around them | through [`plan`] |
 //! | [`messenger`] | telling others: what [`events`] says, sent | through [`engine`] |
 //! | [`plan`] | finding, narrowing, checking, applying; observing for the index | through [`engine`]'s traits |
+//! | [`sweep`] | who is stale, and what becomes of them: sweeps, the cascade, the fence | through [`session`] |
 //! | [`upkeep`] | keeping the index right: reading again, building, tidying | through [`plan`] |
 //! | [`index`] | where users may show up; a superset | no |
 //! | [`watcher`] | which commands may change what the index knows | no |
@@ -40,6 +41,7 @@ pub mod messenger;
 pub mod plan;
 pub mod session;
 pub mod state;
+pub mod sweep;
 pub mod template;
 pub mod upkeep;
 pub mod watcher;
@@ -50,7 +52,7 @@ mod entry {
     use redis_module::{Context, RedisString, Status, alloc::RedisAlloc, redis_module};
 
     use crate::{
-        command::{Help, Inspect, Logout, ShowLayout},
+        command::{Help, Inspect, Logout, ShowLayout, Sweep},
         engine::{
             commands::{NotRegistered, register},
             load,
@@ -61,6 +63,7 @@ mod entry {
     fn commands(server: &Server) -> Result<(), NotRegistered> {
         register::<Logout<'_>>(server)?;
         register::<Inspect>(server)?;
+        register::<Sweep>(server)?;
         register::<ShowLayout>(server)?;
         register::<Help>(server)
     }

@@ -5,8 +5,6 @@
 
 use std::{rc::Rc, time::Instant};
 
-use redis_module::raw::REDISMODULE_CTX_FLAGS_SLAVE;
-
 use crate::{
     config::Options,
     engine::{
@@ -47,7 +45,7 @@ impl Messenger {
         Occasion { scope, reason, .. }: Occasion<'a>,
     ) -> Option<Ready<'a>> {
         let audience = Audience::new(&self.options, &self.layout)?;
-        if server.has_flag(REDISMODULE_CTX_FLAGS_SLAVE) {
+        if server.is_replica() {
             return None;
         }
         let departure = Departure::new(plan, scope, reason, server.now());

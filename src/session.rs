@@ -3,10 +3,13 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    engine::server::{Name, Server},
+    engine::{
+        server::{Name, Server},
+        watching,
+    },
     error::Error,
     faults,
-    index::{PlaceRef, Subject},
+    index::{Mark, PlaceRef, Subject},
     journal::{self, Level},
     layout::{Reach, What},
     messenger::{self, Messenger},
@@ -23,6 +26,14 @@ pub fn plan(server: &Server, user: &[u8], detail: Detail) -> Result<Plan<Name>, 
         return Err(Error::OneSlot);
     }
     upkeep::catch_up(server);
+    plan_now(server, user, detail)
+}
+
+/// The same where the index is known to be right.
+///
+/// # Errors
+/// [`Error::OneSlot`].
+pub fn plan_now(server: &Server, user: &[u8], detail: Detail) -> Result<Plan<Name>, Error> {
     faults::point("plan", user);
     let layout = state::with(|state| state.layout.clone());
     let database = server.database();
@@ -30,10 +41,32 @@ pub fn plan(server: &Server, user: &[u8], detail: Detail) -> Result<Plan<Name>, 
     let plan = plan::find(server, &layout, &places, user, detail);
     state::with(|state| {
         state.metrics.mistyped += plan.mistyped;
-        let index = &mut state.databases[database].index;
-        plan.stale.iter().for_each(|(subject, id, place)| index.remove(*subject, id, place.borrowed()));
+        let known = &mut state.databases[database];
+        plan.stale.iter().for_each(|(subject, id, place)| known.forget_place(&layout, *subject, id, place.borrowed()));
     });
     Ok(plan)
+}
+
+/// What brought a logout about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Somebody asked for it.
+    Logout,
+    /// A sweep found the user stale.
+    Sweep,
+    /// A key by which the user was live expired or was evicted.
+    Expiry,
+}
+
+impl Cause {
+    /// The reason, if nobody gave another.
+    pub fn reason(self) -> &'static [u8] {
+        match self {
+            Self::Logout => b"logout",
+            Self::Sweep => b"sweep",
+            Self::Expiry => b"expired",
+        }
+    }
 }
 
 /// Why and how a user is logged out.
@@ -41,35 +74,50 @@ pub fn plan(server: &Server, user: &[u8], detail: Detail) -> Result<Plan<Name>, 
 pub struct Occasion<'a> {
     /// All of the user, or one socket.
     pub scope: Scope,
-    /// What the caller gave as the reason.
+    /// What brought it about.
+    pub cause: Cause,
+    /// The reason in words.
     pub reason: &'a [u8],
     /// When the work began.
     pub began: Instant,
 }
 
-/// How much a plan has to say for a logout that others may be told of.
-pub fn detail() -> Detail {
-    if Messenger::now().has_audience() { Detail::Audience } else { Detail::Names }
+impl Occasion<'static> {
+    /// A logout of all of a user for which nobody gave a reason.
+    pub fn user(cause: Cause, began: Instant) -> Self {
+        Self { scope: Scope::User, cause, reason: cause.reason(), began }
+    }
 }
 
-/// Removes what was planned, and tells whoever is to be told, the log and INFO.
+/// How much a plan has to say for a logout of which others are told, or whose sockets are fenced off.
+pub fn detail() -> Detail {
+    let is_fenced = state::with(|state| state.options.fence().is_some() && state.layout.sockets.is_some());
+    if is_fenced || Messenger::now().has_audience() { Detail::Audience } else { Detail::Names }
+}
+
+/// Removes what was planned, fences it off, and tells whoever is to be told, the log and INFO.
 pub fn log_out(server: &Server, checked: &Checked<Name>, occasion: Occasion<'_>) -> Removed {
     let user = &checked.plan().user;
     let messenger = Messenger::now();
     let ready = messenger.prepare(server, checked.plan(), occasion);
-    if occasion.scope == Scope::User && !checked.plan().is_partial {
+    if occasion.scope == Scope::User && checked.plan().left_out == 0 {
         forget(server, checked.plan());
     }
     faults::point("apply", user);
     let removed = checked.apply(server);
     if removed.total() > 0 {
+        fence_off(server, checked.plan());
         if let Some(ready) = ready {
             messenger::tell(server, &ready, user, removed.total());
         }
         let took = occasion.began.elapsed();
         let level = state::with(|state| {
-            state.metrics.count(removed, took);
-            state.journal.admits(Instant::now(), 3).then_some(state.options.log_level())
+            let is_asked_for = occasion.cause == Cause::Logout;
+            state.metrics.count(removed, is_asked_for.then_some(took));
+            state.sweeping.report.users += u64::from(!is_asked_for);
+            // A sweep has one line at its end.
+            let is_told = occasion.cause != Cause::Sweep && state.journal.admits(Instant::now(), 3);
+            is_told.then(|| state.options.log_level())
         });
         if let Some(level) = level {
             write_lines(server, level, user, &occasion, removed, took);
@@ -89,17 +137,38 @@ fn write_lines(server: &Server, level: Level, user: &[u8], occasion: &Occasion<'
     server.log(level.name(), &format!("SUCCESS: User logout cleanup completed user={user} {counts}"));
 }
 
+/// Remembers the sockets that were logged out, so that a request in flight does not bring their data back.
+fn fence_off(server: &Server, plan: &Plan<Name>) {
+    let database = server.database();
+    let is_first = state::with(|state| {
+        let Some(lasts) = state.options.fence().filter(|_| state.layout.sockets.is_some()) else { return false };
+        let (now, fence) = (Instant::now(), &mut state.sweeping.fence);
+        fence.tidy(now);
+        plan.sockets_gone().for_each(|socket| fence.add(database, socket, &plan.user, now, lasts));
+        !fence.is_empty()
+    });
+    if is_first {
+        watching::watch_new_keys(server);
+    }
+}
+
 /// What the index knows of the user is about to be gone. Before the first change, not after the last: what somebody adds
-/// meanwhile must stay known. A collection whose name holds the user may stay, with members that are nobody's yet.
+/// meanwhile must stay known. A collection whose name holds the user may stay, with members that are nobody's yet, and
+/// a sweep leaves some traces alone.
 fn forget(server: &Server, plan: &Plan<Name>) {
     let database = server.database();
     state::with(|state| {
-        let (index, traces) = (&mut state.databases[database].index, &state.layout.traces);
+        let (known, traces) = (&mut state.databases[database], &state.layout.traces);
         let stays = |place: PlaceRef<'_>| {
             let trace = &traces[place.trace()];
             trace.reach == Reach::ByName && matches!(trace.what, What::Member { .. })
+                || plan.detail == Detail::Ghost && !trace.sweep
         };
-        index.retain(Subject::User, &plan.user, stays);
-        plan.sockets.iter().for_each(|socket| index.retain(Subject::Socket, &socket.id, |_| false));
+        known.index.retain(Subject::User, &plan.user, stays);
+        known.index.set_mark(&plan.user, Mark::Quiet);
+        for socket in &plan.sockets {
+            known.index.retain(Subject::Socket, &socket.id, |_| false);
+            known.owners.remove(&socket.id, &plan.user);
+        }
     });
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     rc::Rc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use crate::{
@@ -12,11 +12,13 @@ use crate::{
         server::{Cursor, Name},
         threads::MainThread,
     },
-    index::{Index, Subject},
+    index::{Index, Owners, PlaceRef, Subject, Tick},
     journal::Journal,
     layout::Layout,
     plan::Removed,
-    watcher::{Transactions, Watcher},
+    sweep::Sweeping,
+    template::{Bindings, Placeholder},
+    watcher::{Suspect, Transactions, Watcher},
 };
 
 /// The module's state; there is none before the module is loaded and after it is unloaded.
@@ -29,9 +31,9 @@ pub struct State {
     /// What is known of each database, by its number.
     pub databases: Vec<Database>,
     /// Keys that may have changed since they were read last.
-    pub unread: VecDeque<Name>,
+    pub unread: VecDeque<Suspect<Name>>,
     /// Keys that these clients may write without naming them again, because they wait: read before every use.
-    pub restless: Vec<(u64, Name)>,
+    pub restless: Vec<(u64, Suspect<Name>)>,
     /// How often places were looked at.
     pub looks: usize,
     /// Something may have changed any key.
@@ -39,7 +41,7 @@ pub struct State {
     /// Clients that wait to write a key that they named before the module was loaded.
     pub waiting: Vec<u64>,
     /// Keys that open transactions have queued.
-    pub transactions: Transactions<Name>,
+    pub transactions: Transactions<Suspect<Name>>,
     /// Subjects that got so many places that it is time to look which are still right.
     pub crowding: Vec<(usize, Subject, Vec<u8>)>,
     /// Where the walk is that looks which places are still right: its database and shard.
@@ -51,6 +53,8 @@ pub struct State {
     pub pause: u8,
     /// Keyspace events are watched too, because transactions could not be followed.
     pub watches_events: bool,
+    /// Of keys that appear or end by themselves, which events are watched (`REDISMODULE_NOTIFY_*`).
+    pub watched: i32,
     /// A timer is set.
     pub is_awake: bool,
     /// What INFO counts.
@@ -59,6 +63,10 @@ pub struct State {
     pub journal: Journal,
     /// The options' values.
     pub options: Rc<Options>,
+    /// Counts the moments of the indexes' marks.
+    pub clock: Clock,
+    /// Sweeps, and what they leave for later.
+    pub sweeping: Sweeping,
 }
 
 /// What is known of one database.
@@ -66,8 +74,64 @@ pub struct State {
 pub struct Database {
     /// Where users show up.
     pub index: Index,
+    /// Whose sockets are.
+    pub owners: Owners,
     /// Whether that is all.
     pub build: Build,
+}
+
+impl Database {
+    /// Forgets that a subject shows up at a place.
+    pub fn forget_place(&mut self, layout: &Layout, subject: Subject, id: &[u8], place: PlaceRef<'_>) {
+        self.index.remove(subject, id, place);
+        let owned = layout.sockets.as_ref().and_then(|sockets| sockets.owned);
+        if owned == Some(place.trace()) {
+            let bindings = place.bind(&layout.traces[place.trace()].key, Bindings::default());
+            if let Some(socket) = bindings.get(Placeholder::SOCKET) {
+                self.owners.remove(socket, id);
+            }
+        }
+    }
+}
+
+/// Counts time in [`Tick`]s since the indexes were begun. It is the time of day, as servers reckon when a key expires.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    /// Milliseconds since 1970.
+    began: u64,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self { began: Self::milliseconds() }
+    }
+}
+
+impl Clock {
+    fn milliseconds() -> u64 {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// This moment, rounded up: nothing has been so for longer than it seems.
+    pub fn now(self) -> Tick {
+        Tick::after(Self::milliseconds().saturating_sub(self.began))
+    }
+
+    /// The last moment that has passed for sure.
+    pub fn passed(self) -> Tick {
+        self.tick(Self::milliseconds())
+    }
+
+    /// The moment of so many milliseconds since 1970, rounded down.
+    pub fn tick(self, milliseconds: u64) -> Tick {
+        Tick::at(milliseconds.saturating_sub(self.began))
+    }
+
+    /// Whether the clock has run for so long that it should begin again.
+    pub fn is_old(self) -> bool {
+        self.now() > Tick::OLD
+    }
 }
 
 /// How far the index of a database has been built.
@@ -104,13 +168,13 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Counts a logout that removed something.
-    pub fn count(&mut self, removed: Removed, took: Duration) {
-        self.logouts += 1;
+    /// Counts what was removed, and how long it took if it was a logout that somebody asked for.
+    pub fn count(&mut self, removed: Removed, took: Option<Duration>) {
+        self.logouts += u64::from(took.is_some());
         self.removed.keys += removed.keys;
         self.removed.members += removed.members;
         self.removed.entries += removed.entries;
-        self.slowest = self.slowest.max(took);
+        self.slowest = self.slowest.max(took.unwrap_or_default());
     }
 }
 
@@ -134,10 +198,13 @@ impl State {
             tidy_at: Instant::now(),
             pause: 0,
             watches_events: false,
+            watched: 0,
             is_awake: false,
             metrics: Metrics::default(),
             journal: Journal::default(),
             options: Rc::new(options),
+            clock: Clock::default(),
+            sweeping: Sweeping::default(),
         }
     }
 }

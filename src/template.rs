@@ -227,6 +227,12 @@ impl Template {
         name
     }
 
+    /// The name in which every placeholder stands for the same.
+    pub fn render_all(&self, value: &[u8]) -> Vec<u8> {
+        let bound = self.placeholders.iter().fold(Bindings::default(), |bindings, p| bindings.with(*p, value));
+        self.render(&bound)
+    }
+
     /// What `placeholder` stands for in `name`, where all other placeholders of the template are bound already.
     pub fn solve<'n>(&self, placeholder: Placeholder, bindings: &Bindings<'_>, name: &'n [u8]) -> Option<&'n [u8]> {
         let at = self.parts.iter().position(|part| *part == Part::Placeholder(placeholder))?;

@@ -17,15 +17,13 @@ use crate::{
         watching,
     },
     faults,
-    index::{Index, SHARDS, Subject},
-    layout::Layout,
-    plan::{self, Presence, Sighting},
-    state::{self, Build, Database, State},
-    watcher::{self, ANYBODY, Queued},
+    index::{Place, SHARDS, Subject},
+    layout::{Holder, Layout},
+    plan::{self, End, Presence, Sighting},
+    state::{self, Build, Clock, Database, State},
+    sweep::{candidates, cascade, crowds, fence, job},
+    watcher::{self, ANYBODY, Queued, Suspect},
 };
-
-/// How long a slice of work may hold the server.
-const SLICE: Duration = Duration::from_micros(500);
 
 /// So many unread keys may wait for the next slice.
 const MOST_UNREAD: usize = 1024;
@@ -48,18 +46,18 @@ const TICKS_AFTER_PAUSE: u8 = 2;
 
 /// A command that is about to run, or be queued, may change these keys. Nothing is read here: a server may not delete
 /// an expired key before a command, and the command has not written its keys yet.
-pub fn suspect(server: &Server, client: u64, names: impl Iterator<Item = Name>, may_wait: bool) {
+pub fn suspect(server: &Server, client: u64, suspects: impl Iterator<Item = Suspect<Name>>, may_wait: bool) {
     // A pause may begin and end between two ticks.
     is_held_back(server);
     let is_overrun = state::with(|state| {
-        for name in names {
+        for suspect in suspects {
             if may_wait {
-                state.restless.push((client, name.clone()));
+                state.restless.push((client, suspect.clone()));
             }
             if !state.watches_events {
-                state.transactions.queue(client, &name);
+                state.transactions.queue(client, &suspect);
             }
-            note(state, name);
+            note(state, suspect);
         }
         state.transactions.is_overrun() || (client == ANYBODY && state.restless.len() > MOST_RESTLESS)
     });
@@ -80,18 +78,21 @@ pub fn suspect_everything(server: &Server, client: u64) {
 
 /// This key may just have changed.
 pub fn changed(server: &Server, name: Name) {
-    state::with(|state| note(state, name));
+    state::with(|state| note(state, Suspect { key: name, member: None }));
     watching::wake(server);
 }
 
-fn note(state: &mut State, name: Name) {
+fn note(state: &mut State, suspect: Suspect<Name>) {
     // One command often names a key that the one before named.
-    if state.unread.back().is_none_or(|last| last.as_ref() != name.as_ref()) {
-        state.unread.push_back(name);
+    let is_known = |last: &Suspect<Name>| {
+        last.member.is_none() && suspect.member.is_none() && last.key.as_ref() == suspect.key.as_ref()
+    };
+    if !state.unread.back().is_some_and(is_known) {
+        state.unread.push_back(suspect);
     }
 }
 
-fn note_all(state: &mut State, queued: Queued<Name>) {
+fn note_all(state: &mut State, queued: Queued<Suspect<Name>>) {
     state.unread.extend(queued.keys);
     state.distrusts |= queued.anything;
 }
@@ -142,9 +143,10 @@ fn regain_trust(server: &Server) {
     let is_held_back = is_held_back(server);
     state::with(|state| {
         // Looking a client up calls nothing back.
-        let settled = |entry: &mut (u64, Name)| entry.0 != ANYBODY && !is_held_back && !server.is_blocked(entry.0);
+        let settled =
+            |entry: &mut (u64, Suspect<Name>)| entry.0 != ANYBODY && !is_held_back && !server.is_blocked(entry.0);
         let settled: Vec<_> = state.restless.extract_if(.., settled).collect();
-        state.unread.extend(settled.into_iter().map(|(_, name)| name));
+        state.unread.extend(settled.into_iter().map(|(_, suspect)| suspect));
 
         let before = state.waiting.len();
         state.waiting.retain(|client| server.is_blocked(*client));
@@ -182,35 +184,65 @@ fn is_held_back(server: &Server) -> bool {
 /// which it runs. Leaves another database selected.
 fn read_again(server: &Server, limit: usize) {
     let keeps = is_held_back(server);
-    let (layout, names, databases) = state::with(|state| {
+    let (layout, suspects, databases) = state::with(|state| {
         let count = limit.min(state.unread.len());
-        let mut names: Vec<Name> = state.unread.drain(..count).collect();
+        let mut suspects: Vec<Suspect<Name>> = state.unread.drain(..count).collect();
         if keeps {
-            state.unread.extend(names.iter().cloned());
+            state.unread.extend(suspects.iter().cloned());
         }
-        names.extend(state.restless.iter().map(|(_, name)| name.clone()));
-        (state.layout.clone(), names, state.databases.len())
+        suspects.extend(state.restless.iter().map(|(_, suspect)| suspect.clone()));
+        (state.layout.clone(), suspects, state.databases.len())
     });
     for database in (0..databases).filter(|database| server.select(*database) && server.size() > 0) {
-        for name in &names {
-            faults::point("read", name.as_ref());
-            read(server, &layout, database, name, Presence::Unknown);
+        for suspect in &suspects {
+            faults::point("read", suspect.key.as_ref());
+            read(server, &layout, database, suspect, Presence::Unknown);
+            if fence::stops(database, suspect.key.as_ref()) {
+                state::with(|state| state.sweeping.trespassers.push((database, suspect.key.clone())));
+            }
         }
     }
 }
 
 /// Reads a key into the index.
-fn read(server: &Server, layout: &Layout, database: usize, name: &Name, presence: Presence) {
-    let mistyped = plan::observe(server, layout, name, presence, &mut |sighting| {
-        state::with(|state| add(state, database, &sighting));
+fn read(server: &Server, layout: &Layout, database: usize, suspect: &Suspect<Name>, presence: Presence) {
+    let holder = layout.sockets.as_ref().and_then(|sockets| sockets.holder(suspect.key.as_ref()));
+    let sight = plan::observe(server, layout, suspect, presence, &mut |sighting| {
+        state::with(|state| add_sighting(state, layout, database, holder, &sighting));
     });
-    state::with(|state| state.metrics.mistyped += mistyped);
+    state::with(|state| {
+        state.metrics.mistyped += sight.mistyped;
+        if let Some(holder) = holder {
+            candidates::doubt(state, database, holder, sight.end);
+        }
+    });
 }
 
-fn add(state: &mut State, database: usize, Sighting { subject, id, place }: &Sighting<'_>) {
-    let Some(count) = state.databases[database].index.add(*subject, id, place) else { return };
+fn add_sighting(
+    state: &mut State,
+    layout: &Layout,
+    database: usize,
+    holder: Option<Holder<'_>>,
+    Sighting { subject, id, place }: &Sighting<'_>,
+) {
+    add(state, database, *subject, id, place);
+    if *subject == Subject::Anyone {
+        crowds::restart(&mut state.sweeping.crawls, database, place);
+    }
+    let owned = layout.sockets.as_ref().and_then(|sockets| sockets.owned);
+    if let (Some(Holder::Socket(socket)), true) = (holder, owned == Some(place.borrowed().trace()))
+        && let Some(former) = state.databases[database].owners.insert(socket, id)
+    {
+        candidates::doubt_user(state, database, former, End::Unknown);
+    }
+}
+
+/// Notes that a subject shows up at a place.
+pub fn add(state: &mut State, database: usize, subject: Subject, id: &[u8], place: &Place) {
+    let now = state.clock.now();
+    let Some(count) = state.databases[database].index.add(subject, id, place, now) else { return };
     if count >= CROWD && count.is_power_of_two() {
-        state.crowding.push((database, *subject, id.to_vec()));
+        state.crowding.push((database, subject, id.to_vec()));
     }
 }
 
@@ -238,8 +270,8 @@ fn build(server: &Server, database: usize, deadline: Option<Instant>) -> bool {
     loop {
         let mut names = Vec::new();
         let is_over = (0..64).any(|_| !server.walk(&cursor, &wanted, &mut names));
-        for name in &names {
-            read(server, &layout, database, name, Presence::Certain);
+        for key in names {
+            read(server, &layout, database, &Suspect { key, member: None }, Presence::Certain);
         }
         if is_over {
             state::with(|state| state.databases[database].build = Build::Ready);
@@ -260,7 +292,7 @@ pub fn tick(server: &Server) -> bool {
         return true;
     }
     regain_trust(server);
-    let deadline = Instant::now() + SLICE;
+    let deadline = Instant::now() + state::with(|state| state.options.slice());
     while state::with(|state| !state.unread.is_empty()) {
         read_again(server, 64);
         // What is beyond some is read whatever it takes: it must not grow without bound.
@@ -269,7 +301,20 @@ pub fn tick(server: &Server) -> bool {
         }
     }
     let databases = state::with(|state| state.databases.len());
-    (0..databases).any(|database| !build(server, database, Some(deadline))) || look_at_crowds(server, deadline)
+    (0..databases).any(|database| !build(server, database, Some(deadline)))
+        || look_at_crowds(server, deadline)
+        || sweep(server, deadline)
+}
+
+/// What a slice does for sweeps.
+fn sweep(server: &Server, deadline: Instant) -> bool {
+    if !server.is_replica() {
+        fence::enforce_noted(server);
+        if candidates::look(server, deadline) || cascade::clean(server, deadline) {
+            return true;
+        }
+    }
+    job::slice(server, deadline)
 }
 
 /// What is done now and then, a few times a second.
@@ -277,6 +322,17 @@ pub fn cron(server: &Server) {
     report_left_out(server);
     if state::with(|state| state.databases.iter().any(|database| !matches!(database.build, Build::Ready))) {
         watching::wake(server);
+    }
+    if state::with(|state| state.clock.is_old()) {
+        rebuild_everything();
+    }
+    if !server.is_replica() {
+        watching::watch_ends(server);
+        cascade::find_ended(server);
+        job::start_by_the_clock(server);
+        if state::with(|state| state.sweeping.has_work()) {
+            watching::wake(server);
+        }
     }
     // Looking a client up calls nothing back.
     state::with(|state| state.transactions.retain(|client| server.has_client(client)));
@@ -319,7 +375,7 @@ fn tidy(server: &Server) {
 }
 
 /// Forgets the places of a subject where there is nothing any more.
-fn look(server: &Server, database: usize, subject: Subject, id: &[u8]) {
+pub fn look(server: &Server, database: usize, subject: Subject, id: &[u8]) {
     let (layout, places) =
         state::with(|state| (state.layout.clone(), state.databases[database].index.places(subject, id)));
     server.select(database);
@@ -331,7 +387,7 @@ fn look(server: &Server, database: usize, subject: Subject, id: &[u8]) {
     let skipped = if count > MOST_LOOKED_AT { part.wrapping_mul(MOST_LOOKED_AT) % count } else { 0 };
     for place in places.iter().skip(skipped).take(MOST_LOOKED_AT) {
         if !plan::still_there(server, &layout, subject, id, place) {
-            state::with(|state| state.databases[database].index.remove(subject, id, place));
+            state::with(|state| state.databases[database].forget_place(&layout, subject, id, place));
         }
     }
 }
@@ -350,6 +406,8 @@ pub fn rebuild_everything() {
     state::try_with(|state| {
         state.databases.iter_mut().for_each(|database| *database = Database::default());
         state.crowding.clear();
+        state.clock = Clock::default();
+        state.sweeping.restart();
     });
     watching::wake_from_background();
 }
@@ -370,9 +428,9 @@ pub fn follows_loading(database: usize, name: &[u8]) -> bool {
 }
 
 /// This key was loaded.
-pub fn loaded(server: &Server, name: &Name) {
+pub fn loaded(server: &Server, key: Name) {
     let layout = state::with(|state| state.layout.clone());
-    read(server, &layout, server.database(), name, Presence::Certain);
+    read(server, &layout, server.database(), &Suspect { key, member: None }, Presence::Certain);
 }
 
 /// All data was loaded. Where not every key was seen, whatever is known is not all: keys may have been there before, an
@@ -385,6 +443,7 @@ pub fn loading_ends() {
                 _ => *database = Database::default(),
             }
         }
+        state.sweeping.restart();
     });
     watching::wake_from_background();
 }
@@ -402,13 +461,17 @@ pub fn flushed(database: Option<usize>) {
             if database.is_none_or(|database| database == number) {
                 let is_loading = matches!(known.build, Build::Loading);
                 let build = if is_loading { Build::Loading } else { Build::Ready };
-                *known = Database { index: Index::default(), build };
+                *known = Database { build, ..Database::default() };
             }
         }
+        state.sweeping.restart();
     });
 }
 
 /// Two databases changed places.
 pub fn swapped(first: usize, second: usize) {
-    state::with(|state| state.databases.swap(first, second));
+    state::with(|state| {
+        state.databases.swap(first, second);
+        state.sweeping.restart();
+    });
 }

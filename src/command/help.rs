@@ -14,7 +14,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Help;
 
-const LINES: [&str; 13] = [
+const LINES: [&str; 18] = [
     "SESSION.<command> [<arg> [value] [opt] ...]. Commands are:",
     "LOGOUT <userId> [SOCKET <socketId>] [REASON <text>] [WITHTRACES]",
     "    Remove every trace of a user, atomically. Reply with the number of traces.",
@@ -23,6 +23,11 @@ const LINES: [&str; 13] = [
     "    * WITHTRACES: reply with a map of what was removed instead.",
     "INSPECT <userId>",
     "    Show what LOGOUT would remove, and whether the user is live.",
+    "SWEEP [GRACE <seconds>] [LIMIT <users>] [DRYRUN]",
+    "    Remove the traces of users who are not live any more. Reply with the number of users.",
+    "    * GRACE: only who has been so for that long (default: 0).",
+    "    * LIMIT: at most so many users.",
+    "    * DRYRUN: change nothing.",
     "LAYOUT",
     "    Show the layout in use, as JSON.",
     "HELP",

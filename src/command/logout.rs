@@ -9,7 +9,7 @@ use crate::{
     },
     error::Error,
     plan::{Detail, Scope},
-    session::{self, Occasion},
+    session::{self, Cause, Occasion},
 };
 
 /// `SESSION.LOGOUT userId [SOCKET socketId] [REASON text] [WITHTRACES]`
@@ -53,7 +53,8 @@ impl Command for Logout<'_> {
             None => (plan, Scope::User),
         };
         let checked = plan.check(server, &server.caller(), logout.with_traces)?;
-        let occasion = Occasion { scope, reason: logout.reason.unwrap_or(b"logout"), began };
+        let cause = Cause::Logout;
+        let occasion = Occasion { scope, cause, reason: logout.reason.unwrap_or(cause.reason()), began };
         let removed = session::log_out(server, &checked, occasion);
         Ok(if logout.with_traces {
             traces::map(checked.plan())

@@ -4,12 +4,14 @@ mod help;
 mod inspect;
 mod layout;
 mod logout;
+mod sweep;
 mod traces;
 
 pub use help::Help;
 pub use inspect::Inspect;
 pub use layout::ShowLayout;
 pub use logout::Logout;
+pub use sweep::Sweep;
 
 use crate::error::Error;
 

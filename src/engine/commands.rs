@@ -56,6 +56,8 @@ pub struct Argument {
     pub token: Option<&'static CStr>,
     /// Whether it is that word alone.
     pub is_flag: bool,
+    /// Whether it is a whole number.
+    pub is_number: bool,
     /// Whether it may be left out.
     pub is_optional: bool,
 }
@@ -120,22 +122,29 @@ fn describe(server: &Server, info: &Info) {
 impl Argument {
     /// A value that must be there.
     pub const fn required(name: &'static CStr) -> Self {
-        Self { name, token: None, is_flag: false, is_optional: false }
+        Self { name, token: None, is_flag: false, is_number: false, is_optional: false }
     }
 
     /// A value behind a word, both of which may be left out.
     pub const fn option(token: &'static CStr, name: &'static CStr) -> Self {
-        Self { name, token: Some(token), is_flag: false, is_optional: true }
+        Self { token: Some(token), is_optional: true, ..Self::required(name) }
+    }
+
+    /// A number behind a word, both of which may be left out.
+    pub const fn number(token: &'static CStr, name: &'static CStr) -> Self {
+        Self { is_number: true, ..Self::option(token, name) }
     }
 
     /// A word that may be left out.
     pub const fn flag(token: &'static CStr, name: &'static CStr) -> Self {
-        Self { name, token: Some(token), is_flag: true, is_optional: true }
+        Self { is_flag: true, ..Self::option(token, name) }
     }
 
     fn raw(&self) -> raw::RedisModuleCommandArg {
         let kind = if self.is_flag {
             raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_PURE_TOKEN
+        } else if self.is_number {
+            raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_INTEGER
         } else {
             raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_STRING
         };
@@ -171,11 +180,17 @@ unsafe extern "C" fn enter<C: Command>(
         let arguments: Vec<&[u8]> = strings.iter().skip(1).map(|string| unsafe { bytes(*string) }).collect();
         C::run(&server, &arguments)
     });
+    reply(&server, result);
+    OK
+}
+
+/// Sends what came of a command; `None` if a defect was caught.
+pub(super) fn reply(server: &Server, result: Option<Result<Reply, Error>>) {
     match result {
+        Some(Ok(Reply::Later)) => {}
         Some(Ok(reply)) => server.send(&reply),
         Some(Err(Error::WrongArity)) => server.send_wrong_arity(),
         Some(Err(error)) => server.send_error(&error.to_string()),
         None => server.send_error(&Error::Defect.to_string()),
     }
-    OK
 }

@@ -122,6 +122,10 @@ impl Key for Value {
         self.members().len() + self.string().len()
     }
 
+    fn expires_at(&self) -> Option<u64> {
+        None
+    }
+
     fn string(&self) -> Cow<'_, [u8]> {
         Cow::Borrowed(if let Self::String(bytes) = self { bytes } else { &[] })
     }

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+pub mod blocked;
 pub mod border;
 pub mod call;
 pub mod commands;
@@ -97,6 +98,9 @@ pub trait Key {
 
     /// How many members a collection has, or bytes a string; 0 for other types.
     fn size(&self) -> usize;
+
+    /// When the key expires, in milliseconds since 1970; `None` if it does not.
+    fn expires_at(&self) -> Option<u64>;
 
     /// The bytes of a string; empty for other types.
     fn string(&self) -> Cow<'_, [u8]>;

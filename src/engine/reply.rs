@@ -15,6 +15,8 @@ pub enum Reply {
     Line(&'static str),
     /// An array.
     Array(Vec<Reply>),
+    /// None yet: the client waits for it. See [`super::blocked`].
+    Later,
     /// A map; to RESP2 clients, keys and values as a flat array.
     Map(Vec<(&'static str, Reply)>),
 }
@@ -46,6 +48,7 @@ impl Server {
                     let line = CString::new(*line).unwrap_or_default();
                     api!(RedisModule_ReplyWithSimpleString(self.ctx(), line.as_ptr()))
                 }
+                Reply::Later => return,
                 Reply::Array(elements) => api!(RedisModule_ReplyWithArray(self.ctx(), length(elements.len()))),
                 Reply::Map(fields) => api!(RedisModule_ReplyWithMap(self.ctx(), length(fields.len()))),
             };

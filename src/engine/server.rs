@@ -168,16 +168,26 @@ impl Server {
         })
     }
 
-    /// What the caller of the command in this context may do.
-    pub fn caller(&self) -> Caller {
-        // SAFETY: the name is a valid string.
-        let user = self.user_name().map(|name| unsafe { api!(RedisModule_GetModuleUserFromUserName(name.raw())) });
-        Caller(user)
+    /// Whether the server follows a master.
+    pub fn is_replica(&self) -> bool {
+        self.has_flag(raw::REDISMODULE_CTX_FLAGS_SLAVE)
     }
 
-    /// The name of the caller's user. Asks by client id first: `GetCurrentUserName` crashes servers up to 7.2 when the
+    /// What the caller of the command in this context may do.
+    pub fn caller(&self) -> Caller {
+        self.user_name().map_or_else(Caller::anybody, |name| self.caller_named(&name))
+    }
+
+    /// What a user may do at this moment. Not to be kept: the server may delete users.
+    #[allow(clippy::unused_self)] // there must be a server to ask
+    pub fn caller_named(&self, name: &Name) -> Caller {
+        // SAFETY: the name is a valid string.
+        Caller(Some(unsafe { api!(RedisModule_GetModuleUserFromUserName(name.raw())) }))
+    }
+
+    /// The name of the caller's user, if the caller has one. Asks by client id first: `GetCurrentUserName` crashes servers up to 7.2 when the
     /// context's client has no user, as in a call from another module; only a call "as the user" tells without a crash.
-    fn user_name(&self) -> Option<Name> {
+    pub fn user_name(&self) -> Option<Name> {
         // SAFETY: the context is valid; the string returned is ours to free, or null.
         let name = unsafe {
             let id = api!(RedisModule_GetClientId(self.ctx()));
@@ -264,6 +274,13 @@ impl Keyspace for Server {
 /// module, who may do anything; null for a user that was deleted meanwhile, who may do nothing.
 #[derive(Debug)]
 pub struct Caller(Option<*mut raw::RedisModuleUser>);
+
+impl Caller {
+    /// Somebody who may do anything: the server itself.
+    pub fn anybody() -> Self {
+        Self(None)
+    }
+}
 
 impl Permissions for Caller {
     type Name = Name;
@@ -380,6 +397,12 @@ impl Key for OpenKey<'_> {
         unsafe { api!(RedisModule_ValueLength(self.key.as_ptr())) }
     }
 
+    fn expires_at(&self) -> Option<u64> {
+        // SAFETY: the handle is open.
+        let moment = unsafe { api!(RedisModule_GetAbsExpire(self.key.as_ptr())) };
+        u64::try_from(moment).ok()
+    }
+
     fn string(&self) -> Cow<'_, [u8]> {
         if self.kind() != Kind::String {
             return Cow::Borrowed(&[]);
@@ -433,6 +456,17 @@ impl OpenKey<'_> {
 
     /// The members of a set or sorted set, the fields of a hash.
     fn scan(&self) -> Vec<Vec<u8>> {
+        let mut members = Vec::new();
+        let cursor = Cursor::default();
+        while self.step(&cursor, &mut members) {}
+        // A hash table that is being resized may show a member twice.
+        members.sort_unstable();
+        members.dedup();
+        members
+    }
+
+    /// Takes one step of a walk over them. `false` when the walk is done.
+    fn step(&self, cursor: &Cursor, members: &mut Vec<Vec<u8>>) -> bool {
         unsafe extern "C" fn note(
             _: *mut raw::RedisModuleKey,
             field: *mut raw::RedisModuleString,
@@ -442,18 +476,32 @@ impl OpenKey<'_> {
             // SAFETY: `members` is the vector below, which nothing else uses during the scan; the field is valid.
             unsafe { (*members.cast::<Vec<Vec<u8>>>()).push(bytes(field).to_vec()) };
         }
-        let mut members: Vec<Vec<u8>> = Vec::new();
-        // SAFETY: the cursor is made, used with one open key, and destroyed once; the callback gets the vector it
-        // expects and neither changes the key nor keeps anything.
+        // SAFETY: key and cursor are valid; the callback gets the vector it expects and neither changes the key nor keeps
+        // anything.
         unsafe {
-            let cursor = api!(RedisModule_ScanCursorCreate());
-            while api!(RedisModule_ScanKey(self.key.as_ptr(), cursor, Some(note), (&raw mut members).cast())) != 0 {}
-            api!(RedisModule_ScanCursorDestroy(cursor));
+            api!(RedisModule_ScanKey(self.key.as_ptr(), cursor.0.as_ptr(), Some(note), (&raw mut *members).cast())) != 0
         }
-        // A hash table that is being resized may show a member twice.
-        members.sort_unstable();
-        members.dedup();
-        members
+    }
+}
+
+impl Server {
+    /// Goes on with a walk over the members of a collection until it has met at least `piece` of them, and adds them to
+    /// `members`. A member that is there all the time is met at least once. `false` when the walk is done, or if there is
+    /// no collection. (A list is met as a whole: the places of its elements are no cursor.)
+    pub fn scan_members(&self, name: &Name, cursor: &Cursor, piece: usize, members: &mut Vec<Vec<u8>>) -> bool {
+        let Some(key) = self.open(name) else { return false };
+        match key.kind() {
+            Kind::List => members.extend(key.elements()),
+            kind if kind.is_collection() => {
+                while key.step(cursor, members) {
+                    if members.len() >= piece {
+                        return true;
+                    }
+                }
+            }
+            _ => {}
+        }
+        false
     }
 }
 

@@ -14,12 +14,20 @@ use super::{
     server::{Name, OK, Server, api, bytes},
 };
 use crate::{
-    faults, state, upkeep,
-    watcher::{self, ANYBODY, Meaning, Transactions},
+    faults,
+    plan::MOST_MEMBERS,
+    state,
+    sweep::{candidates, fence},
+    upkeep,
+    watcher::{self, ANYBODY, Effect, Meaning, Suspect, Transactions},
 };
 
 /// A context of the module's own, for work that no command asked for. Set while the module is loaded.
 static BACKGROUND: AtomicPtr<raw::RedisModuleCtx> = AtomicPtr::new(null_mut());
+
+/// What is called for a keyspace event.
+type Callback =
+    unsafe extern "C" fn(*mut raw::RedisModuleCtx, c_int, *const c_char, *mut raw::RedisModuleString) -> c_int;
 
 /// Begins to watch. `false` if the server refuses.
 pub(super) fn start(server: &Server) -> bool {
@@ -132,6 +140,20 @@ impl Arguments {
         unsafe { Name::share(api!(RedisModule_CommandFilterArgGet(self.0, at))) }
     }
 
+    fn suspect(&self, key: c_int, member: Option<c_int>) -> Suspect<Name> {
+        Suspect { key: self.share(key), member: member.map(|at| self.share(at)) }
+    }
+
+    /// Where the members stand that the command adds to its first argument. `None` if it does something else, or if they
+    /// are so many that the collection is better read as a whole.
+    fn members(&self, effect: Effect, count: c_int) -> Option<Vec<c_int>> {
+        let Effect::Adds(members) = effect else { return None };
+        let number = |at: usize| c_int::try_from(at).unwrap_or_default();
+        let positions = members.positions(usize::try_from(count).unwrap_or_default(), |at| self.get(number(at)));
+        let positions: Vec<c_int> = positions.take(MOST_MEMBERS + 1).map(number).collect();
+        (positions.len() <= MOST_MEMBERS).then_some(positions)
+    }
+
     /// The client that sends the command, where the server says it.
     fn client(&self) -> u64 {
         // SAFETY: as above; the function is asked for first, since 7.0 lacks it.
@@ -150,12 +172,31 @@ fn look_at(command: &Arguments, count: c_int) {
     let is_cared_for = |at: &c_int| watcher.cares_for(command.get(*at));
     let Some(first) = (1..count).find(is_cared_for) else { return };
     let Some(server) = background() else { return };
-    if watcher::is_harmless(name, server.has_flag(raw::REDISMODULE_CTX_FLAGS_SLAVE)) {
+    let effect = watcher::effect(name, server.is_replica());
+    let is_of_interest = |at: &c_int| match effect {
+        Effect::Nothing => false,
+        Effect::Takes => watcher.is_vital(command.get(*at)),
+        Effect::Adds(_) | Effect::Anything => true,
+    };
+    let mut keys = (first..count).filter(is_cared_for).filter(is_of_interest).peekable();
+    if keys.peek().is_none() {
         return;
     }
     faults::point("watch", command.get(first));
-    let names = (first..count).filter(is_cared_for).map(|at| command.share(at));
-    upkeep::suspect(&server, command.client(), names, watcher::may_wait(name));
+    let (client, may_wait) = (command.client(), watcher::may_wait(name));
+    let members = if first == 1 {
+        command.members(effect, count).filter(|_| watcher.is_collection(command.get(1)))
+    } else {
+        None
+    };
+    match members {
+        Some(members) => {
+            let others = keys.filter(|at| *at != 1).map(|at| command.suspect(at, None)).collect::<Vec<_>>();
+            let members = members.into_iter().map(|member| command.suspect(1, Some(member)));
+            upkeep::suspect(&server, client, members.chain(others), may_wait);
+        }
+        None => upkeep::suspect(&server, client, keys.map(|at| command.suspect(at, None)), may_wait),
+    }
 }
 
 fn on_special(command: &Arguments, meaning: Meaning, first: Option<&[u8]>) {
@@ -230,7 +271,7 @@ unsafe extern "C" fn on_loaded(
         let (server, name) = unsafe { (Server::new(ctx), bytes(key)) };
         if upkeep::follows_loading(server.database(), name) {
             // The key may be on the server's stack, where it cannot be shared.
-            upkeep::loaded(&server, &Name::new(name));
+            upkeep::loaded(&server, Name::new(name));
         }
     });
     OK
@@ -259,6 +300,99 @@ pub fn watch_events(server: &Server) {
         "transactions of several clients overlap and this server does not tell clients apart; \
          watching keyspace events instead, which makes every write a little slower",
     );
+}
+
+/// Watches keys that end by themselves, once that matters: those that expire only for the cascade.
+pub fn watch_ends(server: &Server) {
+    let wanted = state::with(|state| match (&state.layout.sockets, state.options.expire_cascade) {
+        (None, _) => 0,
+        (Some(_), false) => raw::REDISMODULE_NOTIFY_EVICTED,
+        (Some(_), true) => raw::REDISMODULE_NOTIFY_EVICTED | raw::REDISMODULE_NOTIFY_EXPIRED,
+    });
+    watch(server, wanted, on_end);
+}
+
+/// Watches events that are not watched yet. (A server has no word for not watching any more.)
+fn watch(server: &Server, wanted: i32, callback: Callback) {
+    let events = state::with(|state| {
+        let events = wanted & !state.watched;
+        state.watched |= wanted;
+        events
+    });
+    if events != 0 {
+        // SAFETY: the context is valid; the callback lives as long as the module is loaded.
+        unsafe { api!(RedisModule_SubscribeToKeyspaceEvents(server.ctx(), events, Some(callback))) };
+    }
+}
+
+/// A key expired or was evicted. It is gone already.
+unsafe extern "C" fn on_end(
+    ctx: *mut raw::RedisModuleCtx,
+    _: c_int,
+    _: *const c_char,
+    key: *mut raw::RedisModuleString,
+) -> c_int {
+    guard("following a key's end", || {
+        // SAFETY: context and key are valid during the call.
+        let (server, name) = unsafe { (Server::new(ctx), bytes(key)) };
+        let database = server.database();
+        let is_vital = state::with(|state| {
+            let layout = state.layout.clone();
+            let holder = layout.sockets.as_ref().and_then(|sockets| sockets.holder(name));
+            holder.map(|holder| candidates::expired(state, database, holder)).is_some()
+        });
+        if is_vital {
+            upkeep::changed(&server, Name::new(name));
+        }
+    });
+    OK
+}
+
+/// Watches keys that appear, from the first logout with a fence on, where the server lets the module write as soon as the
+/// command that made one is over. Where it does not, the next slice of work has to do.
+pub fn watch_new_keys(server: &Server) {
+    // SAFETY: a plain read of a function pointer that the server set before OnLoad.
+    if unsafe { raw::RedisModule_AddPostNotificationJob }.is_some() {
+        watch(server, raw::REDISMODULE_NOTIFY_NEW, on_new_key);
+    }
+}
+
+/// A key appeared. It may not be removed yet.
+unsafe extern "C" fn on_new_key(
+    ctx: *mut raw::RedisModuleCtx,
+    _: c_int,
+    _: *const c_char,
+    key: *mut raw::RedisModuleString,
+) -> c_int {
+    guard("following a new key", || {
+        // SAFETY: context and key are valid during the call.
+        let (server, name) = unsafe { (Server::new(ctx), bytes(key)) };
+        let is_written_by_a_master = server.has_flag(raw::REDISMODULE_CTX_FLAGS_LOADING) || server.is_replica();
+        if is_written_by_a_master || !fence::stops(server.database(), name) {
+            return;
+        }
+        let name = Box::into_raw(Box::new(Name::new(name))).cast::<c_void>();
+        // SAFETY: the function was found before the callback was registered; `free_name` takes the box back.
+        let added = unsafe { api!(RedisModule_AddPostNotificationJob(ctx, Some(on_notified), name, Some(free_name))) };
+        if added != OK {
+            // SAFETY: the server did not take it.
+            unsafe { free_name(name) };
+        }
+    });
+    OK
+}
+
+unsafe extern "C" fn on_notified(ctx: *mut raw::RedisModuleCtx, name: *mut c_void) {
+    guard("fencing a socket off", || {
+        // SAFETY: the context is valid during the call, and the data is the box of `on_new_key`.
+        let (server, name) = unsafe { (Server::new(ctx), &*name.cast::<Name>()) };
+        fence::enforce(&server, name);
+    });
+}
+
+unsafe extern "C" fn free_name(name: *mut c_void) {
+    // SAFETY: it came out of a box in `on_new_key` and is freed once.
+    drop(unsafe { Box::from_raw(name.cast::<Name>()) });
 }
 
 unsafe extern "C" fn on_change(

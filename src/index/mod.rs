@@ -9,6 +9,8 @@
 //! thousandth of the records at a time, and so that a walk can pause between shards.
 
 mod crowd;
+mod mark;
+mod owners;
 mod place;
 
 use std::{
@@ -19,8 +21,11 @@ use std::{
 use hashbrown::HashTable;
 
 use crowd::Crowd;
+use mark::Packed;
 use place::{pack, read_length, unpack, write_length};
 
+pub use mark::{Mark, Tick};
+pub use owners::Owners;
 pub use place::{Place, PlaceRef, Places};
 
 /// Who shows up at a place.
@@ -36,6 +41,9 @@ pub enum Subject {
 
 /// Into how many hash tables the records are spread.
 pub const SHARDS: usize = 1024;
+
+/// With which of them the few crowds are met.
+const SHARD_OF_CROWDS: usize = 0;
 
 /// A record above so many bytes becomes a [`Crowd`], so that adding to it does not cost its length.
 const PACKED_LIMIT: usize = 2048;
@@ -108,7 +116,16 @@ impl Hash {
 #[derive(Debug)]
 struct Entry {
     hash: Hash,
+    mark: Packed,
     record: Record,
+}
+
+/// One of the tables.
+#[derive(Debug, Default)]
+struct Shard {
+    entries: HashTable<Entry>,
+    /// No user in it ceases to be live before this moment without anybody's doing.
+    first_end: Tick,
 }
 
 impl Entry {
@@ -118,13 +135,13 @@ impl Entry {
 }
 
 /// The few subjects with too many places for a packed record.
-type Crowds = HashMap<(Subject, Box<[u8]>), Crowd>;
+type Crowds = HashMap<(Subject, Box<[u8]>), (Mark, Crowd)>;
 
 /// The index of one database.
 #[derive(Debug, Default)]
 pub struct Index {
     /// Empty until the first place is added: most databases of a server are never used.
-    shards: Box<[HashTable<Entry>]>,
+    shards: Box<[Shard]>,
     crowds: Crowds,
     hasher: RandomState,
     places: usize,
@@ -133,23 +150,31 @@ pub struct Index {
 }
 
 impl Index {
-    /// Adds a place and says how many the subject has now; `None` if it had this one already.
-    pub fn add(&mut self, subject: Subject, id: &[u8], place: &Place) -> Option<usize> {
+    /// Adds a place and says how many the subject has now; `None` if it had this one already. Either way, a user
+    /// without evidence of a session becomes doubtful.
+    pub fn add(&mut self, subject: Subject, id: &[u8], place: &Place, now: Tick) -> Option<usize> {
         let count = match self.crowd(subject, id) {
-            Some(crowd) => crowd.add(&place.0)?,
-            None => self.add_packed(subject, id, place)?,
+            Some((mark, crowd)) => {
+                *mark = mark.with_evidence(now);
+                crowd.add(&place.0)?
+            }
+            None => self.add_packed(subject, id, place, now)?,
         };
         self.places += 1;
         Some(count)
     }
 
-    fn add_packed(&mut self, subject: Subject, id: &[u8], place: &Place) -> Option<usize> {
+    fn add_packed(&mut self, subject: Subject, id: &[u8], place: &Place, now: Tick) -> Option<usize> {
         let hash = self.hash(subject, id);
-        let Some(record) = self.record(hash, subject, id) else {
-            self.insert(hash, Record::new(subject, id, &[], Some(place)));
+        let Some(entry) = self.entry_mut(hash, subject, id) else {
+            let mark = if subject == Subject::User { Mark::Doubtful(now) } else { Mark::Quiet };
+            self.insert(hash, mark.into(), Record::new(subject, id, &[], Some(place)));
             return Some(1);
         };
-        let (_, _, places) = record.parts();
+        if subject == Subject::User {
+            entry.mark = Mark::from(entry.mark).with_evidence(now).into();
+        }
+        let (_, _, places) = entry.record.parts();
         if unpack(places).any(|known| known == &*place.0) {
             return None;
         }
@@ -159,7 +184,8 @@ impl Index {
             self.replace(hash, subject, id, record);
         } else {
             let crowd = unpack(places).chain([&*place.0]).collect();
-            self.crowds.insert((subject, id.into()), crowd);
+            let mark = entry.mark.into();
+            self.crowds.insert((subject, id.into()), (mark, crowd));
             self.take(subject, id);
         }
         Some(count)
@@ -171,18 +197,18 @@ impl Index {
             return Places(record.parts().2.to_vec());
         }
         let crowd = (!self.crowds.is_empty()).then(|| self.crowds.get(&(subject, id.into()))).flatten();
-        crowd.map(Crowd::places).unwrap_or_default()
+        crowd.map(|(_, crowd)| crowd.places()).unwrap_or_default()
     }
 
     /// The test for no crowd at all spares everybody else an owned key.
-    fn crowd(&mut self, subject: Subject, id: &[u8]) -> Option<&mut Crowd> {
+    fn crowd(&mut self, subject: Subject, id: &[u8]) -> Option<&mut (Mark, Crowd)> {
         if self.crowds.is_empty() { None } else { self.crowds.get_mut(&(subject, id.into())) }
     }
 
     /// Removes a place, if it is there.
     pub fn remove(&mut self, subject: Subject, id: &[u8], place: PlaceRef<'_>) {
         let is_removed = match self.crowd(subject, id) {
-            Some(crowd) => crowd.remove(place.0),
+            Some((_, crowd)) => crowd.remove(place.0),
             None => self.remove_packed(subject, id, place),
         };
         self.places -= usize::from(is_removed);
@@ -206,57 +232,125 @@ impl Index {
     /// Removes the places of a subject but those that `keep` names.
     pub fn retain(&mut self, subject: Subject, id: &[u8], keep: impl Fn(PlaceRef<'_>) -> bool) {
         let is_kept = |place: &&[u8]| keep(PlaceRef(place));
-        if let Some(crowd) = self.crowd(subject, id) {
+        if let Some((_, crowd)) = self.crowd(subject, id) {
             self.places -= crowd.retain(is_kept);
             return self.forget_empty_crowd(subject, id);
         }
         // Most often nothing is kept, and the record goes as it is.
-        let Some(record) = self.take(subject, id) else { return };
+        let Some((mark, record)) = self.take(subject, id) else { return };
         let (_, _, places) = record.parts();
         let kept = pack(unpack(places).filter(is_kept));
         self.places -= unpack(places).count() - unpack(&kept).count();
         if !kept.is_empty() {
-            self.insert(self.hash(subject, id), Record::new(subject, id, &kept, None));
+            self.insert(self.hash(subject, id), mark, Record::new(subject, id, &kept, None));
         }
     }
 
     fn forget_empty_crowd(&mut self, subject: Subject, id: &[u8]) {
-        if self.crowd(subject, id).is_some_and(|crowd| crowd.is_empty()) {
+        if self.crowd(subject, id).is_some_and(|(_, crowd)| crowd.is_empty()) {
             self.crowds.remove(&(subject, id.into()));
         }
     }
 
     /// Puts in the record of a subject that has none.
-    fn insert(&mut self, hash: Hash, record: Record) {
+    fn insert(&mut self, hash: Hash, mark: Packed, record: Record) {
         if self.shards.is_empty() {
-            self.shards = (0..SHARDS).map(|_| HashTable::new()).collect();
+            self.shards = (0..SHARDS).map(|_| Shard::default()).collect();
         }
         self.bytes += record.0.len();
-        self.shards[hash.shard()].insert_unique(hash.spread(), Entry { hash, record }, |entry| entry.hash.spread());
+        let entry = Entry { hash, mark, record };
+        self.shards[hash.shard()].entries.insert_unique(hash.spread(), entry, |entry| entry.hash.spread());
     }
 
     /// Puts in another record of the subject.
     fn replace(&mut self, hash: Hash, subject: Subject, id: &[u8], record: Record) {
-        let Some(shard) = self.shards.get_mut(hash.shard()) else { return };
-        if let Some(entry) = shard.find_mut(hash.spread(), |entry| entry.is(hash, subject, id)) {
-            self.bytes = self.bytes + record.0.len() - entry.record.0.len();
-            entry.record = record;
-        }
+        let new = record.0.len();
+        let Some(entry) = self.entry_mut(hash, subject, id) else { return };
+        let old = std::mem::replace(&mut entry.record, record).0.len();
+        self.bytes = self.bytes + new - old;
     }
 
     /// Takes out a record.
-    fn take(&mut self, subject: Subject, id: &[u8]) -> Option<Record> {
+    fn take(&mut self, subject: Subject, id: &[u8]) -> Option<(Packed, Record)> {
         let hash = self.hash(subject, id);
-        let shard = self.shards.get_mut(hash.shard())?;
-        let entry = shard.find_entry(hash.spread(), |entry| entry.is(hash, subject, id)).ok()?;
-        let (Entry { record, .. }, _) = entry.remove();
+        let entries = &mut self.shards.get_mut(hash.shard())?.entries;
+        let entry = entries.find_entry(hash.spread(), |entry| entry.is(hash, subject, id)).ok()?;
+        let (Entry { mark, record, .. }, _) = entry.remove();
         self.bytes -= record.0.len();
-        Some(record)
+        Some((mark, record))
     }
 
     fn record(&self, hash: Hash, subject: Subject, id: &[u8]) -> Option<&Record> {
-        let entry = self.shards.get(hash.shard())?.find(hash.spread(), |entry| entry.is(hash, subject, id));
-        entry.map(|entry| &entry.record)
+        let entries = &self.shards.get(hash.shard())?.entries;
+        entries.find(hash.spread(), |entry| entry.is(hash, subject, id)).map(|entry| &entry.record)
+    }
+
+    fn entry_mut(&mut self, hash: Hash, subject: Subject, id: &[u8]) -> Option<&mut Entry> {
+        let entries = &mut self.shards.get_mut(hash.shard())?.entries;
+        entries.find_mut(hash.spread(), |entry| entry.is(hash, subject, id))
+    }
+
+    /// What is known of a user's session; `None` if the user has no place.
+    pub fn mark(&self, user: &[u8]) -> Option<Mark> {
+        let hash = self.hash(Subject::User, user);
+        let packed = self.shards.get(hash.shard())?;
+        let packed = packed.entries.find(hash.spread(), |entry| entry.is(hash, Subject::User, user));
+        let crowd = || Some(self.crowds.get(&(Subject::User, user.into()))?.0);
+        packed.map(|entry| entry.mark.into()).or_else(crowd)
+    }
+
+    /// Notes what is known of a user's session. Whoever has no place needs no mark.
+    pub fn set_mark(&mut self, user: &[u8], mark: Mark) {
+        let hash = self.hash(Subject::User, user);
+        let shard = if let Some(entry) = self.entry_mut(hash, Subject::User, user) {
+            entry.mark = mark.into();
+            hash.shard()
+        } else if let Some((place, _)) = self.crowd(Subject::User, user) {
+            *place = mark;
+            SHARD_OF_CROWDS
+        } else {
+            return;
+        };
+        if let (Mark::Live(end), Some(shard)) = (mark, self.shards.get_mut(shard)) {
+            shard.first_end = shard.first_end.min(end);
+        }
+    }
+
+    /// The users of one shard that may be stale.
+    pub fn due(&self, shard: usize, now: Tick) -> Vec<Box<[u8]>> {
+        self.users(shard, |mark| mark.is_due(now))
+    }
+
+    /// The users of one shard that were live until a moment which has come. Costs next to nothing if there is none.
+    pub fn ended(&mut self, shard: usize, now: Tick) -> Vec<Box<[u8]>> {
+        let is_over = |mark| matches!(mark, Mark::Live(end) if end <= now);
+        if self.shards.get(shard).is_none_or(|shard| shard.first_end > now) {
+            return Vec::new();
+        }
+        let users = self.users(shard, is_over);
+        let ends = self.users_marks(shard).filter_map(|mark| if let Mark::Live(end) = mark { Some(end) } else { None });
+        // Those that are over are about to get another mark.
+        let first_end = ends.filter(|end| *end > now).min().unwrap_or(Tick::LAST);
+        self.shards[shard].first_end = first_end;
+        users
+    }
+
+    fn users(&self, shard: usize, wanted: impl Fn(Mark) -> bool) -> Vec<Box<[u8]>> {
+        let entries = self.shards.get(shard).into_iter().flat_map(|shard| &shard.entries);
+        let packed = entries.filter(|entry| wanted(entry.mark.into())).filter_map(|entry| {
+            let (subject, id, _) = entry.record.parts();
+            (subject == Subject::User).then(|| id.into())
+        });
+        let crowds = self
+            .crowds
+            .iter()
+            .filter(|((subject, _), (mark, _))| shard == SHARD_OF_CROWDS && *subject == Subject::User && wanted(*mark));
+        packed.chain(crowds.map(|((_, id), _)| id.clone())).collect()
+    }
+
+    fn users_marks(&self, shard: usize) -> impl Iterator<Item = Mark> {
+        let packed = self.shards.get(shard).into_iter().flat_map(|shard| &shard.entries).map(|entry| entry.mark.into());
+        packed.chain(self.crowds.values().filter(move |_| shard == SHARD_OF_CROWDS).map(|(mark, _)| *mark))
     }
 
     /// How many places there are, stale ones included.
@@ -271,19 +365,18 @@ impl Index {
 
     /// About how many bytes the index takes: what it stores, and its tables.
     pub fn bytes(&self) -> usize {
-        let tables: usize = self.shards.iter().map(HashTable::allocation_size).sum();
-        let crowds: usize = self.crowds.values().map(Crowd::bytes).sum();
-        self.bytes + crowds + tables + self.shards.len() * size_of::<HashTable<Entry>>()
+        let tables: usize = self.shards.iter().map(|shard| shard.entries.allocation_size()).sum();
+        let crowds: usize = self.crowds.values().map(|(_, crowd)| crowd.bytes()).sum();
+        self.bytes + crowds + tables + self.shards.len() * size_of::<Shard>()
     }
 
     /// The subjects of one shard; a walk over all shards meets every subject that was there all the time.
     pub fn subjects(&self, shard: usize) -> Vec<(Subject, Box<[u8]>)> {
-        let packed = self.shards.get(shard).into_iter().flatten().map(|entry| {
+        let packed = self.shards.get(shard).into_iter().flat_map(|shard| &shard.entries).map(|entry| {
             let (subject, id, _) = entry.record.parts();
             (subject, id.into())
         });
-        // Crowds are few; they are met with the first shard.
-        let crowds = self.crowds.keys().filter(|_| shard == 0).cloned();
+        let crowds = self.crowds.keys().filter(|_| shard == SHARD_OF_CROWDS).cloned();
         packed.chain(crowds).collect()
     }
 
@@ -337,7 +430,7 @@ mod tests {
             let known = model.entry((kind(subject), id.clone())).or_default();
             if next(3) < 2 {
                 let is_new = known.insert(place.0.to_vec());
-                assert_eq!(index.add(subject, &id, &place), is_new.then_some(known.len()));
+                assert_eq!(index.add(subject, &id, &place, Tick::FIRST), is_new.then_some(known.len()));
             } else {
                 known.remove(&*place.0);
                 index.remove(subject, &id, place.borrowed());
@@ -360,5 +453,46 @@ mod tests {
             assert_eq!(index.places(subject, &id).iter().count(), 0);
         }
         assert_eq!((index.len(), index.bytes), (0, 0), "what was added is counted off when it is removed");
+    }
+    #[test]
+    fn a_mark_stays_with_its_user_while_places_come_and_go() {
+        let mut index = Index::default();
+        let (now, later) = (Tick::at(1000), Tick::at(2000));
+        index.add(Subject::User, b"u", &place(6, b"1"), now);
+        assert_eq!(index.mark(b"u"), Some(Mark::Doubtful(now)));
+        index.set_mark(b"u", Mark::Live(later));
+        // So many that the user becomes a crowd on the way.
+        for room in 0..2000 {
+            index.add(Subject::User, b"u", &place(6, format!("{room}").as_bytes()), now);
+            assert_eq!(index.mark(b"u"), Some(Mark::Live(later)), "{room}");
+        }
+        assert!(!index.crowds.is_empty(), "the test must reach the crowds");
+        index.set_mark(b"u", Mark::Quiet);
+        index.add(Subject::User, b"u", &place(6, b"1"), later);
+        assert_eq!(index.mark(b"u"), Some(Mark::Doubtful(later)));
+        index.retain(Subject::User, b"u", |_| false);
+        index.set_mark(b"u", Mark::Stale(now));
+        assert_eq!(index.mark(b"u"), None);
+    }
+
+    #[test]
+    fn users_are_due_by_their_marks_and_ends_are_met_once() {
+        let mut index = Index::default();
+        let (now, later) = (Tick::at(1000), Tick::at(9000));
+        let marks = [Mark::Doubtful(now), Mark::Live(now), Mark::Live(later), Mark::Stale(now), Mark::Quiet];
+        for number in 0..500 {
+            let id = format!("u{number}").into_bytes();
+            index.add(Subject::User, &id, &place(6, b"1"), now);
+            index.set_mark(&id, marks[number % 5]);
+        }
+        index.add(Subject::Socket, b"s", &place(6, b"1"), now);
+        assert_eq!((0..SHARDS).map(|shard| index.due(shard, now).len()).sum::<usize>(), 300);
+        let ended: Vec<_> = (0..SHARDS).flat_map(|shard| index.ended(shard, now)).collect();
+        assert_eq!(ended.len(), 100);
+        for user in &ended {
+            index.set_mark(user, Mark::Quiet);
+        }
+        assert_eq!((0..SHARDS).map(|shard| index.ended(shard, now).len()).sum::<usize>(), 0);
+        assert_eq!((0..SHARDS).map(|shard| index.ended(shard, later).len()).sum::<usize>(), 100);
     }
 }

@@ -1,6 +1,6 @@
 //! Finding: every trace of a user, by its name where the name follows from the ids, else by the index.
 
-use super::{EntriesTrace, KeyTrace, Mapping, MemberTrace, Plan, Socket, Whose, value};
+use super::{EntriesTrace, KeyTrace, LiveSocket, Mapping, MemberTrace, Plan, Socket, Whose, value};
 use crate::{
     engine::{Key, Keyspace, Kind},
     index::{PlaceRef, Places, Subject},
@@ -17,17 +17,25 @@ pub enum Detail {
     /// A trace that its name alone makes one may be missing: removing it will say whether it was there. Nothing is known
     /// of sockets and rooms beyond what it takes to find the traces.
     Names,
-    /// The same, but whom others are to be told of is known: the sockets, the rooms left, and the user's name.
+    /// The same, but whom others are to be told of is known, and whom to fence off: the sockets, the rooms left, and the
+    /// user's name.
     Audience,
+    /// Of a live user, by which sockets. Of another all facts, but for traces that a sweep leaves alone.
+    Ghost,
 }
 
 impl Detail {
+    /// Whether the caller wants traces of this kind.
+    fn asks_for(self, trace: &Trace) -> bool {
+        trace.sweep || self != Self::Ghost
+    }
+
     /// Whether a trace that its name alone makes one may be taken for there unseen. What would name a room or a socket
     /// to others may not.
     fn takes_unseen(self, bindings: &Bindings<'_>) -> bool {
         let is_told = || bindings.get(Placeholder::ROOM).or(bindings.get(Placeholder::SOCKET)).is_some();
         match self {
-            Self::Facts => false,
+            Self::Facts | Self::Ghost => false,
             Self::Names => true,
             Self::Audience => !is_told(),
         }
@@ -42,7 +50,11 @@ pub fn find<K: Keyspace>(
     user: &[u8],
     detail: Detail,
 ) -> Plan<K::Name> {
-    let mut finder = Finder { space, layout, user, detail, plan: Plan::empty(user), buffer: Vec::with_capacity(64) };
+    let plan = Plan::empty(user, detail);
+    let mut finder = Finder { space, layout, user, plan, buffer: Vec::with_capacity(64) };
+    if detail == Detail::Ghost && finder.is_live() {
+        return finder.plan;
+    }
     let known = places(Subject::User, user);
     let crowds = places(Subject::Anyone, b"");
     finder.direct(names_a_key, None);
@@ -64,11 +76,24 @@ pub fn find<K: Keyspace>(
     finder.finish()
 }
 
+/// The plan that removes one key, if it is a trace of the user as a whole.
+pub fn find_key<K: Keyspace>(space: &K, layout: &Layout, user: &[u8], name: &K::Name) -> Plan<K::Name> {
+    let plan = Plan::empty(user, Detail::Facts);
+    let mut finder = Finder { space, layout, user, plan, buffer: Vec::new() };
+    for trace in layout.traces.iter().filter(|trace| names_a_key(trace)) {
+        let is_users = |bindings: &Bindings<'_>| bindings.get(Placeholder::USER).is_none_or(|id| id == user);
+        if let Some(bindings) = trace.key.matches(name.as_ref()).filter(is_users) {
+            finder.locate(trace, &bindings);
+        }
+    }
+    finder.finish()
+}
+
 /// Whether a place that the index knows of still holds a trace of its subject. A name stays right as long as the key
 /// exists, whatever it holds; so does a key that is looked into whoever asks ([`Subject::Anyone`]).
 pub fn still_there<K: Keyspace>(space: &K, layout: &Layout, subject: Subject, id: &[u8], place: PlaceRef<'_>) -> bool {
-    let (plan, detail) = (Plan::empty(id), Detail::Facts);
-    let mut finder = Finder { space, layout, user: id, detail, plan, buffer: Vec::new() };
+    let plan = Plan::empty(id, Detail::Facts);
+    let mut finder = Finder { space, layout, user: id, plan, buffer: Vec::new() };
     let trace = &layout.traces[place.trace()];
     let bindings = finder.bindings(trace, place, (subject == Subject::Socket).then_some(id));
     let name = finder.name(&trace.key, &bindings);
@@ -110,7 +135,6 @@ struct Finder<'a, K: Keyspace> {
     space: &'a K,
     layout: &'a Layout,
     user: &'a [u8],
-    detail: Detail,
     plan: Plan<K::Name>,
     /// Where names are put together.
     buffer: Vec<u8>,
@@ -141,7 +165,9 @@ impl<'a, K: Keyspace> Finder<'a, K> {
     /// Looks where the name follows from the user's id and, if given, that of a socket.
     fn direct(&mut self, wanted: fn(&Trace) -> bool, socket: Option<&[u8]>) {
         let layout = self.layout;
-        for trace in layout.traces.iter().filter(|trace| trace.reach == Reach::Direct && wanted(trace)) {
+        let detail = self.plan.detail;
+        let wanted = |trace: &&Trace| trace.reach == Reach::Direct && wanted(trace) && detail.asks_for(trace);
+        for trace in layout.traces.iter().filter(wanted) {
             let bindings = Bindings::user(self.user);
             self.locate(trace, &socket.map_or(bindings, |id| bindings.with(Placeholder::SOCKET, id)));
         }
@@ -159,7 +185,8 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         let layout = self.layout;
         for place in places.iter() {
             let trace = &layout.traces[place.trace()];
-            if !wanted(trace) {
+            // The index also knows of places that are found by name, for whoever looks for users.
+            if trace.reach == Reach::Direct || !wanted(trace) || !self.plan.detail.asks_for(trace) {
                 continue;
             }
             let bindings = self.bindings(trace, place, socket);
@@ -169,6 +196,25 @@ impl<'a, K: Keyspace> Finder<'a, K> {
                 self.plan.stale.push((subject, id.into(), place.to_owned()));
             }
         }
+    }
+
+    /// Whether a socket in the mapping has its data key; notes which have.
+    fn is_live(&mut self) -> bool {
+        let Some(sockets) = &self.layout.sockets else { return false };
+        let mapped = self.mapped_sockets();
+        let Some(mapping) = self.plan.mapping.take() else { return false };
+        // A field of a hash may expire by itself, and nothing tells of it.
+        let ends_unseen = mapping.kind == Kind::Hash;
+        let mapping_ends = self.space.open(&mapping.name).and_then(|key| key.expires_at());
+        for (id, _) in mapped {
+            let name = self.name(&sockets.data, &Bindings::user(self.user).with(Placeholder::SOCKET, &id));
+            let Some(data) = self.space.open(&name) else { continue };
+            let ends = mapping_ends.into_iter().chain(data.expires_at()).min();
+            drop(data);
+            self.plan.live_by.push(LiveSocket { id, ends, ends_unseen });
+        }
+        self.plan.live = !self.plan.live_by.is_empty();
+        self.plan.live
     }
 
     /// A socket in the key's name goes before the one that is asked for.
@@ -184,14 +230,14 @@ impl<'a, K: Keyspace> Finder<'a, K> {
     /// Looks at one place and notes the trace that is there. The only way in which a trace is found.
     fn locate(&mut self, trace: &Trace, bindings: &Bindings<'_>) -> Located {
         let name = self.name(&trace.key, bindings);
-        if matches!(trace.what, What::Key) && self.detail.takes_unseen(bindings) {
+        if matches!(trace.what, What::Key) && self.plan.detail.takes_unseen(bindings) {
             self.note_key(name, bindings);
             return Located { exists: true, is_trace: true };
         }
         let space = self.space;
         let Some(key) = space.open(&name) else { return Located::default() };
         let is_trace = match &trace.what {
-            What::Key => true,
+            What::Key | What::Mapping => true,
             What::Owned(field) => {
                 let names_user = value::names(&key, field, self.user);
                 self.plan.mistyped += u64::from(names_user.is_err());
@@ -206,6 +252,7 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         };
         let is_trace = is_trace
             && match &trace.what {
+                What::Mapping => true,
                 What::Key | What::Owned(_) => {
                     drop(key);
                     self.note_key(name, bindings);
@@ -222,6 +269,7 @@ impl<'a, K: Keyspace> Finder<'a, K> {
                     self.locate_entries(name, document, array, owner)
                 }
             };
+        self.plan.has_evidence |= is_trace && trace.is_evidence;
         if let (true, Some(room)) = (is_trace, bindings.get(Placeholder::ROOM)) {
             self.plan.rooms.push(room.to_vec());
         }
@@ -242,7 +290,7 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         bindings: &Bindings<'_>,
     ) -> bool {
         // Removing a field that has expired, but is still in memory, counts it all the same.
-        let tells = kind != Kind::Hash && self.detail.takes_unseen(bindings);
+        let tells = kind != Kind::Hash && self.plan.detail.takes_unseen(bindings);
         let is_trace = tells || self.space.contains(&key, kind, &member);
         if is_trace {
             let socket = bindings.get(Placeholder::SOCKET).filter(|_| names == Named::Socket).map(Into::into);
@@ -295,11 +343,10 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         };
         let text = |field: &Option<_>| field.as_ref().and_then(|field| value::text_at(&key, field).ok().flatten());
         socket.room = text(&sockets.room).filter(|room| !room.is_empty());
-        let could_be = |trace: &Trace| names_a_key(trace) && trace.key == sockets.data;
         if self.plan.keys.iter().any(|known| known.name.as_ref() == name.as_ref()) {
             socket.whose = Whose::Users;
             self.plan.user_name = self.plan.user_name.take().or_else(|| String::from_utf8(text(&sockets.name)?).ok());
-        } else if self.layout.traces.iter().any(could_be) {
+        } else if sockets.owned.is_some() {
             socket.whose = Whose::Others;
         }
         drop(key);
@@ -316,10 +363,10 @@ impl<'a, K: Keyspace> Finder<'a, K> {
     /// Leaves out what goes with its key, and puts a plan that is shown in order.
     fn finish(self) -> Plan<K::Name> {
         let mut plan = self.plan;
-        if self.detail != Detail::Names {
+        if plan.detail != Detail::Names {
             plan.sort_rooms();
         }
-        if self.detail == Detail::Facts {
+        if [Detail::Facts, Detail::Ghost].contains(&plan.detail) {
             plan.sort();
         }
         // What lies here while its slot is on its way from or to another node, that node removes.
@@ -328,7 +375,7 @@ impl<'a, K: Keyspace> Finder<'a, K> {
             plan.keys.retain(|key| self.space.serves(&key.name));
             plan.members.retain(|member| self.space.serves(&member.key));
             plan.entries.retain(|document| self.space.serves(&document.key));
-            plan.is_partial = plan.keys.len() + plan.members.len() + plan.entries.len() < before;
+            plan.left_out = before - (plan.keys.len() + plan.members.len() + plan.entries.len());
         }
         // Cutting a document that was deleted would bring it back.
         let (keys, traces) = (&plan.keys, &self.layout.traces);
@@ -357,7 +404,7 @@ impl<N: AsRef<[u8]>> Plan<N> {
 }
 
 impl<N> Plan<N> {
-    fn empty(user: &[u8]) -> Self {
+    fn empty(user: &[u8], detail: Detail) -> Self {
         Self {
             user: user.to_vec(),
             // A user's own few, without growing.
@@ -367,10 +414,13 @@ impl<N> Plan<N> {
             sockets: Vec::new(),
             rooms: Vec::new(),
             live: false,
+            live_by: Vec::new(),
+            has_evidence: false,
+            detail,
             user_name: None,
             mapping: None,
             mapping_elsewhere: false,
-            is_partial: false,
+            left_out: 0,
             stale: Vec::new(),
             mistyped: 0,
         }

@@ -22,8 +22,8 @@ use crate::{
 pub use apply::Removed;
 pub use check::Checked;
 pub use device::Scope;
-pub use find::{Detail, find, still_there};
-pub use observe::{Presence, Sighting, observe};
+pub use find::{Detail, find, find_key, still_there};
+pub use observe::{End, MOST_MEMBERS, Presence, Sight, Sighting, observe};
 
 /// Every trace of one user that exists at this instant. `N` is a key's name in the server's form.
 ///
@@ -45,14 +45,20 @@ pub struct Plan<N> {
     pub rooms: Vec<Vec<u8>>,
     /// Whether a socket in the mapping has its data key.
     pub live: bool,
+    /// The sockets by which a user is live who a sweep asked for, and when that ends by itself, if ever.
+    pub live_by: Vec<LiveSocket>,
+    /// Whether a trace was found that is evidence of a session.
+    has_evidence: bool,
     /// The user's name, where the layout says how to find it and a socket's data has it.
     pub user_name: Option<String>,
     /// The key that maps the user to sockets, if there is one.
     mapping: Option<Mapping<N>>,
     /// Whether another node of the cluster would know of that key.
     mapping_elsewhere: bool,
-    /// Whether traces that lie here were left out, because another node of the cluster serves them, or none.
-    pub is_partial: bool,
+    /// How many traces that lie here were left out, because another node of the cluster serves them, or none.
+    pub left_out: usize,
+    /// How much of the user was asked for.
+    pub detail: Detail,
     /// What the index knows and is not so any more.
     pub stale: Vec<(Subject, Box<[u8]>, Place)>,
     /// How many values could not hold a trace: not JSON, or of another type.
@@ -120,6 +126,30 @@ enum Whose {
     Nobodys,
 }
 
+/// A socket in the mapping that has its data key.
+#[derive(Debug)]
+pub struct LiveSocket {
+    /// Its id.
+    pub id: Vec<u8>,
+    /// When one of the two keys expires, in milliseconds since 1970; `None` if neither does.
+    pub ends: Option<u64>,
+    /// Whether an end may come that nothing tells of.
+    pub ends_unseen: bool,
+}
+
+/// What is known of a user's session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Session {
+    /// The user is live.
+    Live,
+    /// There is evidence of a session, but the user is not live.
+    Stale,
+    /// There is none.
+    Absent,
+    /// Another node of the cluster may know more.
+    Elsewhere,
+}
+
 /// The key that maps a user to sockets.
 #[derive(Debug)]
 struct Mapping<N> {
@@ -131,6 +161,25 @@ impl<N> Plan<N> {
     /// How many traces there are: keys, members (of a list, all equal elements are one), and cut elements.
     pub fn removed(&self) -> usize {
         self.keys.len() + self.members.len() + self.elements()
+    }
+
+    /// What a plan made for a sweep says of the user's session.
+    pub fn session(&self) -> Session {
+        if self.live {
+            Session::Live
+        } else if self.mapping_elsewhere || self.sockets.iter().any(|socket| socket.mapped && socket.elsewhere) {
+            Session::Elsewhere
+        } else if (self.has_evidence || self.mapping.is_some()) && self.removed() > 0 {
+            Session::Stale
+        } else {
+            Session::Absent
+        }
+    }
+
+    /// The sockets that are gone with the user: not those whose data is somebody else's.
+    pub fn sockets_gone(&self) -> impl Iterator<Item = &[u8]> {
+        let gone = self.sockets.iter().filter(|socket| socket.whose == Whose::Users || socket.data.is_none());
+        gone.map(|socket| &*socket.id)
     }
 
     /// How many elements are cut out of documents.

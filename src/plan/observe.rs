@@ -6,12 +6,13 @@ use crate::{
     index::{Place, Subject},
     json,
     layout::{Field, Layout, Named, Reach, Trace, What},
-    template::{Bindings, Placeholder},
+    template::{Bindings, Placeholder, Template},
+    watcher::Suspect,
 };
 
 /// A collection with more members is not read at every change; it is looked into at every logout instead. Few can be so
 /// large.
-const MOST_MEMBERS: usize = 256;
+pub const MOST_MEMBERS: usize = 256;
 
 /// The same for a document, in bytes.
 const LONGEST_DOCUMENT: usize = 64 * 1024;
@@ -36,34 +37,70 @@ pub enum Presence {
     Unknown,
 }
 
+/// When a key ends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Nobody looked.
+    Unknown,
+    /// There is no such key.
+    Gone,
+    /// In so many milliseconds since 1970.
+    At(u64),
+    /// Never.
+    Never,
+}
+
+/// What a look at a key found besides who shows up there.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Sight {
+    /// How many traces of the layout could not be read, because the value is not JSON or of another type.
+    pub mistyped: u64,
+    /// When the key ends, if a look into it was needed.
+    pub end: End,
+}
+
 /// Looks at a key and tells who shows up there, as far as the index has to know: traces whose key follows from the ids
-/// are found without it. Changes nothing. Returns how many traces of the layout could not be read, because the value is
-/// not JSON or of another type.
+/// are found without it, unless a sweep looks for users there. If only one member of it may be new, only that is looked
+/// at. Changes nothing.
 pub fn observe<K: Keyspace>(
     space: &K,
     layout: &Layout,
-    name: &K::Name,
+    suspect: &Suspect<K::Name>,
     presence: Presence,
     tell: &mut dyn FnMut(Sighting<'_>),
-) -> u64 {
-    let mut mistyped = 0;
-    let traces = layout.traces.iter().enumerate().filter(|(_, trace)| trace.reach != Reach::Direct);
+) -> Sight {
+    let mut sight = Sight { mistyped: 0, end: End::Unknown };
+    let traces = layout.traces.iter().enumerate().filter(|(_, trace)| trace.is_watched());
     for (number, trace) in traces {
-        let Some(bindings) = trace.key.matches(name.as_ref()) else { continue };
+        let Some(bindings) = trace.key.matches(suspect.key.as_ref()) else { continue };
+        let by_name = trace.reach == Reach::ByName || trace.what == What::Mapping;
+        let user = bindings.get(Placeholder::USER).filter(|_| by_name);
+        let key = if user.is_some() && presence == Presence::Certain { None } else { space.open(&suspect.key) };
+        if let (Some(key), What::Mapping | What::Owned(_)) = (&key, &trace.what) {
+            sight.end = key.expires_at().map_or(End::Never, End::At);
+        }
         let place = || Place::new(number, &trace.key, &bindings);
-        let user = bindings.get(Placeholder::USER).filter(|_| trace.reach == Reach::ByName);
-        let key = if user.is_some() && presence == Presence::Certain { None } else { space.open(name) };
         match (user, key) {
-            (Some(_), None) if presence == Presence::Unknown => break,
-            (None, None) => break,
+            (Some(_), None) if presence == Presence::Unknown => {
+                sight.end = End::Gone;
+                break;
+            }
+            (None, None) => {
+                sight.end = End::Gone;
+                break;
+            }
             (Some(id), _) => tell(Sighting { subject: Subject::User, id, place: &place() }),
             (None, Some(key)) => {
-                let observer = Observer { trace, bindings: &bindings, place: place(), tell };
-                mistyped += u64::from(observer.look(&key).is_err());
+                let mut observer = Observer { trace, bindings: &bindings, place: place(), tell };
+                let seen = match &suspect.member {
+                    Some(member) => observer.look_at_member(&key, member.as_ref()),
+                    None => observer.look(&key),
+                };
+                sight.mistyped += u64::from(seen.is_err());
             }
         }
     }
-    mistyped
+    sight
 }
 
 /// Looks into a key whose value says who shows up there.
@@ -75,18 +112,15 @@ struct Observer<'o> {
 }
 
 impl Observer<'_> {
-    fn look(mut self, key: &impl Key) -> Result<(), value::Mistyped> {
+    fn look(&mut self, key: &impl Key) -> Result<(), value::Mistyped> {
         match &self.trace.what {
-            What::Key => {}
+            What::Key | What::Mapping => {}
             What::Owned(Field::Json(_)) | What::Entries { .. } if key.size() > LONGEST_DOCUMENT => self.anyone(),
             What::Owned(field) => value::look_at(key, field, |id| id.map_or((), |id| self.meet(Subject::User, id)))?,
             What::Member { .. } if !key.kind().is_collection() => return Err(value::Mistyped),
             What::Member { .. } if key.size() > MOST_MEMBERS => self.anyone(),
             What::Member { member, names } => {
-                let subject = if *names == Named::User { Subject::User } else { Subject::Socket };
-                let members = key.members();
-                let ids = members.iter().filter_map(|m| member.solve(names.placeholder(), self.bindings, m));
-                ids.for_each(|id| self.meet(subject, id));
+                key.members().iter().for_each(|text| self.meet_member(member, *names, text));
             }
             What::Entries { array, owner } => {
                 let document = value::string(key)?;
@@ -96,6 +130,21 @@ impl Observer<'_> {
             }
         }
         Ok(())
+    }
+
+    fn look_at_member(&mut self, key: &impl Key, text: &[u8]) -> Result<(), value::Mistyped> {
+        match &self.trace.what {
+            What::Member { member, names } if key.kind().is_collection() => self.meet_member(member, *names, text),
+            _ => return Err(value::Mistyped),
+        }
+        Ok(())
+    }
+
+    fn meet_member(&mut self, member: &Template, names: Named, text: &[u8]) {
+        let subject = if names == Named::User { Subject::User } else { Subject::Socket };
+        if let Some(id) = member.solve(names.placeholder(), self.bindings, text) {
+            self.meet(subject, id);
+        }
     }
 
     /// Where the name holds the user too, a value that names somebody else is nobody's trace.

@@ -7,8 +7,9 @@ use crate::{
         double::{Double, Value},
     },
     error::Error,
-    index::{Index, Subject},
+    index::{Index, Subject, Tick},
     layout::Layout,
+    watcher::Suspect,
 };
 
 fn layout(traces: &str) -> Layout {
@@ -21,8 +22,9 @@ fn layout(traces: &str) -> Layout {
 fn index(space: &Double, layout: &Layout) -> Index {
     let mut index = Index::default();
     for name in space.names() {
-        observe(space, layout, &name.into_bytes(), Presence::Unknown, &mut |seen| {
-            index.add(seen.subject, seen.id, seen.place);
+        let suspect = Suspect { key: name.into_bytes(), member: None };
+        observe(space, layout, &suspect, Presence::Unknown, &mut |seen| {
+            index.add(seen.subject, seen.id, seen.place, Tick::FIRST);
         });
     }
     index
@@ -213,5 +215,6 @@ fn values_that_cannot_hold_a_trace_are_counted_and_left_alone() {
         .string("e", "{");
     let plan = plan(&space, &layout, "u");
     assert_eq!((show(&plan), plan.mistyped), ("h:1".into(), 3));
-    assert_eq!(observe(&space, &layout, &b"h:3".to_vec(), Presence::Unknown, &mut |_| {}), 1);
+    let suspect = Suspect { key: b"h:3".to_vec(), member: None };
+    assert_eq!(observe(&space, &layout, &suspect, Presence::Unknown, &mut |_| {}).mistyped, 1);
 }

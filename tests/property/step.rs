@@ -93,7 +93,7 @@ impl fmt::Display for Step {
 /// # Errors
 /// What was not as the model has it, in words.
 pub fn run(layout: &Layout, steps: &[Step]) -> Result<(), String> {
-    let server = Server::builder().layout(layout.json.clone()).start();
+    let server = Server::builder().layout(layout.json.clone()).option("fence", "0").start();
     // Expired keys stay in memory until somebody looks at them.
     server.must("DEBUG SET-ACTIVE-EXPIRE 0");
     let clients = (0..CLIENTS).map(|_| server.client()).collect();

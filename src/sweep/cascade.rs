@@ -1,0 +1,79 @@
+//! The expiry cascade: a user whose mapping or data key expired is cleaned up after the grace, without waiting for a sweep.
+//!
+//! A server deletes keys that have expired when it comes across them, which may take minutes among many keys. So the
+//! moment is read from the index, which knows until when a user is live, and not taken from the server's events alone:
+//! those tell of keys that were evicted, and of keys that ended before anybody had looked.
+
+use std::{cmp::Reverse, time::Instant};
+
+use super::judge;
+use crate::{
+    engine::server::{Caller, Server},
+    index::{SHARDS, Tick},
+    session::{self, Cause, Occasion},
+    state,
+};
+
+/// A user who is cleaned up then, if still stale. The earliest is the greatest, as a heap wants it.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Departure {
+    at: Reverse<Tick>,
+    database: usize,
+    user: Box<[u8]>,
+}
+
+/// Notes that a user's session ended by itself.
+pub fn depart(database: usize, user: Box<[u8]>, since: Tick) {
+    state::with(|state| {
+        if state.options.expire_cascade {
+            let at = Reverse(since.later(state.options.grace()));
+            state.sweeping.departures.push(Departure { at, database, user });
+        }
+    });
+}
+
+/// Finds users who were live until now. Called a few times a second.
+pub fn find_ended(server: &Server) {
+    if !state::with(|state| state.options.expire_cascade) {
+        return;
+    }
+    for database in 0..state::with(|state| state.databases.len()) {
+        for shard in 0..SHARDS {
+            let ended = state::with(|state| {
+                let now = state.clock.now();
+                state.databases[database].index.ended(shard, now)
+            });
+            if ended.is_empty() {
+                continue;
+            }
+            server.select(database);
+            for user in ended {
+                if let Ok(Some(ghost)) = judge::judge(server, &user) {
+                    depart(database, user, ghost.since);
+                }
+            }
+        }
+    }
+}
+
+/// Cleans up those whose grace is over, until `deadline`. `true` if there are more. Leaves another database selected.
+pub fn clean(server: &Server, deadline: Instant) -> bool {
+    loop {
+        let next = state::with(|state| {
+            let passed = state.clock.passed();
+            let is_due = state.sweeping.departures.peek().is_some_and(|departure| departure.at.0 <= passed);
+            if is_due { state.sweeping.departures.pop() } else { None }
+        });
+        let Some(Departure { database, user, .. }) = next else { return false };
+        server.select(database);
+        let began = Instant::now();
+        if let Ok(Some(ghost)) = judge::judge(server, &user)
+            && let Ok(checked) = ghost.plan.check(server, &Caller::anybody(), false)
+        {
+            session::log_out(server, &checked, Occasion::user(Cause::Expiry, began));
+        }
+        if Instant::now() >= deadline {
+            return true;
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! One sweep: over all users of a database who may be stale, in slices.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::{crowds, judge};
+use crate::{
+    engine::{
+        blocked::Blocked,
+        reply::Reply,
+        server::{Caller, Name, Server},
+    },
+    error::Error,
+    index::SHARDS,
+    session::{self, Cause, Occasion},
+    state,
+};
+
+/// What a sweep is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// Only who has been stale for so long.
+    pub grace: Duration,
+    /// At most so many users.
+    pub limit: u64,
+    /// They are counted, and nothing changes.
+    pub is_dry: bool,
+}
+
+/// A sweep under way.
+#[derive(Debug)]
+pub struct Job {
+    order: Order,
+    database: usize,
+    /// With whose permissions; without a name, with all.
+    user: Option<Name>,
+    /// Who waits for the number, if anybody does.
+    waits: Option<Blocked>,
+    /// The next part of the index.
+    shard: usize,
+    /// Users of the last part who have not been looked at.
+    pending: Vec<Box<[u8]>>,
+    found: u64,
+    began: Instant,
+    slices: u64,
+    longest: Duration,
+}
+
+impl Job {
+    /// A sweep of a database that has not begun.
+    pub fn new(order: Order, database: usize, user: Option<Name>) -> Self {
+        Self {
+            order,
+            database,
+            user,
+            waits: None,
+            shard: 0,
+            pending: Vec::new(),
+            found: 0,
+            began: Instant::now(),
+            slices: 0,
+            longest: Duration::ZERO,
+        }
+    }
+
+    /// The same, for a client that waits.
+    #[must_use]
+    pub fn for_client(self, client: Blocked) -> Self {
+        Self { waits: Some(client), ..self }
+    }
+
+    /// Whether the server itself ordered it.
+    pub fn is_by_the_clock(&self) -> bool {
+        self.waits.is_none()
+    }
+
+    /// Begins again: what it has seen was replaced.
+    pub fn restart(&mut self) {
+        (self.shard, self.pending) = (0, Vec::new());
+    }
+
+    /// Does all of it at once, in the selected database.
+    ///
+    /// # Errors
+    /// Whatever ended it before its time.
+    pub fn run(mut self, server: &Server) -> Result<u64, Error> {
+        let result = self.work(server, None);
+        self.count_slice(self.began);
+        self.report(server);
+        result.map(|_| self.found)
+    }
+
+    fn count_slice(&mut self, began: Instant) {
+        self.slices += 1;
+        self.longest = self.longest.max(began.elapsed());
+    }
+
+    /// Goes on until it is done or `deadline` is over. `true` if it is done.
+    fn work(&mut self, server: &Server, deadline: Option<Instant>) -> Result<bool, Error> {
+        let is_over = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        if server.is_replica() {
+            return Err(Error::Demoted);
+        }
+        if !crowds::read(server, deadline) {
+            return Ok(false);
+        }
+        let caller = self.user.as_ref().map_or_else(Caller::anybody, |name| server.caller_named(name));
+        while self.found < self.order.limit {
+            let Some(user) = self.next_user() else { return Ok(true) };
+            self.visit(server, &user, &caller)?;
+            if is_over() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The next user who may be stale.
+    fn next_user(&mut self) -> Option<Box<[u8]>> {
+        while self.pending.is_empty() && self.shard < SHARDS {
+            self.pending = state::with(|state| {
+                let now = state.clock.now();
+                state.databases[self.database].index.due(self.shard, now)
+            });
+            self.shard += 1;
+        }
+        self.pending.pop()
+    }
+
+    fn visit(&mut self, server: &Server, user: &[u8], caller: &Caller) -> Result<(), Error> {
+        let began = Instant::now();
+        let Some(ghost) = judge::judge(server, user)? else { return Ok(()) };
+        let stale_for = state::with(|state| ghost.since.until(state.clock.passed()));
+        if u128::from(stale_for) < self.order.grace.as_millis() {
+            return Ok(());
+        }
+        let checked = ghost.plan.check(server, caller, false)?;
+        if !self.order.is_dry {
+            session::log_out(server, &checked, Occasion::user(Cause::Sweep, began));
+        }
+        self.found += 1;
+        Ok(())
+    }
+
+    fn report(&self, server: &Server) {
+        let Self { order, found, slices, longest, began, .. } = self;
+        let took = began.elapsed();
+        let level = state::with(|state| {
+            let report = &mut state.sweeping.report;
+            report.sweeps += 1;
+            let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(took);
+            (report.last_start, report.last_duration) = (start.as_secs(), took);
+            (report.last_users, report.last_slices, report.last_longest) = (*found, *slices, *longest);
+            state.journal.admits(Instant::now(), 1).then_some(state.options.log_level())
+        });
+        if let Some(level) = level {
+            let dry = if order.is_dry { " (a dry run)" } else { "" };
+            let (usec, longest) = (took.as_micros(), longest.as_micros());
+            let line =
+                format!("sweep ended{dry} users={found} usec={usec} slices={slices} longest_slice_usec={longest}");
+            server.log(level.name(), &line);
+        }
+    }
+}
+
+/// Gives the sweep whose turn it is a slice, until `deadline`. `true` if there is more to do. Leaves another database
+/// selected.
+pub fn slice(server: &Server, deadline: Instant) -> bool {
+    let Some(mut job) = state::with(|state| state.sweeping.jobs.pop_front()) else { return false };
+    server.select(job.database);
+    let began = Instant::now();
+    let result = job.work(server, Some(deadline));
+    job.count_slice(began);
+    match result {
+        Ok(false) => state::with(|state| state.sweeping.jobs.push_back(job)),
+        Ok(true) => end(server, job, None),
+        Err(error) => end(server, job, Some(error)),
+    }
+    state::with(|state| !state.sweeping.jobs.is_empty())
+}
+
+fn end(server: &Server, mut job: Job, error: Option<Error>) {
+    job.report(server);
+    if let Some(client) = job.waits.take() {
+        client.answer(error.map_or(Ok(Reply::Integer(i64::try_from(job.found).unwrap_or(i64::MAX))), Err));
+    }
+}
+
+/// Starts the sweeps that `session.sweep-interval` asks for. Called a few times a second.
+pub fn start_by_the_clock(server: &Server) {
+    if server.is_replica() {
+        return;
+    }
+    let databases = state::with(|state| {
+        let now = Instant::now();
+        let interval = state.options.sweep_interval();
+        let is_due = state.layout.sockets.is_some()
+            && interval.is_some_and(|interval| now.duration_since(state.sweeping.swept_at) >= interval)
+            && !state.sweeping.jobs.iter().any(Job::is_by_the_clock);
+        if is_due {
+            state.sweeping.swept_at = now;
+        }
+        if is_due { state.databases.len() } else { 0 }
+    });
+    for database in (0..databases).filter(|database| server.select(*database) && server.size() > 0) {
+        state::with(|state| {
+            let order = Order { grace: state.options.grace(), limit: u64::MAX, is_dry: false };
+            state.sweeping.jobs.push_back(Job::new(order, database, None));
+        });
+    }
+}

@@ -1,0 +1,98 @@
+//! The one place where it is decided who is stale.
+
+use crate::{
+    engine::server::{Name, Server},
+    error::Error,
+    index::{Mark, Subject, Tick},
+    layout::Layout,
+    plan::{Detail, LiveSocket, Plan, Session},
+    session,
+    state::{self, State},
+    template::Placeholder,
+    upkeep,
+};
+
+/// A user who is stale.
+#[derive(Debug)]
+pub struct Ghost {
+    /// What a sweep removes.
+    pub plan: Plan<Name>,
+    /// Since when, as far as it is known.
+    pub since: Tick,
+}
+
+/// Looks at a user of the selected database, notes in the index what was found, and returns the user if stale. The index
+/// must be right at this instant: see [`upkeep::catch_up`].
+///
+/// # Errors
+/// Whatever keeps the plan from being made.
+pub fn judge(server: &Server, user: &[u8]) -> Result<Option<Ghost>, Error> {
+    let plan = session::plan_now(server, user, Detail::Ghost)?;
+    let database = server.database();
+    let since = state::with(|state| {
+        let now = state.clock.now();
+        let before = state.databases[database].index.mark(user);
+        let mark = match plan.session() {
+            Session::Live => live(state, database, &plan),
+            Session::Stale => Mark::Stale(stale_since(before, now)),
+            Session::Absent => Mark::Quiet,
+            Session::Elsewhere => before.unwrap_or(Mark::Quiet),
+        };
+        state.databases[database].index.set_mark(user, mark);
+        if let Mark::Stale(since) = mark { Some(since) } else { None }
+    });
+    if plan.session() == Session::Absent {
+        upkeep::look(server, database, Subject::User, user);
+    }
+    Ok(since.map(|since| Ghost { plan, since }))
+}
+
+/// Until when the user is live if nothing happens that is told of. Of a socket whose data is another user's, or nobody's,
+/// nothing tells.
+fn live(state: &State, database: usize, plan: &Plan<Name>) -> Mark {
+    let layout: &Layout = &state.layout;
+    let by_name = layout.sockets.as_ref().is_some_and(|sockets| sockets.data.has(Placeholder::USER));
+    let owners = &state.databases[database].owners;
+    let is_told_of = |socket: &&LiveSocket| {
+        !socket.ends_unseen && (by_name || owners.get(&socket.id).is_some_and(|owner| owner == plan.user))
+    };
+    let ends = plan
+        .live_by
+        .iter()
+        .filter(is_told_of)
+        .map(|socket| socket.ends.map_or(Tick::LAST, |end| state.clock.tick(end)));
+    ends.max().map_or(Mark::Doubtful(state.clock.now()), Mark::Live)
+}
+
+/// Since when somebody is stale who turns out to be so.
+fn stale_since(before: Option<Mark>, now: Tick) -> Tick {
+    match before {
+        Some(Mark::Stale(since)) => since,
+        // Marks are rounded down where they say until when.
+        Some(Mark::Live(end)) => end.next().min(now),
+        Some(Mark::Doubtful(since)) => since.min(now),
+        Some(Mark::Quiet) | None => now,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_taken_for_stale_longer_than_it_is_known() {
+        let [early, now, late] = [1000, 2000, 3000].map(Tick::at);
+        let table = [
+            (Some(Mark::Stale(early)), early),
+            (Some(Mark::Live(early)), early.next()),
+            (Some(Mark::Live(late)), now),
+            (Some(Mark::Doubtful(early)), early),
+            (Some(Mark::Doubtful(late)), now),
+            (Some(Mark::Quiet), now),
+            (None, now),
+        ];
+        for (before, expected) in table {
+            assert_eq!(stale_since(before, now), expected, "{before:?}");
+        }
+    }
+}

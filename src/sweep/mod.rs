@@ -1,0 +1,106 @@
+//! Sweeping: users whose session is over and who never said so.
+//!
+//! Who is stale is decided in one place, [`judge`], in the same instant in which the user's traces are removed, so that
+//! somebody who logs in meanwhile is never touched. It is asked by
+//!
+//! - [`job`]: a sweep, by command or by the clock, over all users who may be stale;
+//! - [`candidates`]: users of whom something was just deleted or ended, who are looked at soon;
+//! - [`cascade`]: users whose session ended because a key expired.
+//!
+//! Who may be stale stands in the index: each user has a [`crate::index::Mark`] there. A user who was found live is not
+//! looked at again before a key that this followed from is written, deleted, evicted, or over. So a sweep costs what has
+//! changed, not how many users there are. [`crowds`] makes the index know the members of collections that are too large
+//! to be read in one go. [`fence`] keeps what was logged out from being written again.
+
+pub mod candidates;
+pub mod cascade;
+pub mod crowds;
+pub mod fence;
+pub mod job;
+pub mod judge;
+
+use std::{
+    collections::{BinaryHeap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use crate::engine::server::Name;
+
+use candidates::Candidate;
+use cascade::Departure;
+use crowds::Crawl;
+use fence::Fence;
+use job::Job;
+
+/// What sweeping keeps between its slices.
+#[derive(Debug)]
+pub struct Sweeping {
+    /// Sweeps under way; each gets a slice in its turn.
+    pub jobs: VecDeque<Job>,
+    /// Users to be looked at soon.
+    pub candidates: VecDeque<Candidate>,
+    /// Users to be cleaned up when their grace is over.
+    pub departures: BinaryHeap<Departure>,
+    /// The collection that is being read, by database.
+    pub crawls: Vec<(usize, Crawl)>,
+    /// Sockets that were logged out.
+    pub fence: Fence,
+    /// Keys of such sockets that were written again: the database and the name.
+    pub trespassers: Vec<(usize, Name)>,
+    /// When the server swept by itself last, or was loaded.
+    pub swept_at: Instant,
+    /// What INFO shows.
+    pub report: Report,
+}
+
+impl Default for Sweeping {
+    fn default() -> Self {
+        Self {
+            jobs: VecDeque::new(),
+            candidates: VecDeque::new(),
+            departures: BinaryHeap::new(),
+            crawls: Vec::new(),
+            fence: Fence::default(),
+            trespassers: Vec::new(),
+            swept_at: Instant::now(),
+            report: Report::default(),
+        }
+    }
+}
+
+impl Sweeping {
+    /// What the databases hold was replaced, or is not known any more.
+    pub fn restart(&mut self) {
+        self.jobs.iter_mut().for_each(Job::restart);
+        self.crawls.clear();
+    }
+
+    /// Whether a slice of work has something to do.
+    pub fn has_work(&self) -> bool {
+        !self.jobs.is_empty()
+            || !self.candidates.is_empty()
+            || !self.departures.is_empty()
+            || !self.trespassers.is_empty()
+    }
+}
+
+/// Numbers since the module was loaded, and about the sweep that ended last.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Sweeps that ended.
+    pub sweeps: u64,
+    /// Users whom they cleaned up, and the cascade.
+    pub users: u64,
+    /// When the last sweep began, in seconds since 1970; 0 if there was none.
+    pub last_start: u64,
+    /// How long it took.
+    pub last_duration: Duration,
+    /// How many users it cleaned up.
+    pub last_users: u64,
+    /// In how many slices.
+    pub last_slices: u64,
+    /// How long the longest of them took.
+    pub last_longest: Duration,
+    /// Keys of logged-out sockets that were removed again.
+    pub fenced: u64,
+}

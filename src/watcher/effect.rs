@@ -1,0 +1,245 @@
+//! What a command may do, by its name.
+
+/// What a command means to the watcher, by its name alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// It runs when it is called. If it names a key, it may have changed it.
+    Ordinary,
+    /// `MULTI`: what follows from this client is queued.
+    Begin,
+    /// `EXEC`: what was queued runs now.
+    Execute,
+    /// `DISCARD`: what was queued is dropped.
+    Discard,
+    /// `RESET`: it is dropped too, if a transaction was open.
+    Reset,
+    /// `DEBUG`: it may create keys that it does not name.
+    Anything,
+}
+
+/// Tells commands apart that are not ordinary.
+pub fn meaning(command: &[u8]) -> Meaning {
+    let is = |name: &str| command.eq_ignore_ascii_case(name.as_bytes());
+    match command.len() {
+        4 if is("exec") => Meaning::Execute,
+        5 if is("multi") => Meaning::Begin,
+        5 if is("reset") => Meaning::Reset,
+        5 if is("debug") => Meaning::Anything,
+        7 if is("discard") => Meaning::Discard,
+        _ => Meaning::Ordinary,
+    }
+}
+
+/// What `DEBUG` is told to create keys that it does not name.
+pub(super) const POPULATE: &[u8] = b"populate";
+
+/// Whether the first argument of `DEBUG` tells it to create keys.
+pub fn populates(argument: &[u8]) -> bool {
+    argument.eq_ignore_ascii_case(POPULATE)
+}
+
+/// Commands that change nothing in a key that they name.
+const READING: [&str; 55] = [
+    "bitcount",
+    "bitpos",
+    "dump",
+    "exists",
+    "expiretime",
+    "geodist",
+    "geohash",
+    "geopos",
+    "get",
+    "getbit",
+    "getrange",
+    "hexists",
+    "hget",
+    "hgetall",
+    "hkeys",
+    "hlen",
+    "hmget",
+    "hscan",
+    "hstrlen",
+    "hvals",
+    "keys",
+    "lindex",
+    "llen",
+    "lpos",
+    "lrange",
+    "memory",
+    "mget",
+    "object",
+    "pexpiretime",
+    "ping",
+    "pttl",
+    "publish",
+    "scan",
+    "scard",
+    "sdiff",
+    "sinter",
+    "sismember",
+    "smembers",
+    "smismember",
+    "srandmember",
+    "sscan",
+    "strlen",
+    "sunion",
+    "touch",
+    "ttl",
+    "type",
+    "watch",
+    "zcard",
+    "zcount",
+    "zrange",
+    "zrangebyscore",
+    "zrank",
+    "zrevrange",
+    "zscan",
+    "zscore",
+];
+
+/// Commands that add nothing to a key that they name, and may take from it.
+const TAKING: [&str; 11] = ["del", "getdel", "hdel", "lpop", "lrem", "ltrim", "rpop", "spop", "srem", "unlink", "zrem"];
+
+/// Commands that change a key's time to live alone. They add nothing where the key is deleted when that time is over; on
+/// a replica it lives on, unseen, until its master says so, and such a command can bring it back.
+const TIMES_TO_LIVE: [&str; 6] = ["expire", "expireat", "getex", "persist", "pexpire", "pexpireat"];
+
+/// What a command may do to the keys that it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing.
+    Nothing,
+    /// It may take something from them, or let them end earlier.
+    Takes,
+    /// It may put these arguments into the collection that is its first argument, and does nothing else.
+    Adds(Members),
+    /// Anything.
+    Anything,
+}
+
+/// Which arguments of a command are members of a collection; they are numbered from 0, the command's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Members {
+    /// This one.
+    At(usize),
+    /// Every so many, from one on: `From(first, step)`.
+    From(usize, usize),
+    /// Those behind the scores, which come after options.
+    Scored,
+}
+
+/// Commands that put members into a collection.
+const ADDING: [(&str, Members); 14] = [
+    ("hincrby", Members::At(2)),
+    ("hincrbyfloat", Members::At(2)),
+    ("hmset", Members::From(2, 2)),
+    ("hset", Members::From(2, 2)),
+    ("hsetnx", Members::At(2)),
+    ("linsert", Members::At(4)),
+    ("lpush", Members::From(2, 1)),
+    ("lpushx", Members::From(2, 1)),
+    ("lset", Members::At(3)),
+    ("rpush", Members::From(2, 1)),
+    ("rpushx", Members::From(2, 1)),
+    ("sadd", Members::From(2, 1)),
+    ("zadd", Members::Scored),
+    ("zincrby", Members::At(3)),
+];
+
+impl Members {
+    /// Where they stand among `count` arguments; `get` gives an argument.
+    pub fn positions<'a>(self, count: usize, get: impl Fn(usize) -> &'a [u8]) -> impl Iterator<Item = usize> {
+        let (first, step, last) = match self {
+            Self::At(at) => (at, 1, at + 1),
+            Self::From(first, step) => (first, step, count),
+            Self::Scored => {
+                let is_option = |at: &usize| {
+                    ["nx", "xx", "gt", "lt", "ch", "incr"]
+                        .iter()
+                        .any(|name| get(*at).eq_ignore_ascii_case(name.as_bytes()))
+                };
+                ((2..count).find(|at| !is_option(at)).unwrap_or(count) + 1, 2, count)
+            }
+        };
+        (first..last.min(count)).step_by(step)
+    }
+}
+
+/// What a command may do, by its name. Asked only when an argument looks like a key that is watched. Whatever is not
+/// known may do anything.
+pub fn effect(command: &[u8], on_replica: bool) -> Effect {
+    let Ok(name) = std::str::from_utf8(command) else { return Effect::Anything };
+    let name = &*name.to_ascii_lowercase();
+    if READING.binary_search(&name).is_ok() {
+        return Effect::Nothing;
+    }
+    if TAKING.binary_search(&name).is_ok() || (!on_replica && TIMES_TO_LIVE.contains(&name)) {
+        return Effect::Takes;
+    }
+    let adding = ADDING.binary_search_by_key(&name, |(name, _)| name);
+    adding.map_or(Effect::Anything, |at| Effect::Adds(ADDING[at].1))
+}
+
+/// Commands that may wait, and then write a key that they named long before, when another command lets them go on.
+pub fn may_wait(command: &[u8]) -> bool {
+    ["blmove", "brpoplpush"].iter().any(|name| command.eq_ignore_ascii_case(name.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commands_name_tells_what_it_may_do() {
+        assert!(READING.is_sorted() && TAKING.is_sorted() && ADDING.is_sorted_by_key(|(name, _)| *name));
+        let table: [(&[u8], Effect); 10] = [
+            (b"GET", Effect::Nothing),
+            (b"ZScore", Effect::Nothing),
+            (b"del", Effect::Takes),
+            (b"SREM", Effect::Takes),
+            (b"SADD", Effect::Adds(Members::From(2, 1))),
+            (b"set", Effect::Anything),
+            (b"rename", Effect::Anything),
+            (b"unheard.of", Effect::Anything),
+            (b"", Effect::Anything),
+            (b"\xff", Effect::Anything),
+        ];
+        for (command, expected) in table {
+            assert_eq!(effect(command, false), expected, "{command:?}");
+        }
+        assert_eq!((effect(b"PERSIST", false), effect(b"PERSIST", true)), (Effect::Takes, Effect::Anything));
+    }
+
+    #[test]
+    fn members_are_found_among_arguments() {
+        let table = [
+            ("sadd k a b", vec!["a", "b"]),
+            ("hset k a 1 b 2", vec!["a", "b"]),
+            ("hsetnx k a 1", vec!["a"]),
+            ("hincrby k a 1", vec!["a"]),
+            ("zadd k 1 a 2 b", vec!["a", "b"]),
+            ("zadd k NX Ch incr 1 a", vec!["a"]),
+            ("zadd k NX", vec![]),
+            ("zincrby k 1 a", vec!["a"]),
+            ("linsert k before p a", vec!["a"]),
+            ("lset k 0 a", vec!["a"]),
+            ("rpush k", vec![]),
+        ];
+        for (command, expected) in table {
+            let arguments: Vec<&str> = command.split(' ').collect();
+            let Effect::Adds(members) = effect(arguments[0].as_bytes(), false) else { panic!("{command}") };
+            let positions = members.positions(arguments.len(), |at| arguments[at].as_bytes());
+            assert_eq!(positions.map(|at| arguments[at]).collect::<Vec<_>>(), expected, "{command}");
+        }
+    }
+
+    #[test]
+    fn commands_are_told_apart_in_any_case() {
+        assert_eq!(meaning(b"MULTI"), Meaning::Begin);
+        assert_eq!(meaning(b"eXec"), Meaning::Execute);
+        assert_eq!(meaning(b"discard"), Meaning::Discard);
+        assert_eq!(meaning(b"DEBUG"), Meaning::Anything);
+        assert_eq!(meaning(b"set"), Meaning::Ordinary);
+        assert!(may_wait(b"BLMOVE") && may_wait(b"brpoplpush") && !may_wait(b"blpop"));
+    }
+}

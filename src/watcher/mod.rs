@@ -1,0 +1,154 @@
+//! Which commands may change what the index knows. Pure.
+//!
+//! The module sees every command before it runs, and nothing of it afterwards: watching keyspace events would make each
+//! write of the server slower, whoever's it is. So a command is not understood, only suspected: whoever names a key that
+//! the index cares for, in any argument, may have changed it, unless the command is known to be harmless. What is
+//! suspected is read again once the command has run. A suspicion too many costs a look; one too few would cost
+//! exactness, so new commands, and commands of other modules, are suspected by themselves.
+
+mod effect;
+mod transactions;
+
+use crate::{
+    layout::{Layout, What},
+    template::Template,
+};
+
+use effect::POPULATE;
+
+pub use effect::{Effect, Meaning, Members, effect, may_wait, meaning, populates};
+pub use transactions::{ANYBODY, OutOfStep, Queued, Transactions};
+
+/// What a command may have changed: a key, or one member that it may have put into a collection. `K` is a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suspect<K> {
+    /// The key.
+    pub key: K,
+    /// The member, if nothing else of the key has changed.
+    pub member: Option<K>,
+}
+
+/// Recognises names of keys that the index cares for.
+#[derive(Debug)]
+pub struct Watcher {
+    keys: Box<[Watched]>,
+    /// Which first bytes an argument can have that matters: most are told apart by it.
+    first_bytes: [bool; 256],
+}
+
+/// Keys of one template.
+#[derive(Debug)]
+struct Watched {
+    template: Template,
+    /// They are collections of members alone.
+    is_collection: bool,
+    /// Whether a user is live follows from them, so it matters too if something is taken from them.
+    is_vital: bool,
+}
+
+impl Watcher {
+    /// What a layout needs to have watched.
+    pub fn new(layout: &Layout) -> Self {
+        let vital = layout.sockets.iter().flat_map(|sockets| [&sockets.of, &sockets.data]);
+        let vital: Vec<&Template> = vital.collect();
+        let traces = layout.traces.iter().filter(|trace| trace.is_watched());
+        let traces = traces.map(|trace| (&trace.key, matches!(trace.what, What::Member { .. })));
+        let mut keys: Vec<Watched> = Vec::new();
+        for (template, is_collection) in traces.chain(vital.iter().map(|template| (*template, false))) {
+            if let Some(known) = keys.iter_mut().find(|known| known.template == *template) {
+                known.is_collection &= is_collection;
+            } else {
+                let is_vital = vital.contains(&template);
+                keys.push(Watched { template: template.clone(), is_collection, is_vital });
+            }
+        }
+        let mut first_bytes = [false; 256];
+        for byte in [POPULATE[0], POPULATE[0].to_ascii_uppercase()] {
+            first_bytes[usize::from(byte)] = true;
+        }
+        for key in &keys {
+            match key.template.prefix().first() {
+                Some(byte) => first_bytes[usize::from(*byte)] = true,
+                None => first_bytes = [true; 256],
+            }
+        }
+        Self { keys: keys.into(), first_bytes }
+    }
+
+    /// Whether a command with this argument has to be looked at: a quick test, which nearly every argument fails.
+    #[inline]
+    pub fn may_matter(&self, argument: &[u8]) -> bool {
+        argument.first().is_some_and(|byte| self.first_bytes[usize::from(*byte)]) && self.may_be_watched(argument)
+    }
+
+    fn may_be_watched(&self, argument: &[u8]) -> bool {
+        self.keys.iter().any(|key| argument.starts_with(key.template.prefix())) || populates(argument)
+    }
+
+    /// Whether the index cares for a key of this name.
+    pub fn cares_for(&self, name: &[u8]) -> bool {
+        self.may_matter(name) && self.watched(name).next().is_some()
+    }
+
+    /// Whether a key of this name is of interest for its members alone.
+    pub fn is_collection(&self, name: &[u8]) -> bool {
+        self.watched(name).all(|key| key.is_collection)
+    }
+
+    /// Whether somebody may cease to be live when a key of this name loses something.
+    pub fn is_vital(&self, name: &[u8]) -> bool {
+        self.watched(name).any(|key| key.is_vital)
+    }
+
+    fn watched(&self, name: &[u8]) -> impl Iterator<Item = &Watched> {
+        self.keys.iter().filter(|key| key.template.matches(name).is_some())
+    }
+
+    /// Whether there is anything to watch at all.
+    pub fn is_idle(&self) -> bool {
+        self.keys.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_that_the_index_needs_are_cared_for() {
+        let watcher = Watcher::new(&Layout::easyshare());
+        for name in ["typing:r:u", "socket_data:s", "room:r", "room:r:participants", "user_socket:u", "active_users"] {
+            assert!(watcher.cares_for(name.as_bytes()), "{name}");
+        }
+        for name in ["", "t", "typing:", "typing:r", "user_status:u", "active_users2", "socket_data", "rooms:1"] {
+            assert!(!watcher.cares_for(name.as_bytes()), "{name}");
+        }
+        for (argument, matters) in [("typing:", true), ("Populate", true), ("", false), ("user_status:u", false)] {
+            assert_eq!(watcher.may_matter(argument.as_bytes()), matters, "{argument}");
+        }
+        assert!(populates(b"POPULATE") && !populates(b"pop"));
+        let direct = Layout::parse(r#"{"name":"x","traces":[{"key":"a:{userId}"}]}"#).unwrap();
+        assert!(Watcher::new(&direct).is_idle());
+        let any = Layout::parse(r#"{"name":"x","traces":[{"key":"{tenant}/{userId}"}]}"#).unwrap();
+        assert!(Watcher::new(&any).cares_for(b"acme/u") && !Watcher::new(&any).cares_for(b"acme"));
+    }
+
+    #[test]
+    fn a_watched_name_is_a_collection_vital_or_neither() {
+        let watcher = Watcher::new(&Layout::easyshare());
+        let table = [
+            ("active_users", true, false),
+            ("user_socket:u", false, true),
+            ("socket_data:s", false, true),
+            ("room:r", false, false),
+        ];
+        for (name, is_collection, is_vital) in table {
+            let found = (watcher.is_collection(name.as_bytes()), watcher.is_vital(name.as_bytes()));
+            assert_eq!(found, (is_collection, is_vital), "{name}");
+        }
+        // A key that is a trace as a whole too has to be looked at as a whole.
+        let text =
+            r#"{"name":"x","traces":[{"key":"a:{userId}:{x}"},{"members":"a:{userId}:{x}","member":"{userId}"}]}"#;
+        assert!(!Watcher::new(&Layout::parse(text).unwrap()).is_collection(b"a:u:1"));
+    }
+}
