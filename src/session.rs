@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::{
     engine::{
+        keyspace,
         server::{Name, Server},
-        watching,
     },
     error::Error,
     faults,
@@ -16,6 +16,13 @@ use crate::{
     plan::{self, Checked, Detail, Plan, Removed, Scope},
     state, upkeep,
 };
+
+/// What a command that may log users out does first: gets ready to fence their sockets off.
+pub fn get_ready(server: &Server) {
+    if state::with(|state| state.is_fencing()) {
+        keyspace::watch_new_keys(server);
+    }
+}
 
 /// Every trace of the user in the selected database at this instant.
 ///
@@ -91,8 +98,11 @@ impl Occasion<'static> {
 
 /// How much a plan has to say for a logout of which others are told, or whose sockets are fenced off.
 pub fn detail() -> Detail {
-    let is_fenced = state::with(|state| state.options.fence().is_some() && state.layout.sockets.is_some());
-    if is_fenced || Messenger::now().has_audience() { Detail::Audience } else { Detail::Names }
+    if state::with(|state| state.is_fencing()) || Messenger::now().has_audience() {
+        Detail::Audience
+    } else {
+        Detail::Names
+    }
 }
 
 /// Removes what was planned, fences it off, and tells whoever is to be told, the log and INFO.
@@ -140,16 +150,12 @@ fn write_lines(server: &Server, level: Level, user: &[u8], occasion: &Occasion<'
 /// Remembers the sockets that were logged out, so that a request in flight does not bring their data back.
 fn fence_off(server: &Server, plan: &Plan<Name>) {
     let database = server.database();
-    let is_first = state::with(|state| {
-        let Some(lasts) = state.options.fence().filter(|_| state.layout.sockets.is_some()) else { return false };
+    state::with(|state| {
+        let Some(lasts) = state.options.fence().filter(|_| state.is_fencing()) else { return };
         let (now, fence) = (Instant::now(), &mut state.sweeping.fence);
         fence.tidy(now);
         plan.sockets_gone().for_each(|socket| fence.add(database, socket, &plan.user, now, lasts));
-        !fence.is_empty()
     });
-    if is_first {
-        watching::watch_new_keys(server);
-    }
 }
 
 /// What the index knows of the user is about to be gone. Before the first change, not after the last: what somebody adds

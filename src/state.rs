@@ -1,7 +1,7 @@
 //! What the module keeps between calls.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     rc::Rc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -55,6 +55,10 @@ pub struct State {
     pub watches_events: bool,
     /// Of keys that appear or end by themselves, which events are watched (`REDISMODULE_NOTIFY_*`).
     pub watched: i32,
+    /// Whether watching events can leave a client in another database, once that was tried.
+    pub displaces_clients: Option<bool>,
+    /// Which database each client had selected when a load began.
+    pub loaded_for: HashMap<u64, usize>,
     /// A timer is set.
     pub is_awake: bool,
     /// What INFO counts.
@@ -199,6 +203,8 @@ impl State {
             pause: 0,
             watches_events: false,
             watched: 0,
+            displaces_clients: None,
+            loaded_for: HashMap::new(),
             is_awake: false,
             metrics: Metrics::default(),
             journal: Journal::default(),
@@ -206,6 +212,13 @@ impl State {
             clock: Clock::default(),
             sweeping: Sweeping::default(),
         }
+    }
+}
+
+impl State {
+    /// Whether sockets that are logged out are fenced off.
+    pub fn is_fencing(&self) -> bool {
+        self.options.fence().is_some() && self.layout.sockets.is_some()
     }
 }
 

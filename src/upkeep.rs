@@ -13,6 +13,7 @@ use redis_module::raw::REDISMODULE_CTX_FLAGS_MULTI;
 
 use crate::{
     engine::{
+        keyspace,
         server::{Name, Server},
         watching,
     },
@@ -62,7 +63,7 @@ pub fn suspect(server: &Server, client: u64, suspects: impl Iterator<Item = Susp
         state.transactions.is_overrun() || (client == ANYBODY && state.restless.len() > MOST_RESTLESS)
     });
     if is_overrun {
-        watching::watch_events(server);
+        keyspace::watch_events(server);
     }
     watching::wake(server);
 }
@@ -107,7 +108,7 @@ pub fn executes(server: &Server, client: u64) {
         is_out_of_step
     });
     if is_out_of_step {
-        watching::watch_events(server);
+        keyspace::watch_events(server);
     }
     watching::wake(server);
 }
@@ -327,7 +328,7 @@ pub fn cron(server: &Server) {
         rebuild_everything();
     }
     if !server.is_replica() {
-        watching::watch_ends(server);
+        keyspace::watch_ends(server);
         cascade::find_ended(server);
         job::start_by_the_clock(server);
         if state::with(|state| state.sweeping.has_work()) {

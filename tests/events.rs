@@ -115,7 +115,8 @@ fn whom_to_tell_can_be_said_at_any_time() {
 
 #[test]
 fn transactions_and_scripts_tell_too() {
-    let server = world();
+    // Without the fence a socket that was logged out may come back.
+    let server = with_users(Server::builder().option("fence", "0").start());
     let mut listener = Listener::to_all(&server);
     server.script("MULTI\nPUBLISH a before\nSESSION.LOGOUT ann\nPUBLISH a after\nEXEC");
     assert_eq!(listener.heard_lines(&server), ["a before", &told("user", "logout", TRACES), "a after"]);
@@ -123,6 +124,38 @@ fn transactions_and_scripts_tell_too() {
     let script = "redis.call('PUBLISH', 'a', 'before') return redis.call('SESSION.LOGOUT', 'ann', 'REASON', 'script')";
     assert_eq!(server.cmd(["EVAL", script, "0"]), int(TRACES));
     assert_eq!(listener.heard_lines(&server), ["a before", &told("user", "script", TRACES)]);
+}
+
+/// The event of a user who left a mapping, and data of a socket that is gone, in the den.
+fn told_of_a_ghost(reason: &str) -> String {
+    format!(
+        r#"session:events {{"event":"logout","userId":"ann","sockets":["s1"],"rooms":["den"],"scope":"user","reason":"{reason}","removed":2,"at":AT}}"#
+    )
+}
+
+#[test]
+fn sweeps_tell_too() {
+    let server = Server::start();
+    let mut listener = Listener::to_all(&server);
+    server.script("SET user_socket:ann s1\nSET typing:den:ann 1");
+    assert_eq!(server.run("SESSION.SWEEP DRYRUN"), int(1));
+    assert_eq!(server.run("SESSION.SWEEP"), int(1));
+    assert_eq!(server.run("SESSION.SWEEP"), int(0));
+    assert_eq!(listener.heard_lines(&server), [told_of_a_ghost("sweep")]);
+}
+
+#[test]
+fn the_end_of_a_session_by_expiry_is_told_too() {
+    let server = Server::builder().option("expire-cascade", "yes").option("grace", "0").start();
+    let mut listener = Listener::to_all(&server);
+    server.script("SET user_socket:ann s1\nSET typing:den:ann 1");
+    server.cmd(["SET", "socket_data:s1", r#"{"userId":"ann","roomId":"den"}"#, "PX", "20"]);
+    let mut heard = Vec::new();
+    wait_until("the user is cleaned up", || {
+        heard.extend(listener.heard_lines(&server));
+        !heard.is_empty()
+    });
+    assert_eq!(heard, [told_of_a_ghost("expired")]);
 }
 
 #[test]

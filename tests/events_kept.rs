@@ -62,6 +62,19 @@ fn entries_are_appended_in_the_transaction_of_the_removal_and_messages_are_not()
     assert_eq!(lines, expected);
 }
 
+/// Nobody's command is at work when the timer sweeps.
+#[test]
+fn entries_of_a_sweep_are_in_the_transaction_of_its_removal() {
+    let server = Server::builder().append_only().option("stream", "audit").start();
+    server.script("SET user_socket:ann s1\nSET typing:den:ann 1");
+    let (_, length) = aof_commands(&server, 0);
+    server.must("CONFIG SET session.grace 0 session.sweep-interval 1");
+    support::wait_until("the user is swept", || server.must("XLEN audit") == int(1));
+    let commands: Vec<_> = aof_commands(&server, length).0.iter().map(|command| join(&command[..1])).collect();
+    assert_eq!(commands, ["MULTI", "UNLINK", "XADD", "EXEC"]);
+    assert!(newest_entry(&server, "audit")[1].contains(r#""reason":"sweep""#));
+}
+
 #[test]
 fn what_is_kept_is_there_after_a_restart_and_without_the_module() {
     let mut server = chat().append_only().start();

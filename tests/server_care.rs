@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{Server, int, log_in, log_out_exactly, ok, wait_until};
+use support::{Server, int, keys, log_in, log_out_exactly, ok, wait_until};
 
 fn ready(server: &Server) {
     wait_until("the index is ready", || server.info("session")["session_index_state"] == "ready");
@@ -65,4 +65,25 @@ fn a_cluster_that_is_down_loses_no_half_of_a_user() {
     node.wait_for_cluster(1);
     before.assert_matches(&node.snapshot());
     assert_eq!(node.run("SESSION.LOGOUT ann"), int(support::TRACES));
+}
+
+/// Valkey 8.1 leaves a client in the database of the last event that a module watches.
+#[test]
+fn a_client_stays_in_its_database_whatever_the_module_watches() {
+    let server = Server::start();
+    log_in(&mut server.client(), "ann", "s1", "den");
+    let mut client = server.client();
+    client.script(
+        "SESSION.LOGOUT ann
+         SET k 1
+         COPY k k DB 5
+         SET after:copy 1
+         MOVE k 6
+         SET after:move 1
+         EVAL 'return redis.call(\"COPY\", \"after:copy\", \"k\", \"DB\", \"7\")' 0
+         SET after:script 1
+         DEBUG RELOAD
+         SET after:reload 1",
+    );
+    assert_eq!(keys(&mut client), ["after:copy", "after:move", "after:reload", "after:script", "room:den"]);
 }

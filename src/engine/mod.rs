@@ -9,9 +9,12 @@ use std::borrow::Cow;
 pub mod blocked;
 pub mod border;
 pub mod call;
+mod clients;
 pub mod commands;
 #[cfg(test)]
 pub mod double;
+mod filter;
+pub mod keyspace;
 pub mod load;
 mod options;
 pub mod reply;

@@ -1,0 +1,126 @@
+//! Every command before it runs.
+
+use std::ffi::c_int;
+
+use redis_module::raw;
+
+use super::{
+    border::guard,
+    server::{Name, api, bytes},
+    watching::background,
+};
+use crate::{
+    faults,
+    plan::MOST_MEMBERS,
+    state, upkeep,
+    watcher::{self, ANYBODY, Effect, Meaning, Suspect},
+};
+
+/// Called for every command of the server: whatever is done here, everybody pays for. So the command's name is not even
+/// read unless it stands alone or an argument looks interesting.
+pub(super) unsafe extern "C" fn on_command(filter: *mut raw::RedisModuleCommandFilterCtx) {
+    guard("watching a command", || {
+        let command = Arguments(filter);
+        let count = command.count();
+        let is_interesting = || state::with(|state| (1..count).any(|at| state.watcher.may_matter(command.get(at))));
+        if count == 1 || (count > 1 && is_interesting()) {
+            look_at(&command, count);
+        }
+    });
+}
+
+/// A command that is about to run, its name first.
+struct Arguments(*mut raw::RedisModuleCommandFilterCtx);
+
+impl Arguments {
+    fn count(&self) -> c_int {
+        // SAFETY: the filter's context is valid during the call for which this value lives.
+        unsafe { api!(RedisModule_CommandFilterArgsCount(self.0)) }
+    }
+
+    fn get(&self, at: c_int) -> &[u8] {
+        // SAFETY: as above, and with it the arguments; callers ask for one that there is.
+        unsafe { bytes(api!(RedisModule_CommandFilterArgGet(self.0, at))) }
+    }
+
+    fn share(&self, at: c_int) -> Name {
+        // SAFETY: as above; sharing keeps the argument valid after the call.
+        unsafe { Name::share(api!(RedisModule_CommandFilterArgGet(self.0, at))) }
+    }
+
+    fn suspect(&self, key: c_int, member: Option<c_int>) -> Suspect<Name> {
+        Suspect { key: self.share(key), member: member.map(|at| self.share(at)) }
+    }
+
+    /// Where the members stand that the command adds to its first argument. `None` if it does something else, or if they
+    /// are so many that the collection is better read as a whole.
+    fn members(&self, effect: Effect, count: c_int) -> Option<Vec<c_int>> {
+        let Effect::Adds(members) = effect else { return None };
+        let number = |at: usize| c_int::try_from(at).unwrap_or_default();
+        let positions = members.positions(usize::try_from(count).unwrap_or_default(), |at| self.get(number(at)));
+        let positions: Vec<c_int> = positions.take(MOST_MEMBERS + 1).map(number).collect();
+        (positions.len() <= MOST_MEMBERS).then_some(positions)
+    }
+
+    /// The client that sends the command, where the server says it.
+    fn client(&self) -> u64 {
+        // SAFETY: as above; the function is asked for first, since 7.0 lacks it.
+        unsafe { raw::RedisModule_CommandFilterGetClientId.map_or(ANYBODY, |id| id(self.0)) }
+    }
+}
+
+#[cold]
+fn look_at(command: &Arguments, count: c_int) {
+    let name = command.get(0);
+    let meaning = watcher::meaning(name);
+    if meaning != Meaning::Ordinary {
+        return on_special(command, meaning, (count > 1).then(|| command.get(1)));
+    }
+    let watcher = state::with(|state| state.watcher.clone());
+    let is_cared_for = |at: &c_int| watcher.cares_for(command.get(*at));
+    let Some(first) = (1..count).find(is_cared_for) else { return };
+    let Some(server) = background() else { return };
+    let effect = watcher::effect(name, server.is_replica());
+    let is_of_interest = |at: &c_int| match effect {
+        Effect::Nothing => false,
+        Effect::Takes => watcher.is_vital(command.get(*at)),
+        Effect::Adds(_) | Effect::Anything => true,
+    };
+    let mut keys = (first..count).filter(is_cared_for).filter(is_of_interest).peekable();
+    if keys.peek().is_none() {
+        return;
+    }
+    faults::point("watch", command.get(first));
+    let (client, may_wait) = (command.client(), watcher::may_wait(name));
+    let members = if first == 1 {
+        command.members(effect, count).filter(|_| watcher.is_collection(command.get(1)))
+    } else {
+        None
+    };
+    match members {
+        Some(members) => {
+            let others = keys.filter(|at| *at != 1).map(|at| command.suspect(at, None)).collect::<Vec<_>>();
+            let members = members.into_iter().map(|member| command.suspect(1, Some(member)));
+            upkeep::suspect(&server, client, members.chain(others), may_wait);
+        }
+        None => upkeep::suspect(&server, client, keys.map(|at| command.suspect(at, None)), may_wait),
+    }
+}
+
+fn on_special(command: &Arguments, meaning: Meaning, first: Option<&[u8]>) {
+    let Some(server) = background() else { return };
+    let client = command.client();
+    match meaning {
+        Meaning::Ordinary => {}
+        Meaning::Begin => state::with(|state| state.transactions.begin(client)),
+        Meaning::Execute => upkeep::executes(&server, client),
+        // A client that cannot be told apart may have had no transaction to drop.
+        Meaning::Reset if client == ANYBODY => {}
+        Meaning::Discard | Meaning::Reset => upkeep::discards(&server, client),
+        Meaning::Anything => {
+            if first.is_some_and(watcher::populates) && server.allows_debug() {
+                upkeep::suspect_everything(&server, client);
+            }
+        }
+    }
+}
