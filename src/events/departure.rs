@@ -10,8 +10,13 @@ pub struct Departure<'a> {
     pub(super) user: &'a [u8],
     /// By which name, if it is known.
     pub(super) user_name: Option<&'a str>,
-    /// The sockets, and where each was.
-    pub(super) sockets: Vec<Seat<'a>>,
+    /// The sockets.
+    pub(super) sockets: Vec<&'a [u8]>,
+    /// Those of them that are not somebody else's by their data, as Socket.IO knows them: what is not UTF-8 is no socket
+    /// there. Those in the mapping come first.
+    pub(super) own: Vec<&'a str>,
+    /// In which room a socket was, where it is known: sorted by room.
+    pub(super) seats: Vec<(&'a [u8], &'a [u8])>,
     /// The rooms left.
     pub(super) rooms: &'a [Vec<u8>],
     /// All of the user, or one socket.
@@ -22,27 +27,19 @@ pub struct Departure<'a> {
     pub(super) at: u64,
 }
 
-/// A socket, and what is known of it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Seat<'a> {
-    pub(super) socket: &'a [u8],
-    pub(super) room: Option<&'a [u8]>,
-    /// Its data names somebody else, whatever the user's mapping says.
-    pub(super) is_others: bool,
-}
-
 impl<'a> Departure<'a> {
     /// What others may know of a plan that is about to be applied.
     pub fn new<N>(plan: &'a Plan<N>, scope: Scope, reason: &'a [u8], at: u64) -> Self {
-        let seat = |socket: &'a Socket<N>| Seat {
-            socket: &socket.id,
-            room: socket.room_left(),
-            is_others: socket.is_somebody_elses(),
-        };
+        let mut seats: Vec<_> = plan.sockets.iter().filter_map(|s| Some((s.room_left()?, &*s.id))).collect();
+        seats.sort_unstable();
+        let own = |mapped| plan.sockets.iter().filter(move |s| s.is_mapped() == mapped && !s.is_somebody_elses());
+        let text = |socket: &'a Socket<N>| str::from_utf8(&socket.id).ok();
         Self {
             user: &plan.user,
             user_name: plan.user_name.as_deref(),
-            sockets: plan.sockets.iter().map(seat).collect(),
+            sockets: plan.sockets.iter().map(|socket| &*socket.id).collect(),
+            own: own(true).chain(own(false)).filter_map(text).collect(),
+            seats,
             rooms: &plan.rooms,
             scope,
             reason,
@@ -55,20 +52,16 @@ impl<'a> Departure<'a> {
         self.rooms.iter().filter_map(|room| str::from_utf8(room).ok())
     }
 
-    /// The user's sockets, as Socket.IO knows them.
-    pub(super) fn own_sockets(&self) -> Vec<&'a str> {
-        let own = self.sockets.iter().filter(|seat| !seat.is_others);
-        own.filter_map(|seat| str::from_utf8(seat.socket).ok()).collect()
-    }
-
     /// What the placeholders of an announcement to a room stand for.
     pub(super) fn values<'v>(&'v self, room: &'v [u8], now: &'v str) -> Values<'v> {
-        let there = self.sockets.iter().find(|seat| seat.room == Some(room)).or(self.sockets.first());
+        let at = self.seats.partition_point(|(other, _)| *other < room);
+        let there = self.seats.get(at).filter(|(other, _)| *other == room).map(|(_, socket)| *socket);
+        let socket = there.or(self.own.first().map(|socket| socket.as_bytes())).or(self.sockets.first().copied());
         Values {
             user: self.user,
             user_name: self.user_name.map_or(self.user, str::as_bytes),
             room,
-            socket: there.map_or(b"", |seat| seat.socket),
+            socket: socket.unwrap_or_default(),
             reason: self.reason,
             at: self.at,
             now: now.as_bytes(),

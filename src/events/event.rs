@@ -36,7 +36,7 @@ pub(super) fn json(departure: &Departure<'_>, removed: u64) -> Vec<u8> {
         event: "logout",
         user_id: Lossy(departure.user),
         user_name: departure.user_name,
-        sockets: departure.sockets.iter().map(|seat| Lossy(seat.socket)).collect(),
+        sockets: departure.sockets.iter().map(|socket| Lossy(socket)).collect(),
         rooms: departure.rooms.iter().map(|room| Lossy(room)).collect(),
         scope: match departure.scope {
             Scope::User => "user",

@@ -13,7 +13,7 @@ mod socketio;
 mod tests;
 mod text;
 
-use std::ffi::CStr;
+use std::{cell::OnceCell, collections::HashSet, ffi::CStr};
 
 use serde::Serialize;
 
@@ -105,8 +105,12 @@ impl<'a> Notice<'a> {
     /// itself is never lost over them.
     pub fn check<K: Keyspace>(mut self, space: &K, plan: &Plan<K::Name>) -> Ready<'a> {
         let mut left_out = Vec::new();
+        // There may be as many keys to look for as there are to look among.
+        let names: OnceCell<HashSet<&[u8]>> = OnceCell::new();
+        let goes =
+            |key: &[u8]| names.get_or_init(|| plan.keys.iter().map(|key| key.name.as_ref()).collect()).contains(key);
         let mut fits = |key: &[u8], kind, events| {
-            let why = unfit(space, plan, key, kind);
+            let why = if goes(key) { Some(Unfit::Trace) } else { unfit(space, key, kind) };
             left_out.extend(why.map(|why| LeftOut { key: key.to_vec(), why, events }));
             why.is_none()
         };
@@ -130,7 +134,7 @@ impl<'a> Notice<'a> {
     /// How many messages Socket.IO's servers get.
     fn messages(&self) -> u64 {
         let to_rooms = self.departure.named_rooms().count() * self.audience.announce.len();
-        to_rooms as u64 + u64::from(!self.departure.own_sockets().is_empty())
+        to_rooms as u64 + u64::from(!self.departure.own.is_empty())
     }
 }
 
@@ -143,15 +147,12 @@ impl Form {
     }
 }
 
-fn unfit<K: Keyspace>(space: &K, plan: &Plan<K::Name>, key: &[u8], kind: Kind) -> Option<Unfit> {
+fn unfit<K: Keyspace>(space: &K, key: &[u8], kind: Kind) -> Option<Unfit> {
     let name = space.name(key);
     if !space.serves(&name) {
-        Some(Unfit::Elsewhere)
-    } else if plan.keys.iter().any(|trace| trace.name.as_ref() == key) {
-        Some(Unfit::Trace)
-    } else {
-        space.open(&name).filter(|found| found.kind() != kind).map(|_| Unfit::Mistyped)
+        return Some(Unfit::Elsewhere);
     }
+    space.open(&name).filter(|found| found.kind() != kind).map(|_| Unfit::Mistyped)
 }
 
 /// A message to be kept.
@@ -199,18 +200,23 @@ impl Ready<'_> {
     /// Announces to each room left, and closes the user's sockets.
     fn tell_servers(&self, socketio: SocketIo<'_>, send: &mut dyn FnMut(Command<'_>)) {
         let Notice { audience, departure, now } = &self.notice;
-        let own = departure.own_sockets();
+        let own = &*departure.own;
+        let except = own.get(..MOST_SPARED).unwrap_or(own);
         for announcement in audience.announce {
             for room in departure.named_rooms() {
                 let args = announcement.args(departure.values(room.as_bytes(), now));
-                socketio.emit(room, &own, &announcement.event, args, send);
+                socketio.emit(room, except, &announcement.event, args, send);
             }
         }
-        if let Some(sockets) = Rooms::new(&own) {
+        if let Some(sockets) = Rooms::new(own) {
             socketio.disconnect(sockets, send);
         }
     }
 }
+
+/// So many of the user's own sockets are spared an announcement, which names them all: of somebody with thousands of
+/// forgotten ones in as many rooms it would be millions of names. The others hear it right before they are disconnected.
+const MOST_SPARED: usize = 64;
 
 /// Adds to a stream.
 fn add(key: &[u8], length: Option<&[u8]>, fields: &[(&[u8], &[u8])], send: &mut dyn FnMut(Command<'_>)) {

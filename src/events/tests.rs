@@ -1,6 +1,6 @@
 use serde_json::{Value as Json, json};
 
-use super::{departure::Seat, *};
+use super::*;
 use crate::{
     engine::double::{Double, Value},
     plan::{Detail, Scope, find},
@@ -18,13 +18,18 @@ fn options(arguments: &[&str]) -> Options {
     Options::parse(arguments.iter().map(|argument| argument.as_bytes())).unwrap()
 }
 
-fn seat<'a>(socket: &'a [u8], room: Option<&'a [u8]>) -> Seat<'a> {
-    Seat { socket, room, is_others: false }
-}
-
 fn ann<'a>(sockets: &[&'a [u8]], rooms: &'a [Vec<u8>]) -> Departure<'a> {
-    let sockets = sockets.iter().map(|socket| seat(socket, None)).collect();
-    Departure { user: b"ann", user_name: None, sockets, rooms, scope: Scope::User, reason: b"logout", at: AT }
+    Departure {
+        user: b"ann",
+        user_name: None,
+        sockets: sockets.to_vec(),
+        own: sockets.iter().filter_map(|socket| str::from_utf8(socket).ok()).collect(),
+        seats: Vec::new(),
+        rooms,
+        scope: Scope::User,
+        reason: b"logout",
+        at: AT,
+    }
 }
 
 /// The commands that follow, as lines; bytes that are not printable ASCII are escaped.
@@ -117,6 +122,17 @@ fn streams_get_entries_as_servers_add_them() {
     assert_eq!(lines(&arguments, LEFT, ann(&[b"s1"], &rooms)), [emit, disconnect]);
 }
 
+/// What a user left behind grows with sockets and rooms, not with the product of both.
+#[test]
+fn of_many_sockets_some_are_spared_an_announcement_and_all_are_disconnected() {
+    let ids: Vec<Vec<u8>> = (0..100).map(|number| format!("s{number:03}").into()).collect();
+    let (sockets, rooms): (Vec<&[u8]>, _) = (ids.iter().map(|id| &**id).collect(), [b"r".to_vec()]);
+    let lines = lines(&["socketio", "sharded", "channel", ""], LEFT, ann(&sockets, &rooms));
+    let [left, closed] = &*lines else { panic!("two messages: {lines:?}") };
+    assert!(left.contains(r#""s063"],"flags""#) && !left.contains("s064"), "{left}");
+    assert!(closed.contains("s000") && closed.contains("s099"), "{closed}");
+}
+
 #[test]
 fn a_user_without_a_socket_or_a_room_disconnects_nobody() {
     for adapter in ["classic", "sharded", "streams"] {
@@ -125,8 +141,7 @@ fn a_user_without_a_socket_or_a_room_disconnects_nobody() {
         // Neither do ids that are no text.
         let rooms = [b"\xff".to_vec()];
         assert_eq!(lines(&arguments, EASYSHARE, ann(&[b"\xfe"], &rooms)), Vec::<String>::new(), "{adapter}");
-        let others = Seat { is_others: true, ..seat(b"s9", None) };
-        let departure = Departure { sockets: vec![others], ..ann(&[], &[]) };
+        let departure = Departure { own: vec![], ..ann(&[b"somebody else's"], &[]) };
         assert_eq!(lines(&arguments, EASYSHARE, departure), Vec::<String>::new(), "{adapter}");
     }
 }
@@ -136,13 +151,13 @@ fn placeholders_are_filled_at_any_depth() {
     let announce = r#"[{"event":"{userId}","args":["{now}",{"z":{"{roomId}":["{now}!",{"a":"{{{userName}}}"}]},"n":1.5,
         "x":null,"b":[true,-3,[]],"":"{socketId}{socketId}/{reason}"}],"append":"h:{roomId}:{{{userId}}}:{now}"}]"#;
     let rooms = [b"r1".to_vec(), b"r2".to_vec(), b"r3".to_vec()];
-    let sockets = vec![seat(b"s1", Some(b"r1")), seat(b"s2", Some(b"r2"))];
     let line = |room: &str, socket: &str| {
         format!(
             r#"RPUSH h:{room}:{{ann}}:{AT} [{AT},{{"z":{{"{{roomId}}":["{AT}!",{{"a":"{{ann}}"}}]}},"n":1.5,"x":null,"b":[true,-3,[]],"":"{socket}{socket}/logout"}}]"#
         )
     };
-    let departure = Departure { sockets, ..ann(&[], &rooms) };
+    let seats: Vec<(&[u8], &[u8])> = vec![(b"r1", b"s1"), (b"r2", b"s2")];
+    let departure = Departure { seats, ..ann(&[b"s1", b"s2"], &rooms) };
     let expected = [line("r1", "s1"), line("r2", "s2"), line("r3", "s1")];
     assert_eq!(lines(&["channel", ""], announce, departure), expected);
     let none = lines(&["channel", ""], r#"[{"event":"e","args":["{socketId}"],"append":"h"}]"#, ann(&[], &rooms[..1]));

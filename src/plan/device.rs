@@ -18,6 +18,11 @@ impl<N> Socket<N> {
         self.room.as_deref().filter(|_| self.whose == Whose::Users)
     }
 
+    /// Whether the user's mapping holds it.
+    pub fn is_mapped(&self) -> bool {
+        self.mapped
+    }
+
     /// Whether the socket's data says that it is somebody else's, whatever the user's mapping says.
     pub fn is_somebody_elses(&self) -> bool {
         self.whose == Whose::Others

@@ -1,5 +1,7 @@
 //! Finding: every trace of a user, by its name where the name follows from the ids, else by the index.
 
+use std::collections::HashSet;
+
 use super::{EntriesTrace, KeyTrace, LiveSocket, Mapping, MemberTrace, Plan, Socket, Whose, value};
 use crate::{
     engine::{Key, Keyspace, Kind},
@@ -8,6 +10,9 @@ use crate::{
     layout::{Layout, Named, Reach, Trace, What},
     template::{Bindings, Placeholder, Template},
 };
+
+/// So many sockets are looked for among all keys of a plan one by one.
+const FEW: usize = 8;
 
 /// How much a caller has to know before anything is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,9 +68,11 @@ pub fn find<K: Keyspace>(
     finder.direct(holds_users, None);
     finder.indexed(holds_users, Subject::User, user, &known, None);
     finder.indexed(holds_users, Subject::Anyone, b"", &crowds, None);
-    if detail != Detail::Names || layout.traces.iter().any(holds_sockets) {
+    let has_members = layout.traces.iter().any(holds_sockets);
+    if detail != Detail::Names || has_members {
         finder.sockets();
-        for at in 0..finder.plan.sockets.len() {
+        let count = if has_members { finder.plan.sockets.len() } else { 0 };
+        for at in 0..count {
             let id = finder.plan.sockets[at].id.clone();
             finder.direct(holds_sockets, Some(&id));
             finder.indexed(holds_sockets, Subject::User, user, &known, Some(&id));
@@ -325,14 +332,18 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         // The mapping's own mention of a socket comes first and stays.
         ids.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)));
         ids.dedup_by(|a, b| a.0 == b.0);
+        // Of many sockets there are as many keys to look among.
+        let names: Option<HashSet<Box<[u8]>>> =
+            (ids.len() > FEW).then(|| self.plan.keys.iter().map(|key| key.name.as_ref().into()).collect());
         for (id, mapped) in ids {
-            let socket = self.socket(id, mapped);
+            let socket = self.socket(id, mapped, names.as_ref());
             self.plan.live |= mapped && socket.data.is_some();
             self.plan.sockets.push(socket);
         }
     }
 
-    fn socket(&mut self, id: Vec<u8>, mapped: bool) -> Socket<K::Name> {
+    /// Looks at one. `names` are those of all keys in the plan, if it is not to look for itself.
+    fn socket(&mut self, id: Vec<u8>, mapped: bool, names: Option<&HashSet<Box<[u8]>>>) -> Socket<K::Name> {
         let mut socket = Socket { id, mapped, elsewhere: false, data: None, room: None, whose: Whose::Nobodys };
         let Some(sockets) = &self.layout.sockets else { return socket };
         let name = self.name(&sockets.data, &Bindings::user(self.user).with(Placeholder::SOCKET, &socket.id));
@@ -343,7 +354,8 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         };
         let text = |field: &Option<_>| field.as_ref().and_then(|field| value::text_at(&key, field).ok().flatten());
         socket.room = text(&sockets.room).filter(|room| !room.is_empty());
-        if self.plan.keys.iter().any(|known| known.name.as_ref() == name.as_ref()) {
+        let is_among = |keys: &[KeyTrace<K::Name>]| keys.iter().any(|key| key.name.as_ref() == name.as_ref());
+        if names.map_or_else(|| is_among(&self.plan.keys), |names| names.contains(name.as_ref())) {
             socket.whose = Whose::Users;
             self.plan.user_name = self.plan.user_name.take().or_else(|| String::from_utf8(text(&sockets.name)?).ok());
         } else if sockets.owned.is_some() {
