@@ -11,7 +11,7 @@ pub fn fields() -> Vec<(&'static str, String)> {
     state::with(|state| {
         let metrics = &state.metrics;
         let entries: usize = state.databases.iter().map(|database| database.index.len()).sum();
-        let bytes: usize = state.databases.iter().map(|known| known.index.bytes() + known.owners.bytes()).sum();
+        let bytes: usize = state.databases.iter().map(|database| database.index.bytes()).sum();
         let (report, fence) = (&state.sweeping.report, &state.sweeping.fence);
         vec![
             ("logouts", metrics.logouts.to_string()),

@@ -174,7 +174,7 @@ fn forget(server: &Server, plan: &Plan<Name>) {
         known.index.set_mark(&plan.user, Mark::Quiet);
         for socket in &plan.sockets {
             known.index.retain(Subject::Socket, &socket.id, |_| false);
-            known.owners.remove(&socket.id, &plan.user);
+            known.index.forget_owner(&socket.id, &plan.user);
         }
     });
 }

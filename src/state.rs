@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     rc::Rc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use crate::{
@@ -12,12 +12,13 @@ use crate::{
         server::{Cursor, Name},
         threads::MainThread,
     },
-    index::{Index, Owners, PlaceRef, Subject, Tick},
+    index::{Index, PlaceRef, Subject, Tick},
     journal::Journal,
     layout::Layout,
     plan::Removed,
     sweep::Sweeping,
     template::{Bindings, Placeholder},
+    upkeep::Tidying,
     watcher::{Suspect, Transactions, Watcher},
 };
 
@@ -44,10 +45,8 @@ pub struct State {
     pub transactions: Transactions<Suspect<Name>>,
     /// Subjects that got so many places that it is time to look which are still right.
     pub crowding: Vec<(usize, Subject, Vec<u8>)>,
-    /// Where the walk is that looks which places are still right: its database and shard.
-    pub tidying: (usize, usize),
-    /// When it goes on.
-    pub tidy_at: Instant,
+    /// The walk that looks which places are still right.
+    pub tidying: Tidying,
     /// While clients are paused their commands are seen long before they run. So many ticks without a pause are needed
     /// before what was read counts as read.
     pub pause: u8,
@@ -78,8 +77,6 @@ pub struct State {
 pub struct Database {
     /// Where users show up.
     pub index: Index,
-    /// Whose sockets are.
-    pub owners: Owners,
     /// Whether that is all.
     pub build: Build,
 }
@@ -92,7 +89,7 @@ impl Database {
         if owned == Some(place.trace()) {
             let bindings = place.bind(&layout.traces[place.trace()].key, Bindings::default());
             if let Some(socket) = bindings.get(Placeholder::SOCKET) {
-                self.owners.remove(socket, id);
+                self.index.forget_owner(socket, id);
             }
         }
     }
@@ -103,11 +100,15 @@ impl Database {
 pub struct Clock {
     /// Milliseconds since 1970.
     began: u64,
+    /// When somebody looked last.
+    moment: Tick,
+    /// How often nobody did since.
+    passed_over: u32,
 }
 
 impl Default for Clock {
     fn default() -> Self {
-        Self { began: Self::milliseconds() }
+        Self { began: Self::milliseconds(), moment: Tick::FIRST, passed_over: 0 }
     }
 }
 
@@ -115,6 +116,25 @@ impl Clock {
     fn milliseconds() -> u64 {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Looks at the time, for [`Clock::moment`].
+    pub fn refresh(&mut self) {
+        (self.moment, self.passed_over) = (self.now(), 0);
+    }
+
+    /// The same, where many calls follow each other closely: not every one of them looks.
+    pub fn refresh_often(&mut self) {
+        const CALLS: u32 = 64;
+        self.passed_over += 1;
+        if self.passed_over >= CALLS || self.moment == Tick::FIRST {
+            self.refresh();
+        }
+    }
+
+    /// The moment when somebody looked last: at the beginning of the slice of work that is under way.
+    pub fn moment(self) -> Tick {
+        self.moment
     }
 
     /// This moment, rounded up: nothing has been so for longer than it seems.
@@ -198,8 +218,7 @@ impl State {
             waiting: Vec::new(),
             transactions: Transactions::default(),
             crowding: Vec::new(),
-            tidying: (0, 0),
-            tidy_at: Instant::now(),
+            tidying: Tidying::default(),
             pause: 0,
             watches_events: false,
             watched: 0,

@@ -98,10 +98,37 @@ impl Mark {
             Self::Quiet => false,
         }
     }
+}
 
-    /// The mark after a place was seen: evidence may be new, and does not make anybody less live.
-    pub(super) fn with_evidence(self, now: Tick) -> Self {
-        if self == Self::Quiet { Self::Doubtful(now) } else { self }
+/// What was heard of a user at a moment.
+#[derive(Clone, Copy, Debug)]
+pub enum News {
+    /// Evidence of a session was seen; it does not make anybody less live.
+    Evidence(Tick),
+    /// Something changed by which the user may be live, at this moment; it does not end before the second one.
+    Vital(Tick, Tick),
+}
+
+impl News {
+    /// The mark of somebody of whom nothing was known.
+    pub(super) fn first(self) -> Mark {
+        match self {
+            Self::Evidence(now) => Mark::Doubtful(now),
+            Self::Vital(now, end) => Mark::Doubtful(end.max(now)),
+        }
+    }
+
+    /// The mark after the news. Another of the user's keys may end later than the one that changed, so of two moments
+    /// the later one counts: it errs towards leaving the user alone for a while. What is known to be stale stays so until
+    /// somebody has looked.
+    pub(super) fn change(self, mark: Mark) -> Mark {
+        match (self, mark) {
+            (Self::Evidence(_), Mark::Live(_) | Mark::Doubtful(_)) | (_, Mark::Stale(_)) => mark,
+            (Self::Evidence(_), Mark::Quiet) | (Self::Vital(..), Mark::Quiet | Mark::Live(Tick::LAST)) => self.first(),
+            (Self::Vital(now, end), Mark::Doubtful(known) | Mark::Live(known)) => {
+                Mark::Doubtful(end.max(now).max(known))
+            }
+        }
     }
 }
 
@@ -142,7 +169,25 @@ mod tests {
         for (mark, expected) in table {
             assert_eq!(mark.is_due(now), expected, "{mark:?}");
         }
-        assert_eq!(Mark::Quiet.with_evidence(now), Mark::Doubtful(now));
-        assert_eq!(Mark::Live(Tick(9)).with_evidence(now), Mark::Live(Tick(9)));
+    }
+
+    #[test]
+    fn news_never_make_anybody_stale_for_longer() {
+        let [early, now, late] = [Tick(4), Tick(8), Tick(12)];
+        let table = [
+            (News::Evidence(now), Mark::Quiet, Mark::Doubtful(now)),
+            (News::Evidence(now), Mark::Live(late), Mark::Live(late)),
+            (News::Evidence(now), Mark::Doubtful(early), Mark::Doubtful(early)),
+            (News::Evidence(now), Mark::Stale(early), Mark::Stale(early)),
+            (News::Vital(now, late), Mark::Quiet, Mark::Doubtful(late)),
+            (News::Vital(now, early), Mark::Doubtful(early), Mark::Doubtful(now)),
+            (News::Vital(now, now), Mark::Doubtful(late), Mark::Doubtful(late)),
+            (News::Vital(now, now), Mark::Live(late), Mark::Doubtful(late)),
+            (News::Vital(now, now), Mark::Live(Tick::LAST), Mark::Doubtful(now)),
+            (News::Vital(now, late), Mark::Stale(early), Mark::Stale(early)),
+        ];
+        for (news, mark, expected) in table {
+            assert_eq!(news.change(mark), expected, "{news:?} of {mark:?}");
+        }
     }
 }

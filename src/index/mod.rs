@@ -12,6 +12,7 @@ mod crowd;
 mod mark;
 mod owners;
 mod place;
+mod sessions;
 
 use std::{
     collections::HashMap,
@@ -24,8 +25,7 @@ use crowd::Crowd;
 use mark::Packed;
 use place::{pack, read_length, unpack, write_length};
 
-pub use mark::{Mark, Tick};
-pub use owners::Owners;
+pub use mark::{Mark, News, Tick};
 pub use place::{Place, PlaceRef, Places};
 
 /// Who shows up at a place.
@@ -37,6 +37,8 @@ pub enum Subject {
     Socket,
     /// Perhaps anyone: too much is stored there to know them all. The id is empty.
     Anyone,
+    /// Whoever has a socket, by the socket's id: see [`Index::owner`]. It has no places.
+    Owner,
 }
 
 /// Into how many hash tables the records are spread.
@@ -73,7 +75,8 @@ impl Record {
         let subject = match first {
             0 => Subject::User,
             1 => Subject::Socket,
-            _ => Subject::Anyone,
+            2 => Subject::Anyone,
+            _ => Subject::Owner,
         };
         let length = read_length(&mut rest);
         let (id, places) = rest.split_at(length);
@@ -91,6 +94,7 @@ fn kind(subject: Subject) -> u8 {
         Subject::User => 0,
         Subject::Socket => 1,
         Subject::Anyone => 2,
+        Subject::Owner => 3,
     }
 }
 
@@ -134,6 +138,15 @@ impl Entry {
     }
 }
 
+/// What came of adding a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Added {
+    /// How many places the subject has now; `None` if it had this one already.
+    pub count: Option<usize>,
+    /// The subject's mark before; `None` if it had no place.
+    pub before: Option<Mark>,
+}
+
 /// The few subjects with too many places for a packed record.
 type Crowds = HashMap<(Subject, Box<[u8]>), (Mark, Crowd)>;
 
@@ -150,45 +163,48 @@ pub struct Index {
 }
 
 impl Index {
-    /// Adds a place and says how many the subject has now; `None` if it had this one already. Either way, a user
-    /// without evidence of a session becomes doubtful.
-    pub fn add(&mut self, subject: Subject, id: &[u8], place: &Place, now: Tick) -> Option<usize> {
-        let count = match self.crowd(subject, id) {
+    /// Adds a place, and changes the mark of a user as the news are.
+    pub fn add(&mut self, subject: Subject, id: &[u8], place: &Place, news: News) -> Added {
+        let added = match self.crowd(subject, id) {
             Some((mark, crowd)) => {
-                *mark = mark.with_evidence(now);
-                crowd.add(&place.0)?
+                let before = Some(*mark);
+                *mark = news.change(*mark);
+                Added { count: crowd.add(&place.0), before }
             }
-            None => self.add_packed(subject, id, place, now)?,
+            None => self.add_packed(subject, id, place, news),
         };
-        self.places += 1;
-        Some(count)
+        self.places += usize::from(added.count.is_some());
+        added
     }
 
-    fn add_packed(&mut self, subject: Subject, id: &[u8], place: &Place, now: Tick) -> Option<usize> {
+    fn add_packed(&mut self, subject: Subject, id: &[u8], place: &Place, news: News) -> Added {
         let hash = self.hash(subject, id);
         let Some(entry) = self.entry_mut(hash, subject, id) else {
-            let mark = if subject == Subject::User { Mark::Doubtful(now) } else { Mark::Quiet };
+            let mark = if subject == Subject::User { news.first() } else { Mark::Quiet };
             self.insert(hash, mark.into(), Record::new(subject, id, &[], Some(place)));
-            return Some(1);
+            return Added { count: Some(1), before: None };
         };
+        let mark: Mark = entry.mark.into();
         if subject == Subject::User {
-            entry.mark = Mark::from(entry.mark).with_evidence(now).into();
+            entry.mark = news.change(mark).into();
         }
+        let (before, mark) = (Some(mark), entry.mark.into());
         let (_, _, places) = entry.record.parts();
         if unpack(places).any(|known| known == &*place.0) {
-            return None;
+            return Added { count: None, before };
         }
-        let count = unpack(places).count() + 1;
+        let count = Some(unpack(places).count() + 1);
         if places.len() < PACKED_LIMIT {
             let record = Record::new(subject, id, places, Some(place));
-            self.replace(hash, subject, id, record);
+            let (old, new) = (entry.record.0.len(), record.0.len());
+            entry.record = record;
+            self.bytes = self.bytes + new - old;
         } else {
             let crowd = unpack(places).chain([&*place.0]).collect();
-            let mark = entry.mark.into();
             self.crowds.insert((subject, id.into()), (mark, crowd));
             self.take(subject, id);
         }
-        Some(count)
+        Added { count, before }
     }
 
     /// The places of a subject, copied: whoever looks at them calls into the server, which may call back.
@@ -290,69 +306,6 @@ impl Index {
         entries.find_mut(hash.spread(), |entry| entry.is(hash, subject, id))
     }
 
-    /// What is known of a user's session; `None` if the user has no place.
-    pub fn mark(&self, user: &[u8]) -> Option<Mark> {
-        let hash = self.hash(Subject::User, user);
-        let packed = self.shards.get(hash.shard())?;
-        let packed = packed.entries.find(hash.spread(), |entry| entry.is(hash, Subject::User, user));
-        let crowd = || Some(self.crowds.get(&(Subject::User, user.into()))?.0);
-        packed.map(|entry| entry.mark.into()).or_else(crowd)
-    }
-
-    /// Notes what is known of a user's session. Whoever has no place needs no mark.
-    pub fn set_mark(&mut self, user: &[u8], mark: Mark) {
-        let hash = self.hash(Subject::User, user);
-        let shard = if let Some(entry) = self.entry_mut(hash, Subject::User, user) {
-            entry.mark = mark.into();
-            hash.shard()
-        } else if let Some((place, _)) = self.crowd(Subject::User, user) {
-            *place = mark;
-            SHARD_OF_CROWDS
-        } else {
-            return;
-        };
-        if let (Mark::Live(end), Some(shard)) = (mark, self.shards.get_mut(shard)) {
-            shard.first_end = shard.first_end.min(end);
-        }
-    }
-
-    /// The users of one shard that may be stale.
-    pub fn due(&self, shard: usize, now: Tick) -> Vec<Box<[u8]>> {
-        self.users(shard, |mark| mark.is_due(now))
-    }
-
-    /// The users of one shard that were live until a moment which has come. Costs next to nothing if there is none.
-    pub fn ended(&mut self, shard: usize, now: Tick) -> Vec<Box<[u8]>> {
-        let is_over = |mark| matches!(mark, Mark::Live(end) if end <= now);
-        if self.shards.get(shard).is_none_or(|shard| shard.first_end > now) {
-            return Vec::new();
-        }
-        let users = self.users(shard, is_over);
-        let ends = self.users_marks(shard).filter_map(|mark| if let Mark::Live(end) = mark { Some(end) } else { None });
-        // Those that are over are about to get another mark.
-        let first_end = ends.filter(|end| *end > now).min().unwrap_or(Tick::LAST);
-        self.shards[shard].first_end = first_end;
-        users
-    }
-
-    fn users(&self, shard: usize, wanted: impl Fn(Mark) -> bool) -> Vec<Box<[u8]>> {
-        let entries = self.shards.get(shard).into_iter().flat_map(|shard| &shard.entries);
-        let packed = entries.filter(|entry| wanted(entry.mark.into())).filter_map(|entry| {
-            let (subject, id, _) = entry.record.parts();
-            (subject == Subject::User).then(|| id.into())
-        });
-        let crowds = self
-            .crowds
-            .iter()
-            .filter(|((subject, _), (mark, _))| shard == SHARD_OF_CROWDS && *subject == Subject::User && wanted(*mark));
-        packed.chain(crowds.map(|((_, id), _)| id.clone())).collect()
-    }
-
-    fn users_marks(&self, shard: usize) -> impl Iterator<Item = Mark> {
-        let packed = self.shards.get(shard).into_iter().flat_map(|shard| &shard.entries).map(|entry| entry.mark.into());
-        packed.chain(self.crowds.values().filter(move |_| shard == SHARD_OF_CROWDS).map(|(mark, _)| *mark))
-    }
-
     /// How many places there are, stale ones included.
     pub fn len(&self) -> usize {
         self.places
@@ -372,9 +325,9 @@ impl Index {
 
     /// The subjects of one shard; a walk over all shards meets every subject that was there all the time.
     pub fn subjects(&self, shard: usize) -> Vec<(Subject, Box<[u8]>)> {
-        let packed = self.shards.get(shard).into_iter().flat_map(|shard| &shard.entries).map(|entry| {
+        let packed = self.shards.get(shard).into_iter().flat_map(|shard| &shard.entries).filter_map(|entry| {
             let (subject, id, _) = entry.record.parts();
-            (subject, id.into())
+            (subject != Subject::Owner).then(|| (subject, id.into()))
         });
         let crowds = self.crowds.keys().filter(|_| shard == SHARD_OF_CROWDS).cloned();
         packed.chain(crowds).collect()
@@ -430,7 +383,10 @@ mod tests {
             let known = model.entry((kind(subject), id.clone())).or_default();
             if next(3) < 2 {
                 let is_new = known.insert(place.0.to_vec());
-                assert_eq!(index.add(subject, &id, &place, Tick::FIRST), is_new.then_some(known.len()));
+                assert_eq!(
+                    index.add(subject, &id, &place, News::Evidence(Tick::FIRST)).count,
+                    is_new.then_some(known.len())
+                );
             } else {
                 known.remove(&*place.0);
                 index.remove(subject, &id, place.borrowed());
@@ -453,46 +409,5 @@ mod tests {
             assert_eq!(index.places(subject, &id).iter().count(), 0);
         }
         assert_eq!((index.len(), index.bytes), (0, 0), "what was added is counted off when it is removed");
-    }
-    #[test]
-    fn a_mark_stays_with_its_user_while_places_come_and_go() {
-        let mut index = Index::default();
-        let (now, later) = (Tick::at(1000), Tick::at(2000));
-        index.add(Subject::User, b"u", &place(6, b"1"), now);
-        assert_eq!(index.mark(b"u"), Some(Mark::Doubtful(now)));
-        index.set_mark(b"u", Mark::Live(later));
-        // So many that the user becomes a crowd on the way.
-        for room in 0..2000 {
-            index.add(Subject::User, b"u", &place(6, format!("{room}").as_bytes()), now);
-            assert_eq!(index.mark(b"u"), Some(Mark::Live(later)), "{room}");
-        }
-        assert!(!index.crowds.is_empty(), "the test must reach the crowds");
-        index.set_mark(b"u", Mark::Quiet);
-        index.add(Subject::User, b"u", &place(6, b"1"), later);
-        assert_eq!(index.mark(b"u"), Some(Mark::Doubtful(later)));
-        index.retain(Subject::User, b"u", |_| false);
-        index.set_mark(b"u", Mark::Stale(now));
-        assert_eq!(index.mark(b"u"), None);
-    }
-
-    #[test]
-    fn users_are_due_by_their_marks_and_ends_are_met_once() {
-        let mut index = Index::default();
-        let (now, later) = (Tick::at(1000), Tick::at(9000));
-        let marks = [Mark::Doubtful(now), Mark::Live(now), Mark::Live(later), Mark::Stale(now), Mark::Quiet];
-        for number in 0..500 {
-            let id = format!("u{number}").into_bytes();
-            index.add(Subject::User, &id, &place(6, b"1"), now);
-            index.set_mark(&id, marks[number % 5]);
-        }
-        index.add(Subject::Socket, b"s", &place(6, b"1"), now);
-        assert_eq!((0..SHARDS).map(|shard| index.due(shard, now).len()).sum::<usize>(), 300);
-        let ended: Vec<_> = (0..SHARDS).flat_map(|shard| index.ended(shard, now)).collect();
-        assert_eq!(ended.len(), 100);
-        for user in &ended {
-            index.set_mark(user, Mark::Quiet);
-        }
-        assert_eq!((0..SHARDS).map(|shard| index.ended(shard, now).len()).sum::<usize>(), 0);
-        assert_eq!((0..SHARDS).map(|shard| index.ended(shard, later).len()).sum::<usize>(), 100);
     }
 }

@@ -26,6 +26,8 @@ pub struct Sighting<'a> {
     pub id: &'a [u8],
     /// Where it was seen.
     pub place: &'a Place,
+    /// When the key ends, if that matters and was looked at.
+    pub end: End,
 }
 
 /// What is known of a key before it is looked at.
@@ -37,13 +39,11 @@ pub enum Presence {
     Unknown,
 }
 
-/// When a key ends by itself.
+/// When a key ends by itself, if it is one by which somebody may be live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// Nobody looked.
     Unknown,
-    /// There is no such key.
-    Gone,
     /// In so many milliseconds since 1970.
     At(u64),
     /// Never.
@@ -55,43 +55,45 @@ pub enum End {
 pub struct Sight {
     /// How many traces of the layout could not be read, because the value is not JSON or of another type.
     pub mistyped: u64,
-    /// When the key ends, if a look into it was needed.
-    pub end: End,
+    /// Whether there is no such key, if it was looked for.
+    pub is_gone: bool,
 }
 
 /// Looks at a key and tells who shows up there, as far as the index has to know: traces whose key follows from the ids
 /// are found without it, unless a sweep looks for users there. If only one member of it may be new, only that is looked
-/// at. Changes nothing.
+/// at. `is_vital` says that somebody may be live by the key. Changes nothing.
 pub fn observe<K: Keyspace>(
     space: &K,
     layout: &Layout,
     suspect: &Suspect<K::Name>,
     presence: Presence,
+    is_vital: bool,
     tell: &mut dyn FnMut(Sighting<'_>),
 ) -> Sight {
-    let mut sight = Sight { mistyped: 0, end: End::Unknown };
+    let mut sight = Sight { mistyped: 0, is_gone: false };
     let traces = layout.traces.iter().enumerate().filter(|(_, trace)| trace.is_watched());
     for (number, trace) in traces {
         let Some(bindings) = trace.key.matches(suspect.key.as_ref()) else { continue };
         let by_name = trace.reach == Reach::ByName || trace.what == What::Mapping;
         let user = bindings.get(Placeholder::USER).filter(|_| by_name);
         let key = if user.is_some() && presence == Presence::Certain { None } else { space.open(&suspect.key) };
-        if let (Some(key), What::Mapping | What::Owned(_)) = (&key, &trace.what) {
-            sight.end = key.expires_at().map_or(End::Never, End::At);
-        }
+        let end = match &key {
+            Some(key) if is_vital => key.expires_at().map_or(End::Never, End::At),
+            _ => End::Unknown,
+        };
         let place = || Place::new(number, &trace.key, &bindings);
         match (user, key) {
             (Some(_), None) if presence == Presence::Unknown => {
-                sight.end = End::Gone;
+                sight.is_gone = true;
                 break;
             }
             (None, None) => {
-                sight.end = End::Gone;
+                sight.is_gone = true;
                 break;
             }
-            (Some(id), _) => tell(Sighting { subject: Subject::User, id, place: &place() }),
+            (Some(id), _) => tell(Sighting { subject: Subject::User, id, place: &place(), end }),
             (None, Some(key)) => {
-                let mut observer = Observer { trace, bindings: &bindings, place: place(), tell };
+                let mut observer = Observer { trace, bindings: &bindings, place: place(), end, tell };
                 let seen = match &suspect.member {
                     Some(member) => observer.look_at_member(&key, member.as_ref()),
                     None => observer.look(&key),
@@ -108,6 +110,7 @@ struct Observer<'o> {
     trace: &'o Trace,
     bindings: &'o Bindings<'o>,
     place: Place,
+    end: End,
     tell: &'o mut dyn FnMut(Sighting<'_>),
 }
 
@@ -151,11 +154,11 @@ impl Observer<'_> {
     fn meet(&mut self, subject: Subject, id: &[u8]) {
         let user_of_name = self.bindings.get(Placeholder::USER);
         if !id.is_empty() && user_of_name.is_none_or(|user| user == id) {
-            (self.tell)(Sighting { subject, id, place: &self.place });
+            (self.tell)(Sighting { subject, id, place: &self.place, end: self.end });
         }
     }
 
     fn anyone(&mut self) {
-        (self.tell)(Sighting { subject: Subject::Anyone, id: b"", place: &self.place });
+        (self.tell)(Sighting { subject: Subject::Anyone, id: b"", place: &self.place, end: self.end });
     }
 }

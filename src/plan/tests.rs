@@ -7,7 +7,7 @@ use crate::{
         double::{Double, Value},
     },
     error::Error,
-    index::{Index, Subject, Tick},
+    index::{Index, News, Subject, Tick},
     layout::Layout,
     watcher::Suspect,
 };
@@ -23,8 +23,8 @@ fn index(space: &Double, layout: &Layout) -> Index {
     let mut index = Index::default();
     for name in space.names() {
         let suspect = Suspect { key: name.into_bytes(), member: None };
-        observe(space, layout, &suspect, Presence::Unknown, &mut |seen| {
-            index.add(seen.subject, seen.id, seen.place, Tick::FIRST);
+        observe(space, layout, &suspect, Presence::Unknown, false, &mut |seen| {
+            index.add(seen.subject, seen.id, seen.place, News::Evidence(Tick::FIRST));
         });
     }
     index
@@ -216,5 +216,5 @@ fn values_that_cannot_hold_a_trace_are_counted_and_left_alone() {
     let plan = plan(&space, &layout, "u");
     assert_eq!((show(&plan), plan.mistyped), ("h:1".into(), 3));
     let suspect = Suspect { key: b"h:3".to_vec(), member: None };
-    assert_eq!(observe(&space, &layout, &suspect, Presence::Unknown, &mut |_| {}).mistyped, 1);
+    assert_eq!(observe(&space, &layout, &suspect, Presence::Unknown, false, &mut |_| {}).mistyped, 1);
 }

@@ -5,9 +5,8 @@ use std::time::Instant;
 use super::{cascade, judge};
 use crate::{
     engine::server::Server,
-    index::{Mark, Tick},
+    index::{Mark, News},
     layout::Holder,
-    plan::End,
     state::{self, State},
 };
 
@@ -23,40 +22,19 @@ pub struct Candidate {
     has_expired: bool,
 }
 
-/// A key by which somebody may be live was written, deleted, or only seen; `end` says when it ends now.
-pub fn doubt(state: &mut State, database: usize, holder: Holder<'_>, end: End) {
-    let user: Box<[u8]> = match holder {
-        Holder::User(user) => user.into(),
-        Holder::Socket(socket) => {
-            let Some(user) = state.databases[database].owners.get(socket) else { return };
-            user.into()
-        }
-    };
-    doubt_user(state, database, user, end);
+/// A key by which a user may be live is gone, or is not what it was.
+pub fn doubt(state: &mut State, database: usize, user: &[u8], is_gone: bool) {
+    let now = state.clock.moment();
+    let before = state.databases[database].index.tell(user, News::Vital(now, now));
+    heard(state, database, user, before, is_gone);
 }
 
-/// The same for a user by id.
-pub fn doubt_user(state: &mut State, database: usize, user: Box<[u8]>, end: End) {
-    let now = state.clock.now();
-    let index = &mut state.databases[database].index;
-    let Some(mark) = index.mark(&user) else { return };
-    let earliest = match end {
-        End::At(moment) => state.clock.tick(moment).next().max(now),
-        End::Unknown | End::Gone | End::Never => now,
-    };
-    // Another of the user's keys may end later; a later moment errs towards leaving the user alone for a while.
-    let earliest = match mark {
-        Mark::Doubtful(since) => earliest.max(since),
-        Mark::Live(until) if until < Tick::LAST => earliest.max(until),
-        Mark::Live(_) | Mark::Stale(_) | Mark::Quiet => earliest,
-    };
-    // What is known to be stale is not forgotten before somebody has looked.
-    let is_stale = matches!(mark, Mark::Stale(_));
-    if !is_stale {
-        index.set_mark(&user, Mark::Doubtful(earliest));
-    }
-    if is_stale || end == End::Gone || state.options.expire_cascade {
-        add(state, Candidate { database, user, has_expired: false });
+/// Whoever was known to be stale is looked at again soon, and so is whose key is gone: since when the user is stale would
+/// be forgotten otherwise, or not be noticed. The cascade wants to know of everybody.
+pub fn heard(state: &mut State, database: usize, user: &[u8], before: Option<Mark>, is_gone: bool) {
+    let is_urgent = is_gone || matches!(before, Some(Mark::Stale(_))) || state.options.expire_cascade;
+    if before.is_some() && is_urgent {
+        add(state, Candidate { database, user: user.into(), has_expired: false });
     }
 }
 
@@ -64,7 +42,7 @@ pub fn doubt_user(state: &mut State, database: usize, user: Box<[u8]>, end: End)
 pub fn expired(state: &mut State, database: usize, holder: Holder<'_>) {
     let user: Option<Box<[u8]>> = match holder {
         Holder::User(user) => Some(user.into()),
-        Holder::Socket(socket) => state.databases[database].owners.get(socket).map(Into::into),
+        Holder::Socket(socket) => state.databases[database].index.owner(socket).map(Into::into),
     };
     if let Some(user) = user {
         add(state, Candidate { database, user, has_expired: true });

@@ -8,7 +8,7 @@ use crate::{
         Keyspace,
         server::{Cursor, Server},
     },
-    index::{Place, PlaceRef, Subject},
+    index::{News, Place, PlaceRef, Subject},
     layout::{Layout, Named, What},
     state,
     template::{Bindings, Template},
@@ -102,5 +102,6 @@ fn note(
 ) {
     let Some(id) = member.solve(names.placeholder(), bindings, text) else { return };
     let subject = if names == Named::User { Subject::User } else { Subject::Socket };
-    upkeep::add(state, database, subject, id, place);
+    let news = News::Evidence(state.clock.moment());
+    upkeep::add(state, database, subject, id, place, news);
 }

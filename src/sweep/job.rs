@@ -26,6 +26,14 @@ pub struct Order {
     pub is_dry: bool,
 }
 
+/// What a sweep comes to next.
+enum Next {
+    User(Box<[u8]>),
+    /// Users were found, or not; to look for them took its time.
+    Shard,
+    End,
+}
+
 /// A sweep under way.
 #[derive(Debug)]
 pub struct Job {
@@ -105,8 +113,11 @@ impl Job {
         }
         let caller = self.user.as_ref().map_or_else(Caller::anybody, |name| server.caller_named(name));
         while self.found < self.order.limit {
-            let Some(user) = self.next_user() else { return Ok(true) };
-            self.visit(server, &user, &caller)?;
+            match self.next() {
+                Next::User(user) => self.visit(server, &user, &caller)?,
+                Next::Shard => {}
+                Next::End => return Ok(true),
+            }
             if is_over() {
                 return Ok(false);
             }
@@ -114,16 +125,20 @@ impl Job {
         Ok(true)
     }
 
-    /// The next user who may be stale.
-    fn next_user(&mut self) -> Option<Box<[u8]>> {
-        while self.pending.is_empty() && self.shard < SHARDS {
-            self.pending = state::with(|state| {
-                let now = state.clock.now();
-                state.databases[self.database].index.due(self.shard, now)
-            });
-            self.shard += 1;
+    /// The next user who may be stale, or the next part of the index.
+    fn next(&mut self) -> Next {
+        if let Some(user) = self.pending.pop() {
+            return Next::User(user);
         }
-        self.pending.pop()
+        if self.shard == SHARDS {
+            return Next::End;
+        }
+        self.pending = state::with(|state| {
+            let now = state.clock.now();
+            state.databases[self.database].index.due(self.shard, now)
+        });
+        self.shard += 1;
+        Next::Shard
     }
 
     fn visit(&mut self, server: &Server, user: &[u8], caller: &Caller) -> Result<(), Error> {

@@ -52,9 +52,9 @@ pub fn judge(server: &Server, user: &[u8]) -> Result<Option<Ghost>, Error> {
 fn live(state: &State, database: usize, plan: &Plan<Name>) -> Mark {
     let layout: &Layout = &state.layout;
     let by_name = layout.sockets.as_ref().is_some_and(|sockets| sockets.data.has(Placeholder::USER));
-    let owners = &state.databases[database].owners;
+    let index = &state.databases[database].index;
     let is_told_of = |socket: &&LiveSocket| {
-        !socket.ends_unseen && (by_name || owners.get(&socket.id).is_some_and(|owner| owner == plan.user))
+        !socket.ends_unseen && (by_name || index.owner(&socket.id).is_some_and(|owner| owner == plan.user))
     };
     let ends = plan
         .live_by

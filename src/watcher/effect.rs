@@ -168,8 +168,12 @@ impl Members {
 /// What a command may do, by its name. Asked only when an argument looks like a key that is watched. Whatever is not
 /// known may do anything.
 pub fn effect(command: &[u8], on_replica: bool) -> Effect {
-    let Ok(name) = std::str::from_utf8(command) else { return Effect::Anything };
-    let name = &*name.to_ascii_lowercase();
+    // Longer than any name here; without an allocation, since every write of a watched key comes this way.
+    let mut buffer = [0; 16];
+    let Some(name) = buffer.get_mut(..command.len()) else { return Effect::Anything };
+    name.copy_from_slice(command);
+    name.make_ascii_lowercase();
+    let Ok(name) = std::str::from_utf8(name) else { return Effect::Anything };
     if READING.binary_search(&name).is_ok() {
         return Effect::Nothing;
     }

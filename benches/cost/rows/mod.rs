@@ -6,6 +6,7 @@ mod keyspace;
 mod load;
 mod logout;
 mod memory;
+mod sweep;
 mod traffic;
 
 pub use keyspace::curves;
@@ -54,5 +55,9 @@ pub const MEASUREMENTS: &[Measurement] = &[
     Measurement { name: "inside", what: "SET of the layout's own socket_data keys", run: traffic::inside },
     Measurement { name: "memory", what: "used_memory with the index and without", run: memory::used_memory },
     Measurement { name: "load", what: "loading an RDB", run: load::rdb },
+    Measurement { name: "sweep", what: "what a swept user costs", run: sweep::per_user },
+    Measurement { name: "swept", what: "how long others wait during a sweep", run: sweep::waits },
+    Measurement { name: "unswept", what: "a sweep with nothing stale", run: sweep::nothing_stale },
+    Measurement { name: "cascade", what: "how soon a user is gone whose data expired", run: sweep::cascade },
     Measurement { name: "hostile", what: "how long others wait while a huge user is logged out", run: hostile::waits },
 ];

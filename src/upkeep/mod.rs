@@ -4,12 +4,13 @@
 //! again, or the walk that builds the index has not met it yet. Whoever uses the index calls [`catch_up`] first, which
 //! leaves only the first case.
 
-use std::{
-    cell::Cell,
-    time::{Duration, Instant},
-};
+mod tidy;
+
+use std::{cell::Cell, time::Instant};
 
 use redis_module::raw::REDISMODULE_CTX_FLAGS_MULTI;
+
+pub use tidy::{Tidying, look};
 
 use crate::{
     engine::{
@@ -18,7 +19,7 @@ use crate::{
         watching,
     },
     faults,
-    index::{Place, SHARDS, Subject},
+    index::{Added, News, Place, Subject},
     layout::{Holder, Layout},
     plan::{self, End, Presence, Sighting},
     state::{self, Build, Clock, Database, State},
@@ -32,15 +33,8 @@ const MOST_UNREAD: usize = 1024;
 /// So many keys may wait for clients that cannot be told apart.
 const MOST_RESTLESS: usize = 256;
 
-/// So many places of one subject are looked at in one go; of more, another part each time.
-const MOST_LOOKED_AT: usize = 1024;
-
 /// From so many places on, a subject's places are looked at whenever their number has doubled.
 const CROWD: usize = 16;
-
-/// When the next of [`SHARDS`] shards is looked at, if many of the last one's places were stale, and if few were.
-const TIDY_SOON: Duration = Duration::ZERO;
-const TIDY_LATER: Duration = Duration::from_secs(1);
 
 /// So many ticks after a pause, all commands that were held back have run.
 const TICKS_AFTER_PAUSE: u8 = 2;
@@ -186,6 +180,7 @@ fn is_held_back(server: &Server) -> bool {
 fn read_again(server: &Server, limit: usize) {
     let keeps = is_held_back(server);
     let (layout, suspects, databases) = state::with(|state| {
+        state.clock.refresh();
         let count = limit.min(state.unread.len());
         let mut suspects: Vec<Suspect<Name>> = state.unread.drain(..count).collect();
         if keeps {
@@ -198,7 +193,7 @@ fn read_again(server: &Server, limit: usize) {
         for suspect in &suspects {
             faults::point("read", suspect.key.as_ref());
             read(server, &layout, database, suspect, Presence::Unknown);
-            if fence::stops(database, suspect.key.as_ref()) {
+            if !server.is_replica() && fence::stops(database, suspect.key.as_ref()) {
                 state::with(|state| state.sweeping.trespassers.push((database, suspect.key.clone())));
             }
         }
@@ -208,48 +203,66 @@ fn read_again(server: &Server, limit: usize) {
 /// Reads a key into the index.
 fn read(server: &Server, layout: &Layout, database: usize, suspect: &Suspect<Name>, presence: Presence) {
     let holder = layout.sockets.as_ref().and_then(|sockets| sockets.holder(suspect.key.as_ref()));
-    let sight = plan::observe(server, layout, suspect, presence, &mut |sighting| {
-        state::with(|state| add_sighting(state, layout, database, holder, &sighting));
+    let owned = layout.sockets.as_ref().and_then(|sockets| sockets.owned);
+    let mut is_told = false;
+    let sight = plan::observe(server, layout, suspect, presence, holder.is_some(), &mut |sighting| {
+        let is_owned = owned == Some(sighting.place.borrowed().trace());
+        is_told |= is_owned || holder == Some(Holder::User(sighting.id));
+        let socket = if let (Some(Holder::Socket(socket)), true) = (holder, is_owned) { Some(socket) } else { None };
+        state::with(|state| see(state, database, socket, &sighting));
     });
     state::with(|state| {
         state.metrics.mistyped += sight.mistyped;
-        if let Some(holder) = holder {
-            candidates::doubt(state, database, holder, sight.end);
+        // Nobody who shows up there now has heard of it, but somebody else may have been live by it.
+        let user: Option<Box<[u8]>> = match holder.filter(|_| !is_told) {
+            Some(Holder::User(user)) => Some(user.into()),
+            Some(Holder::Socket(socket)) => state.databases[database].index.owner(socket).map(Into::into),
+            None => None,
+        };
+        if let Some(user) = user {
+            candidates::doubt(state, database, &user, sight.is_gone);
         }
     });
 }
 
-fn add_sighting(
-    state: &mut State,
-    layout: &Layout,
-    database: usize,
-    holder: Option<Holder<'_>>,
-    Sighting { subject, id, place }: &Sighting<'_>,
-) {
-    add(state, database, *subject, id, place);
-    if *subject == Subject::Anyone {
+/// Notes a sighting; `socket` is the one whose data names the subject there.
+fn see(state: &mut State, database: usize, socket: Option<&[u8]>, sighting: &Sighting<'_>) {
+    let Sighting { subject, id, place, end } = *sighting;
+    if subject == Subject::Anyone {
         crowds::restart(&mut state.sweeping.crawls, database, place);
     }
-    let owned = layout.sockets.as_ref().and_then(|sockets| sockets.owned);
-    if let (Some(Holder::Socket(socket)), true) = (holder, owned == Some(place.borrowed().trace()))
-        && let Some(former) = state.databases[database].owners.insert(socket, id)
+    let now = state.clock.moment();
+    let news = match end {
+        End::Unknown => News::Evidence(now),
+        End::Never => News::Vital(now, now),
+        End::At(moment) => News::Vital(now, state.clock.tick(moment).next()),
+    };
+    let added = add(state, database, subject, id, place, news);
+    if end != End::Unknown {
+        candidates::heard(state, database, id, added.before, false);
+    }
+    // Whoever has the place already has the socket too.
+    if let Some(socket) = socket.filter(|_| added.count.is_some())
+        && let Some(former) = state.databases[database].index.set_owner(socket, id)
     {
-        candidates::doubt_user(state, database, former, End::Unknown);
+        state.databases[database].index.remove(Subject::User, &former, place.borrowed());
+        candidates::doubt(state, database, &former, false);
     }
 }
 
 /// Notes that a subject shows up at a place.
-pub fn add(state: &mut State, database: usize, subject: Subject, id: &[u8], place: &Place) {
-    let now = state.clock.now();
-    let Some(count) = state.databases[database].index.add(subject, id, place, now) else { return };
-    if count >= CROWD && count.is_power_of_two() {
+pub fn add(state: &mut State, database: usize, subject: Subject, id: &[u8], place: &Place, news: News) -> Added {
+    let added = state.databases[database].index.add(subject, id, place, news);
+    if added.count.is_some_and(|count| count >= CROWD && count.is_power_of_two()) {
         state.crowding.push((database, subject, id.to_vec()));
     }
+    added
 }
 
 /// Goes on building the index of a database until it is complete or `deadline` is over. `true` if it is complete.
 fn build(server: &Server, database: usize, deadline: Option<Instant>) -> bool {
     let (layout, watcher, build) = state::with(|state| {
+        state.clock.refresh();
         // Until it is complete it must not seem so, to whoever calls in between.
         let build = std::mem::take(&mut state.databases[database].build);
         (state.layout.clone(), state.watcher.clone(), build)
@@ -305,6 +318,7 @@ pub fn tick(server: &Server) -> bool {
     (0..databases).any(|database| !build(server, database, Some(deadline)))
         || look_at_crowds(server, deadline)
         || sweep(server, deadline)
+        || tidy::is_hurried() && tidy::go_on(server)
 }
 
 /// What a slice does for sweeps.
@@ -337,8 +351,8 @@ pub fn cron(server: &Server) {
     }
     // Looking a client up calls nothing back.
     state::with(|state| state.transactions.retain(|client| server.has_client(client)));
-    if state::with(|state| state.unread.is_empty() && state.tidy_at <= Instant::now()) {
-        tidy(server);
+    if state::with(|state| state.unread.is_empty()) && tidy::go_on(server) {
+        watching::wake(server);
     }
 }
 
@@ -351,46 +365,6 @@ fn look_at_crowds(server: &Server, deadline: Instant) -> bool {
         }
     }
     false
-}
-
-/// Looks whether the places of one shard are still right. The walk goes on slowly as long as nearly all are, and faster
-/// while many are not, as the server's own cycle for expired keys does.
-fn tidy(server: &Server) {
-    let (database, shard) = state::with(|state| state.tidying);
-    let subjects = state::with(|state| state.databases[database].index.subjects(shard));
-    let before = state::with(|state| state.databases[database].index.len());
-    for (subject, id) in &subjects {
-        look(server, database, *subject, id);
-    }
-    state::with(|state| {
-        let stale = before - state.databases[database].index.len().min(before);
-        state.tidy_at = Instant::now() + if stale * 4 > subjects.len() { TIDY_SOON } else { TIDY_LATER };
-        let is_over = shard + 1 == SHARDS || state.databases[database].index.is_empty();
-        state.tidying = if is_over { ((database + 1) % state.databases.len(), 0) } else { (database, shard + 1) };
-        // Databases without a place take no time.
-        let has_next = state.databases.iter().any(|database| !database.index.is_empty());
-        while has_next && state.databases[state.tidying.0].index.is_empty() {
-            state.tidying = ((state.tidying.0 + 1) % state.databases.len(), 0);
-        }
-    });
-}
-
-/// Forgets the places of a subject where there is nothing any more.
-pub fn look(server: &Server, database: usize, subject: Subject, id: &[u8]) {
-    let (layout, places) =
-        state::with(|state| (state.layout.clone(), state.databases[database].index.places(subject, id)));
-    server.select(database);
-    let count = places.iter().count();
-    let part = state::with(|state| {
-        state.looks = state.looks.wrapping_add(1);
-        state.looks
-    });
-    let skipped = if count > MOST_LOOKED_AT { part.wrapping_mul(MOST_LOOKED_AT) % count } else { 0 };
-    for place in places.iter().skip(skipped).take(MOST_LOOKED_AT) {
-        if !plan::still_there(server, &layout, subject, id, place) {
-            state::with(|state| state.databases[database].forget_place(&layout, subject, id, place));
-        }
-    }
 }
 
 /// Reports lines that the log was spared.
@@ -430,7 +404,10 @@ pub fn follows_loading(database: usize, name: &[u8]) -> bool {
 
 /// This key was loaded.
 pub fn loaded(server: &Server, key: Name) {
-    let layout = state::with(|state| state.layout.clone());
+    let layout = state::with(|state| {
+        state.clock.refresh_often();
+        state.layout.clone()
+    });
     read(server, &layout, server.database(), &Suspect { key, member: None }, Presence::Certain);
 }
 

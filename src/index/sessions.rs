@@ -1,0 +1,134 @@
+//! The marks of users: who may be stale, and when somebody has to look.
+
+use super::{Index, Mark, News, SHARD_OF_CROWDS, Subject, Tick};
+
+impl Index {
+    /// What is known of a user's session; `None` if the user has no place.
+    pub fn mark(&self, user: &[u8]) -> Option<Mark> {
+        let hash = self.hash(Subject::User, user);
+        let packed = self.shards.get(hash.shard())?;
+        let packed = packed.entries.find(hash.spread(), |entry| entry.is(hash, Subject::User, user));
+        let crowd = || Some(self.crowds.get(&(Subject::User, user.into()))?.0);
+        packed.map(|entry| entry.mark.into()).or_else(crowd)
+    }
+
+    /// Changes a user's mark as the news are. Returns the one before; `None` if the user has no place.
+    pub fn tell(&mut self, user: &[u8], news: News) -> Option<Mark> {
+        let hash = self.hash(Subject::User, user);
+        if let Some(entry) = self.entry_mut(hash, Subject::User, user) {
+            let before = entry.mark.into();
+            entry.mark = news.change(before).into();
+            return Some(before);
+        }
+        let (mark, _) = self.crowd(Subject::User, user)?;
+        let before = *mark;
+        *mark = news.change(before);
+        Some(before)
+    }
+
+    /// Notes what is known of a user's session. Whoever has no place needs no mark.
+    pub fn set_mark(&mut self, user: &[u8], mark: Mark) {
+        let hash = self.hash(Subject::User, user);
+        let shard = if let Some(entry) = self.entry_mut(hash, Subject::User, user) {
+            entry.mark = mark.into();
+            hash.shard()
+        } else if let Some((place, _)) = self.crowd(Subject::User, user) {
+            *place = mark;
+            SHARD_OF_CROWDS
+        } else {
+            return;
+        };
+        if let (Mark::Live(end), Some(shard)) = (mark, self.shards.get_mut(shard)) {
+            shard.first_end = shard.first_end.min(end);
+        }
+    }
+
+    /// The users of one shard that may be stale.
+    pub fn due(&self, shard: usize, now: Tick) -> Vec<Box<[u8]>> {
+        self.users(shard, |mark| mark.is_due(now))
+    }
+
+    /// The users of one shard that were live until a moment which has come. Costs next to nothing if there is none.
+    pub fn ended(&mut self, shard: usize, now: Tick) -> Vec<Box<[u8]>> {
+        let is_over = |mark| matches!(mark, Mark::Live(end) if end <= now);
+        if self.shards.get(shard).is_none_or(|shard| shard.first_end > now) {
+            return Vec::new();
+        }
+        let users = self.users(shard, is_over);
+        let ends = self.users_marks(shard).filter_map(|mark| if let Mark::Live(end) = mark { Some(end) } else { None });
+        // Those that are over are about to get another mark.
+        let first_end = ends.filter(|end| *end > now).min().unwrap_or(Tick::LAST);
+        self.shards[shard].first_end = first_end;
+        users
+    }
+
+    fn users(&self, shard: usize, wanted: impl Fn(Mark) -> bool) -> Vec<Box<[u8]>> {
+        let entries = self.shards.get(shard).into_iter().flat_map(|shard| &shard.entries);
+        let packed = entries.filter(|entry| wanted(entry.mark.into())).filter_map(|entry| {
+            let (subject, id, _) = entry.record.parts();
+            (subject == Subject::User).then(|| id.into())
+        });
+        let crowds = self
+            .crowds
+            .iter()
+            .filter(|((subject, _), (mark, _))| shard == SHARD_OF_CROWDS && *subject == Subject::User && wanted(*mark));
+        packed.chain(crowds.map(|((_, id), _)| id.clone())).collect()
+    }
+
+    fn users_marks(&self, shard: usize) -> impl Iterator<Item = Mark> {
+        let packed = self.shards.get(shard).into_iter().flat_map(|shard| &shard.entries).map(|entry| entry.mark.into());
+        packed.chain(self.crowds.values().filter(move |_| shard == SHARD_OF_CROWDS).map(|(mark, _)| *mark))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Place, SHARDS};
+    use super::*;
+
+    fn place(trace: usize, room: &[u8]) -> Place {
+        Place([&[u8::try_from(trace).unwrap()], room].concat().into())
+    }
+
+    #[test]
+    fn a_mark_stays_with_its_user_while_places_come_and_go() {
+        let mut index = Index::default();
+        let (now, later) = (Tick::at(1000), Tick::at(2000));
+        index.add(Subject::User, b"u", &place(6, b"1"), News::Evidence(now));
+        assert_eq!(index.mark(b"u"), Some(Mark::Doubtful(now)));
+        index.set_mark(b"u", Mark::Live(later));
+        // So many that the user becomes a crowd on the way.
+        for room in 0..2000 {
+            index.add(Subject::User, b"u", &place(6, format!("{room}").as_bytes()), News::Evidence(now));
+            assert_eq!(index.mark(b"u"), Some(Mark::Live(later)), "{room}");
+        }
+        assert!(!index.crowds.is_empty(), "the test must reach the crowds");
+        index.set_mark(b"u", Mark::Quiet);
+        index.add(Subject::User, b"u", &place(6, b"1"), News::Evidence(later));
+        assert_eq!(index.mark(b"u"), Some(Mark::Doubtful(later)));
+        index.retain(Subject::User, b"u", |_| false);
+        index.set_mark(b"u", Mark::Stale(now));
+        assert_eq!(index.mark(b"u"), None);
+    }
+
+    #[test]
+    fn users_are_due_by_their_marks_and_ends_are_met_once() {
+        let mut index = Index::default();
+        let (now, later) = (Tick::at(1000), Tick::at(9000));
+        let marks = [Mark::Doubtful(now), Mark::Live(now), Mark::Live(later), Mark::Stale(now), Mark::Quiet];
+        for number in 0..500 {
+            let id = format!("u{number}").into_bytes();
+            index.add(Subject::User, &id, &place(6, b"1"), News::Evidence(now));
+            index.set_mark(&id, marks[number % 5]);
+        }
+        index.add(Subject::Socket, b"s", &place(6, b"1"), News::Evidence(now));
+        assert_eq!((0..SHARDS).map(|shard| index.due(shard, now).len()).sum::<usize>(), 300);
+        let ended: Vec<_> = (0..SHARDS).flat_map(|shard| index.ended(shard, now)).collect();
+        assert_eq!(ended.len(), 100);
+        for user in &ended {
+            index.set_mark(user, Mark::Quiet);
+        }
+        assert_eq!((0..SHARDS).map(|shard| index.ended(shard, now).len()).sum::<usize>(), 0);
+        assert_eq!((0..SHARDS).map(|shard| index.ended(shard, later).len()).sum::<usize>(), 100);
+    }
+}
