@@ -2,7 +2,7 @@
 
 use super::{Client, Reply, Server};
 
-/// A client that listens to all channels, or to one sharded one.
+/// A client that listens to all channels.
 pub struct Listener(Client);
 
 /// A channel on which tests say that there is no more to hear.
@@ -30,9 +30,9 @@ impl Listener {
 
     /// The same as lines, with the moment of each event, which must lie in the last minute, as `AT`.
     pub fn heard_lines(&mut self, server: &Server) -> Vec<String> {
-        let now = server.now();
+        let (heard, now) = (self.heard(server), server.now());
         let line = |(channel, message): (String, Vec<u8>)| format!("{channel} {}", without_moments(&message, now));
-        self.heard(server).into_iter().map(line).collect()
+        heard.into_iter().map(line).collect()
     }
 }
 
@@ -50,7 +50,7 @@ pub fn without_moments(message: &[u8], now: i64) -> String {
 
 /// The fields of the newest entry of a stream, with moments as `AT`.
 pub fn newest_entry(server: &Server, key: &str) -> Vec<String> {
-    let (now, entries) = (server.now(), server.must(&format!("XREVRANGE {key} + - COUNT 1")));
+    let (entries, now) = (server.must(&format!("XREVRANGE {key} + - COUNT 1")), server.now());
     let Some(entry) = entries.items().first() else { panic!("{key} has no entry") };
     let fields = |reply: &Reply| reply.byte_items().iter().map(|field| without_moments(field, now)).collect();
     fields(&entry.items()[1])
