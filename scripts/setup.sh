@@ -21,6 +21,10 @@ missing_packages() {
     has_libclang || say libclang-dev
     command -v redis-server >/dev/null || say redis-server
     command -v redis-cli >/dev/null || say redis-tools
+    # What Socket.IO runs on, which some tests do.
+    [[ $purpose == tests ]] || return 0
+    command -v node >/dev/null || say nodejs
+    command -v npm >/dev/null || say npm
 }
 
 install_missing() {
@@ -114,7 +118,9 @@ need_rust_component() {
     [[ ${#missing[@]} -eq 0 ]] || die "the Rust toolchain lacks ${missing[*]}: rustup component add ${missing[*]}"
 }
 
+# setup [tests]: for a build and a run, or for all tests.
 setup() {
+    purpose=${1:-run}
     need_rust
     install_missing
 }

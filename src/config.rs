@@ -2,7 +2,10 @@
 
 use std::{fmt, ops::RangeInclusive, time::Duration};
 
-use crate::journal::Level;
+use crate::{
+    events::{Adapter, SocketIo},
+    journal::Level,
+};
 
 /// An option, as the README's table shows it.
 #[derive(Debug)]
@@ -22,8 +25,8 @@ pub struct Opt {
 /// What values an option takes, and where its value is kept.
 #[derive(Debug)]
 pub enum Kind {
-    /// Any text, which is valid or not once it is used.
-    Text(fn(&mut Options) -> &mut String),
+    /// A text that obeys a rule.
+    Text(Rule, fn(&mut Options) -> &mut String),
     /// A whole number within bounds.
     Number(RangeInclusive<i64>, fn(&mut Options) -> &mut i64),
     /// `yes` or `no`.
@@ -32,14 +35,38 @@ pub enum Kind {
     Choice(&'static [&'static std::ffi::CStr], fn(&mut Options) -> &mut usize),
 }
 
+/// What a text has to be.
+#[derive(Debug)]
+pub struct Rule {
+    /// Whether a text is so.
+    is_met: fn(&str) -> bool,
+    /// The rule in words.
+    expects: &'static str,
+}
+
+/// Any text, which is valid or not once it is used.
+const ANY_TEXT: Rule = Rule { is_met: |_| true, expects: "text" };
+
+/// A text that begins the names of others.
+const SOME_TEXT: Rule = Rule { is_met: |text| !text.is_empty(), expects: "a text that is not empty" };
+
+/// In a channel's name `#` stands behind the namespace, so one within it would make it another namespace's channel.
+const NAMESPACE: Rule = Rule {
+    is_met: |text| text.starts_with('/') && !text.contains('#'),
+    expects: "a namespace, which begins with '/' and holds no '#'",
+};
+
+/// The names for [`Adapter`]s, in the order of [`Adapter::ALL`], behind that for none.
+const ADAPTERS: [&std::ffi::CStr; 4] = [c"off", c"classic", c"sharded", c"streams"];
+
 /// All options.
-pub const OPTIONS: [Opt; 7] = [
+pub const OPTIONS: [Opt; 13] = [
     Opt {
         name: "layout",
         default: "easyshare",
         at_run_time: false,
         meaning: "path of a JSON file that says where the application leaves traces, or easyshare",
-        kind: Kind::Text(|options| &mut options.layout),
+        kind: Kind::Text(ANY_TEXT, |options| &mut options.layout),
     },
     Opt {
         name: "log-level",
@@ -83,6 +110,48 @@ pub const OPTIONS: [Opt; 7] = [
         meaning: "microseconds for which work between commands may hold the server",
         kind: Kind::Number(50..=100_000, |options| &mut options.slice_us),
     },
+    Opt {
+        name: "channel",
+        default: "session:events",
+        at_run_time: true,
+        meaning: "channel on which a JSON message tells of each logout; empty is off",
+        kind: Kind::Text(ANY_TEXT, |options| &mut options.channel),
+    },
+    Opt {
+        name: "stream",
+        default: "",
+        at_run_time: true,
+        meaning: "key of a stream to which the same message is added; empty is off",
+        kind: Kind::Text(ANY_TEXT, |options| &mut options.stream),
+    },
+    Opt {
+        name: "stream-maxlen",
+        default: "10000",
+        at_run_time: true,
+        meaning: "about how many of its newest entries that stream keeps",
+        kind: Kind::Number(1..=i64::MAX, |options| &mut options.stream_maxlen),
+    },
+    Opt {
+        name: "socketio",
+        default: "off",
+        at_run_time: true,
+        meaning: "adapter of the Socket.IO servers to tell: off, classic, sharded or streams",
+        kind: Kind::Choice(&ADAPTERS, |options| &mut options.socketio),
+    },
+    Opt {
+        name: "socketio-prefix",
+        default: "socket.io",
+        at_run_time: true,
+        meaning: "what the adapter's channels begin with, or the name of its stream",
+        kind: Kind::Text(SOME_TEXT, |options| &mut options.socketio_prefix),
+    },
+    Opt {
+        name: "socketio-namespace",
+        default: "/",
+        at_run_time: true,
+        meaning: "the Socket.IO namespace that rooms and sockets are in",
+        kind: Kind::Text(NAMESPACE, |options| &mut options.socketio_namespace),
+    },
 ];
 
 /// The longest time that makes sense, in seconds: a year.
@@ -105,6 +174,18 @@ pub struct Options {
     fence: i64,
     /// Microseconds.
     slice_us: i64,
+    /// Channel for messages about logouts, if not empty.
+    channel: String,
+    /// Stream for the same, if not empty.
+    stream: String,
+    /// How long that is.
+    stream_maxlen: i64,
+    /// Number of a Socket.IO adapter in [`ADAPTERS`].
+    socketio: usize,
+    /// What its channels begin with, or its stream's name.
+    socketio_prefix: String,
+    /// The namespace there.
+    socketio_namespace: String,
 }
 
 /// Why the arguments are not options. The text is one sentence that says what to fix.
@@ -138,9 +219,21 @@ impl fmt::Display for OptionError {
 
 impl Default for Options {
     fn default() -> Self {
-        let (layout, expire_cascade) = (String::new(), false);
-        let mut options =
-            Self { layout, log_level: 0, sweep_interval: 0, grace: 0, expire_cascade, fence: 0, slice_us: 0 };
+        let mut options = Self {
+            layout: String::new(),
+            log_level: 0,
+            sweep_interval: 0,
+            grace: 0,
+            expire_cascade: false,
+            fence: 0,
+            slice_us: 0,
+            channel: String::new(),
+            stream: String::new(),
+            stream_maxlen: 0,
+            socketio: 0,
+            socketio_prefix: String::new(),
+            socketio_namespace: String::new(),
+        };
         for option in &OPTIONS {
             option.set(&mut options, option.default).unwrap_or_else(|error| panic!("a default is wrong: {error}"));
         }
@@ -155,9 +248,12 @@ impl Opt {
     /// [`OptionError::BadValue`].
     pub fn set(&self, options: &mut Options, value: &str) -> Result<(), OptionError> {
         let is_set = match &self.kind {
-            Kind::Text(place) => {
-                value.clone_into(place(options));
-                true
+            Kind::Text(rule, place) => {
+                let is_met = (rule.is_met)(value);
+                if is_met {
+                    value.clone_into(place(options));
+                }
+                is_met
             }
             Kind::Number(bounds, place) => {
                 let number = value.parse().ok().filter(|number| bounds.contains(number));
@@ -181,7 +277,7 @@ impl Kind {
     /// The values that it takes, in words.
     fn expects(&self) -> String {
         match self {
-            Self::Text(_) => "text".to_owned(),
+            Self::Text(rule, _) => rule.expects.to_owned(),
             Self::Number(bounds, _) => format!("a number from {} to {}", bounds.start(), bounds.end()),
             Self::Switch(_) => "yes or no".to_owned(),
             Self::Choice(names, _) => {
@@ -218,6 +314,22 @@ impl Options {
     /// Level of the lines about logouts.
     pub fn log_level(&self) -> Level {
         Level::ALL[self.log_level]
+    }
+
+    /// The channel for messages about logouts.
+    pub fn channel(&self) -> Option<&str> {
+        Some(&*self.channel).filter(|channel| !channel.is_empty())
+    }
+
+    /// The stream for the same, and about how long it may grow.
+    pub fn stream(&self) -> Option<(&str, i64)> {
+        Some((&*self.stream, self.stream_maxlen)).filter(|(stream, _)| !stream.is_empty())
+    }
+
+    /// How to reach the Socket.IO servers.
+    pub fn socketio(&self) -> Option<SocketIo<'_>> {
+        let adapter = *Adapter::ALL.get(self.socketio.checked_sub(1)?)?;
+        Some(SocketIo { adapter, prefix: &self.socketio_prefix, namespace: &self.socketio_namespace })
     }
 
     /// The time between sweeps by the server itself, if there are any.
@@ -259,6 +371,11 @@ mod tests {
         assert_eq!((options.layout.as_str(), options.log_level()), ("/x.json", Level::Debug));
         let options = parse(&[]).unwrap();
         assert_eq!((options.layout.as_str(), options.log_level()), ("easyshare", Level::Notice));
+        assert_eq!((options.channel(), options.stream(), options.socketio()), (Some("session:events"), None, None));
+        for (name, adapter) in ADAPTERS[1..].iter().zip(Adapter::ALL) {
+            let options = parse(&["socketio", name.to_str().unwrap()]).unwrap();
+            assert_eq!(options.socketio(), Some(SocketIo { adapter, prefix: "socket.io", namespace: "/" }));
+        }
         let refused = [
             (vec!["layuot", "x"], "unknown module argument 'layuot'; known are layout, log-level"),
             (vec!["layout"], "module argument 'layout' needs a value behind it"),
@@ -267,6 +384,16 @@ mod tests {
                 vec!["log-level", "loud"],
                 "module argument 'log-level' is 'loud'; it must be debug, verbose, notice or warning",
             ),
+            (
+                vec!["socketio-prefix", ""],
+                "module argument 'socketio-prefix' is ''; it must be a text that is not empty",
+            ),
+            (
+                vec!["socketio-namespace", "chat"],
+                "module argument 'socketio-namespace' is 'chat'; it must be a namespace, which begins with '/'",
+            ),
+            (vec!["socketio-namespace", "/a#b"], "module argument 'socketio-namespace' is '/a#b'; it must be"),
+            (vec!["stream-maxlen", "0"], "module argument 'stream-maxlen' is '0'; it must be a number from 1"),
         ];
         for (arguments, expected) in refused {
             let error = parse(&arguments).unwrap_err();

@@ -19,6 +19,8 @@ pub fn fields() -> Vec<(&'static str, String)> {
             ("removed_members", metrics.removed.members.to_string()),
             ("removed_entries", metrics.removed.entries.to_string()),
             ("slowest_logout_usec", metrics.slowest.as_micros().to_string()),
+            ("events_sent", metrics.events_sent.to_string()),
+            ("events_left_out", metrics.events_left_out.to_string()),
             ("index_state", index_state(&state.databases.iter().map(|d| &d.build).zip(sizes).collect::<Vec<_>>())),
             ("index_entries", entries.to_string()),
             ("index_bytes", bytes.to_string()),

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
+    events::{Announcement, AnnouncementError},
     json::{Pointer, PointerError},
     template::{Placeholder, Placeholders, Template, TemplateError},
 };
@@ -135,16 +136,6 @@ pub enum Holder<'n> {
     Socket(&'n [u8]),
 }
 
-/// A message to the rooms that a user left.
-#[derive(Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Announcement {
-    /// The event's name.
-    pub event: String,
-    /// Its arguments; strings in them may hold placeholders.
-    pub args: Vec<serde_json::Value>,
-}
-
 /// Why a document is not a layout. Its text is one sentence that says what to fix, after the trace it is about.
 #[derive(Debug)]
 pub struct LayoutError {
@@ -158,6 +149,8 @@ enum Cause {
     Json(serde_json::Error),
     Template(&'static str, TemplateError),
     Pointer(&'static str, PointerError),
+    /// An announcement: its number, from 1, its text, and what is wrong with it.
+    Announcement(usize, String, AnnouncementError),
     Other(String),
 }
 
@@ -170,6 +163,7 @@ impl fmt::Display for LayoutError {
             Cause::Json(error) => write!(f, "{error}"),
             Cause::Template(field, error) => write!(f, "`{field}`: {error}"),
             Cause::Pointer(field, error) => write!(f, "`{field}`: {error}"),
+            Cause::Announcement(number, text, error) => write!(f, "announce {number} {text}: {error}"),
             Cause::Other(sentence) => f.write_str(sentence),
         }
     }
@@ -193,8 +187,8 @@ struct Document<'a> {
     traces: Vec<&'a RawValue>,
     #[serde(borrow)]
     sockets: Option<&'a RawValue>,
-    #[serde(default)]
-    announce: Vec<Announcement>,
+    #[serde(borrow, default)]
+    announce: Vec<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -241,8 +235,8 @@ impl Layout {
             traces.push(trace.map_err(|cause| LayoutError { trace: about(), cause })?);
         }
         let sockets = document.sockets.map(|raw| read_sockets(raw.get(), &mut names)).transpose()?;
-        let mut layout =
-            Self { text: text.trim().to_owned(), name: document.name, traces, sockets, announce: document.announce };
+        let announce = read_announce(&document.announce, &traces)?;
+        let mut layout = Self { text: text.trim().to_owned(), name: document.name, traces, sockets, announce };
         layout.check_that_sockets_are_known(&document.traces)?;
         if let Some(sockets) = &mut layout.sockets {
             let says_whose = |trace: &Trace| matches!(trace.what, What::Owned(_)) && trace.key == sockets.data;
@@ -457,6 +451,16 @@ fn read_sockets(text: &str, names: &mut Placeholders) -> Result<Sockets, LayoutE
     let part = |name, value: &Option<serde_json::Value>| value.as_ref().map(|v| field(name, v)).transpose();
     let (room, name) = (part("sockets.room", &document.room)?, part("sockets.name", &document.name)?);
     Ok(Sockets { of, data, room, name, owned: None })
+}
+
+fn read_announce(texts: &[&RawValue], traces: &[Trace]) -> Result<Vec<Announcement>, Cause> {
+    // Only keys that go by their name alone would come back by an entry.
+    let goes = |name: &[u8]| traces.iter().any(|trace| trace.what == What::Key && trace.key.matches(name).is_some());
+    let read = |(at, raw): (usize, &&RawValue)| {
+        let about = |error| Cause::Announcement(at + 1, one_line(raw.get()), error);
+        Announcement::parse(raw.get(), goes).map_err(about)
+    };
+    texts.iter().enumerate().map(read).collect()
 }
 
 #[cfg(test)]

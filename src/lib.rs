@@ -3,7 +3,7 @@
 //! # The path of a logout
 //!
 //! ```text
-//! argv -> Logout (parsed) -> Plan (read only) -> Checked (permitted) -> Removed (applied) -> reply, log, INFO
+//! argv -> Logout (parsed) -> Plan (read only) -> Checked (permitted) -> Removed (applied) -> reply, messages, log, INFO
 //! ```
 //!
 //! Each phase is a type; only what was checked can be applied.
@@ -14,11 +14,13 @@
 //! | --- | --- | --- |
 //! | [`command`] | one struct for each command: syntax, options, reply | through [`session`] |
 //! | [`session`] | one user's logout: the phases, the log and the counters around them | through [`plan`] |
+//! | [`messenger`] | telling others: what [`events`] says, sent | through [`engine`] |
 //! | [`plan`] | finding, narrowing, checking, applying; observing for the index | through [`engine`]'s traits |
 //! | [`sweep`] | who is stale, and what becomes of them: sweeps, the cascade, the fence | through [`session`] |
 //! | [`upkeep`] | keeping the index right: reading again, building, tidying | through [`plan`] |
 //! | [`index`] | where users may show up; a superset | no |
 //! | [`watcher`] | which commands may change what the index knows | no |
+//! | [`events`] | which messages and entries follow a logout, and their bytes | through [`engine`]'s traits |
 //! | [`layout`], [`template`], [`json`] | where traces are; names; documents | no |
 //! | [`config`], [`info`], [`journal`], [`error`] | options, INFO fields, log lines, errors | no |
 //! | [`state`] | what is kept between calls | no |
@@ -28,12 +30,14 @@ pub mod command;
 pub mod config;
 pub mod engine;
 pub mod error;
+pub mod events;
 mod faults;
 pub mod index;
 pub mod info;
 pub mod journal;
 pub mod json;
 pub mod layout;
+pub mod messenger;
 pub mod plan;
 pub mod session;
 pub mod state;

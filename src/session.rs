@@ -12,6 +12,7 @@ use crate::{
     index::{Mark, PlaceRef, Subject},
     journal::{self, Level},
     layout::{Reach, What},
+    messenger::{self, Messenger},
     plan::{self, Checked, Detail, Plan, Removed, Scope},
     state, upkeep,
 };
@@ -97,17 +98,31 @@ impl Occasion<'static> {
     }
 }
 
-/// Removes what was planned, fences it off, and tells the log and INFO.
+/// How much a plan has to say for a logout of which others are told, or whose sockets are fenced off.
+pub fn detail() -> Detail {
+    if state::with(|state| state.is_fencing()) || Messenger::now().has_audience() {
+        Detail::Audience
+    } else {
+        Detail::Names
+    }
+}
+
+/// Removes what was planned, fences it off, and tells whoever is to be told, the log and INFO.
 pub fn log_out(server: &Server, checked: &Checked<Name>, occasion: Occasion<'_>) -> Removed {
     let user = &checked.plan().user;
+    let messenger = Messenger::now();
+    let ready = messenger.prepare(server, checked.plan(), occasion);
     if occasion.scope == Scope::User && checked.plan().left_out == 0 {
         forget(server, checked.plan());
     }
     faults::point("apply", user);
     let removed = checked.apply(server);
     if removed.total() > 0 {
-        let took = occasion.began.elapsed();
         fence_off(server, checked.plan());
+        if let Some(ready) = ready {
+            messenger::tell(server, &ready, user, removed.total());
+        }
+        let took = occasion.began.elapsed();
         let level = state::with(|state| {
             let is_asked_for = occasion.cause == Cause::Logout;
             state.metrics.count(removed, is_asked_for.then_some(took));

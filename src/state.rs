@@ -65,7 +65,7 @@ pub struct State {
     /// What the log was told.
     pub journal: Journal,
     /// The options' values.
-    pub options: Options,
+    pub options: Rc<Options>,
     /// Counts the moments of the indexes' marks.
     pub clock: Clock,
     /// Sweeps, and what they leave for later.
@@ -193,6 +193,10 @@ pub struct Metrics {
     pub mistyped: u64,
     /// The slowest logout.
     pub slowest: Duration,
+    /// Messages sent and entries written because of logouts.
+    pub events_sent: u64,
+    /// Those that could not be.
+    pub events_left_out: u64,
     /// Defects caught at the border.
     pub defects: u64,
 }
@@ -233,7 +237,7 @@ impl State {
             is_awake: false,
             metrics: Metrics::default(),
             journal: Journal::default(),
-            options,
+            options: Rc::new(options),
             clock: Clock::default(),
             sweeping: Sweeping::default(),
         }

@@ -141,28 +141,12 @@ impl Template {
     /// [`TemplateError`], saying what to fix.
     pub fn parse(text: &str, names: &mut Placeholders) -> Result<Self, TemplateError> {
         let mut parts = Vec::new();
-        let mut literal = Vec::new();
-        let mut rest = text.as_bytes();
-        while let Some((&byte, tail)) = rest.split_first() {
-            rest = match (byte, tail.first()) {
-                (b'{', Some(b'{')) | (b'}', Some(b'}')) => {
-                    literal.push(byte);
-                    &tail[1..]
-                }
-                (b'{', _) => {
-                    flush(&mut literal, &mut parts);
-                    let end = tail.iter().position(|&b| b == b'}').ok_or(TemplateError::Unclosed)?;
-                    push_placeholder(&tail[..end], names, &mut parts)?;
-                    &tail[end + 1..]
-                }
-                (b'}', _) => return Err(TemplateError::Unopened),
-                _ => {
-                    literal.push(byte);
-                    tail
-                }
-            };
+        for piece in pieces(text)? {
+            match piece {
+                Piece::Literal(literal) => parts.push(Part::Literal(literal.into())),
+                Piece::Name(name) => push_placeholder(name, names, &mut parts)?,
+            }
         }
-        flush(&mut literal, &mut parts);
         if parts.is_empty() {
             return Err(TemplateError::Empty);
         }
@@ -267,25 +251,63 @@ impl Template {
     }
 }
 
-fn flush(literal: &mut Vec<u8>, parts: &mut Vec<Part>) {
+/// A piece of a text with placeholders: literal bytes, never none, or what stands between braces.
+pub(crate) enum Piece<'t> {
+    Literal(Vec<u8>),
+    Name(&'t str),
+}
+
+/// Takes a text apart; `{{` and `}}` are literal braces. What a name means is the caller's business.
+///
+/// # Errors
+/// [`TemplateError`], for braces and names that are wrong whatever the names mean.
+pub(crate) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, TemplateError> {
+    let mut pieces = Vec::new();
+    let mut literal = Vec::new();
+    let mut rest = text;
+    while let Some(&byte) = rest.as_bytes().first() {
+        rest = match (byte, rest.as_bytes().get(1)) {
+            (b'{', Some(b'{')) | (b'}', Some(b'}')) => {
+                literal.push(byte);
+                &rest[2..]
+            }
+            (b'{', _) => {
+                flush(&mut literal, &mut pieces);
+                let (name, tail) = rest[1..].split_once('}').ok_or(TemplateError::Unclosed)?;
+                pieces.push(Piece::Name(checked_name(name)?));
+                tail
+            }
+            (b'}', _) => return Err(TemplateError::Unopened),
+            _ => {
+                let end = rest.find(['{', '}']).unwrap_or(rest.len());
+                literal.extend_from_slice(&rest.as_bytes()[..end]);
+                &rest[end..]
+            }
+        };
+    }
+    flush(&mut literal, &mut pieces);
+    Ok(pieces)
+}
+
+fn flush(literal: &mut Vec<u8>, pieces: &mut Vec<Piece<'_>>) {
     if !literal.is_empty() {
-        parts.push(Part::Literal(std::mem::take(literal).into()));
+        pieces.push(Piece::Literal(std::mem::take(literal)));
     }
 }
 
-fn push_placeholder(name: &[u8], names: &mut Placeholders, parts: &mut Vec<Part>) -> Result<(), TemplateError> {
-    let name = String::from_utf8_lossy(name).into_owned();
+fn checked_name(name: &str) -> Result<&str, TemplateError> {
     let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if !is_name {
-        return Err(TemplateError::BadName(name));
-    }
-    let placeholder = names.intern(&name)?;
+    if is_name { Ok(name) } else { Err(TemplateError::BadName(name.to_owned())) }
+}
+
+fn push_placeholder(name: &str, names: &mut Placeholders, parts: &mut Vec<Part>) -> Result<(), TemplateError> {
+    let placeholder = names.intern(name)?;
     if parts.contains(&Part::Placeholder(placeholder)) {
-        return Err(TemplateError::Repeated(name));
+        return Err(TemplateError::Repeated(name.to_owned()));
     }
     if let Some(Part::Placeholder(left)) = parts.last() {
-        return Err(TemplateError::Adjacent(names.name(*left).to_owned(), name));
+        return Err(TemplateError::Adjacent(names.name(*left).to_owned(), name.to_owned()));
     }
     parts.push(Part::Placeholder(placeholder));
     Ok(())

@@ -2,17 +2,17 @@
 //!
 //! Each section has a server of its own. A JSON block with `traces` is that server's layout and a `conf` block its
 //! configuration. A `redis-cli` block is a connection, and a line `$ redis-cli ...` in it begins another one; every reply
-//! has to be what redis-cli prints. A `log` block is the end of the module's lines in the server's log (where a number of
+//! has to be what redis-cli prints, where milliseconds since 1970 stand for any. A `log` block is the end of the module's lines in the server's log (where a number of
 //! microseconds stands for any), and an `aof` block the end of the append-only file.
 
 mod support;
 
 use std::collections::BTreeSet;
-use std::env;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
+use support::server::redis_cli;
 use support::{Builder, Server, aof_commands, int, split};
 
 const README: &str = include_str!("../README.md");
@@ -171,13 +171,6 @@ fn transcript(block: &Block) -> Vec<Session> {
     sessions
 }
 
-/// The redis-cli beside the server, else the one on the PATH.
-fn redis_cli() -> PathBuf {
-    let server = env::var_os("REDIS_SESSION_SERVER").map(PathBuf::from).unwrap_or_default();
-    let beside = server.with_file_name("redis-cli");
-    if server.components().count() > 1 && beside.is_file() { beside } else { "redis-cli".into() }
-}
-
 /// What redis-cli prints for these commands, as it would at its prompt.
 fn print(server: &Server, session: &Session) -> String {
     let mut command = Command::new(redis_cli());
@@ -192,16 +185,27 @@ fn print(server: &Server, session: &Session) -> String {
 
 /// Runs a connection. The error says at which command the README is wrong.
 fn replay(server: &Server, session: &Session) -> Result<(), String> {
-    let printed = print(server, session);
+    let printed = without_moments(&print(server, session));
     let mut rest: Vec<&str> = printed.lines().map(str::trim_end).collect();
     for Step { command, printed, at } in &session.steps {
-        let expected = printed.iter().map(|line| line.trim_end());
+        let expected = printed.iter().map(|line| without_moments(line.trim_end()));
         if rest.len() < printed.len() || !expected.eq(rest[..printed.len()].iter().copied()) {
             return Err(format!("README.md:{at}: {command}\nredis-cli prints from there on\n{}\n", rest.join("\n")));
         }
         rest.drain(..printed.len());
     }
     if rest.is_empty() { Ok(()) } else { Err(format!("redis-cli prints at the end also\n{}\n", rest.join("\n"))) }
+}
+
+/// Thirteen digits, as they have from 2001 to 2286, become as many `n`.
+fn without_moments(text: &str) -> String {
+    let of_digits = |c: char, d: char| c.is_ascii_digit() == d.is_ascii_digit();
+    let chars: Vec<char> = text.chars().collect();
+    let runs = chars.chunk_by(|c, d| of_digits(*c, *d)).map(|run| {
+        let is_moment = run.len() == 13 && run[0].is_ascii_digit();
+        if is_moment { "n".repeat(13) } else { run.iter().collect() }
+    });
+    runs.collect()
 }
 
 /// The module's lines in a log, as the README shows them.
@@ -330,7 +334,7 @@ fn the_table_of_options_is_what_the_module_takes() {
     let source = include_str!("../src/config.rs").split_whitespace().collect::<Vec<_>>().join(" ");
     for row in table {
         let &[name, default, at_run_time, meaning] = &*row else { panic!("four columns: {row:?}") };
-        let can_be_set = !server.run(&format!("CONFIG SET session.{name} {default}")).is_error();
+        let can_be_set = !server.cmd(["CONFIG", "SET", &format!("session.{name}"), default]).is_error();
         assert_eq!(if can_be_set { "yes" } else { "no" }, at_run_time, "{name}");
         let option =
             format!(r#"name: "{name}", default: "{default}", at_run_time: {can_be_set}, meaning: "{meaning}""#);

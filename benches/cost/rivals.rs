@@ -39,7 +39,7 @@ fn sum(replies: &[Reply]) -> usize {
     replies.iter().map(of).sum()
 }
 
-/// `SESSION.LOGOUT`.
+/// `SESSION.LOGOUT` that tells nobody, as nobody is told by the others.
 pub struct Module;
 
 impl Rival for Module {
@@ -51,8 +51,34 @@ impl Rival for Module {
         true
     }
 
+    fn prepare(&self, client: &mut Client) -> Outcome<()> {
+        client.call(&["CONFIG", "SET", "session.channel", ""])?;
+        Ok(())
+    }
+
     fn log_out(&self, client: &mut Client, user: User) -> Outcome<usize> {
         Ok(sum(&client.run(Pipeline::default().add(&["SESSION.LOGOUT", &user.id()]))?))
+    }
+}
+
+/// `SESSION.LOGOUT` with these options, which say who is told. Nobody listens: what is measured is the telling.
+pub struct Telling(pub &'static [(&'static str, &'static str)]);
+
+impl Rival for Telling {
+    fn name(&self) -> &'static str {
+        "module that tells"
+    }
+
+    fn needs_module(&self) -> bool {
+        true
+    }
+
+    fn prepare(&self, client: &mut Client) -> Outcome<()> {
+        self.0.iter().try_for_each(|(option, value)| client.call(&["CONFIG", "SET", option, value]).map(drop))
+    }
+
+    fn log_out(&self, client: &mut Client, user: User) -> Outcome<usize> {
+        Module.log_out(client, user)
     }
 }
 

@@ -19,7 +19,7 @@ const LINES: [&str; 18] = [
     "LOGOUT <userId> [SOCKET <socketId>] [REASON <text>] [WITHTRACES]",
     "    Remove every trace of a user, atomically. Reply with the number of traces.",
     "    * SOCKET: only that socket, if the user goes on with another one.",
-    "    * REASON: what the log says of it (default: logout).",
+    "    * REASON: what events and the log say of it (default: logout).",
     "    * WITHTRACES: reply with a map of what was removed instead.",
     "INSPECT <userId>",
     "    Show what LOGOUT would remove, and whether the user is live.",

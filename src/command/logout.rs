@@ -10,7 +10,6 @@ use crate::{
     error::Error,
     plan::{Detail, Scope},
     session::{self, Cause, Occasion},
-    state,
 };
 
 /// `SESSION.LOGOUT userId [SOCKET socketId] [REASON text] [WITHTRACES]`
@@ -67,10 +66,9 @@ impl Command for Logout<'_> {
 }
 
 impl<'a> Logout<'a> {
-    /// One device needs to know about the others, a reply that shows traces about them, and the fence about the sockets.
+    /// One device needs to know about the others, and a reply that shows traces about them.
     fn detail(&self) -> Detail {
-        let is_fenced = state::with(|state| state.is_fencing());
-        if self.socket.is_some() || self.with_traces || is_fenced { Detail::Facts } else { Detail::Names }
+        if self.socket.is_some() || self.with_traces { Detail::Facts } else { session::detail() }
     }
 
     fn parse(arguments: &'a [&'a [u8]]) -> Result<Self, Error> {

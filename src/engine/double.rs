@@ -118,7 +118,7 @@ impl Key for Value {
             Self::String(_) => Kind::String,
             Self::Members(kind, _) => *kind,
             Self::Hash(_) => Kind::Hash,
-            Self::Stream => Kind::Other,
+            Self::Stream => Kind::Stream,
         }
     }
 

@@ -35,14 +35,16 @@ pub enum Kind {
     SortedSet,
     /// A hash; its fields are what other collections call members.
     Hash,
-    /// A stream, or a type of another module.
+    /// A stream; its entries are no members.
+    Stream,
+    /// A type of another module.
     Other,
 }
 
 impl Kind {
     /// Whether the value has members.
     pub fn is_collection(self) -> bool {
-        !matches!(self, Self::String | Self::Other)
+        !matches!(self, Self::String | Self::Stream | Self::Other)
     }
 }
 

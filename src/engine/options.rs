@@ -1,6 +1,9 @@
 //! Options that `CONFIG` knows: each is registered with the server as what its [`Kind`] says.
 
-use std::ffi::{CStr, CString, c_char, c_int, c_longlong, c_uint, c_void};
+use std::{
+    ffi::{CStr, CString, c_char, c_int, c_longlong, c_uint, c_void},
+    rc::Rc,
+};
 
 use redis_module::raw;
 
@@ -32,7 +35,7 @@ fn register_one(server: &Server, option: &'static Opt, values: &mut Options) -> 
     // the callbacks live as long as the module is loaded.
     let registered = unsafe {
         match &option.kind {
-            Kind::Text(place) => {
+            Kind::Text(_, place) => {
                 let Ok(value) = CString::new(place(values).as_str()) else { return false };
                 let value = value.as_ptr();
                 api!(RedisModule_RegisterStringConfig(
@@ -87,11 +90,12 @@ fn number(value: usize) -> c_int {
 fn set(data: *mut c_void, error: *mut *mut raw::RedisModuleString, value: &str) -> c_int {
     // SAFETY: the data is what the option was registered with.
     let option = unsafe { &*data.cast_const().cast::<Opt>() };
-    let refusal = match guard("setting an option", || state::with(|state| option.set(&mut state.options, value))) {
-        Some(Ok(())) => return OK,
-        Some(Err(refusal)) => refusal.to_string(),
-        None => "internal error in redis-session; the server's log says what to report".to_owned(),
-    };
+    let refusal =
+        match guard("setting an option", || state::with(|state| option.set(Rc::make_mut(&mut state.options), value))) {
+            Some(Ok(())) => return OK,
+            Some(Err(refusal)) => refusal.to_string(),
+            None => "internal error in redis-session; the server's log says what to report".to_owned(),
+        };
     // SAFETY: the server takes over the string and frees it.
     unsafe { *error = Name::new(refusal.as_bytes()).into_raw() };
     1
@@ -101,7 +105,7 @@ fn set(data: *mut c_void, error: *mut *mut raw::RedisModuleString, value: &str) 
 fn get<R>(data: *mut c_void, look: impl FnOnce(&Kind, &mut Options) -> Option<R>) -> Option<R> {
     // SAFETY: the data is what the option was registered with.
     let option = unsafe { &*data.cast_const().cast::<Opt>() };
-    guard("reading an option", || state::with(|state| look(&option.kind, &mut state.options)))?
+    guard("reading an option", || state::with(|state| look(&option.kind, Rc::make_mut(&mut state.options))))?
 }
 
 unsafe extern "C" fn get_number(_: *const c_char, data: *mut c_void) -> c_longlong {
@@ -157,7 +161,7 @@ static LAST_TEXT: MainThread<Option<Name>> = MainThread::new(None);
 
 unsafe extern "C" fn get_text(_: *const c_char, data: *mut c_void) -> *mut raw::RedisModuleString {
     let value =
-        get(data, |kind, options| if let Kind::Text(place) = kind { Some(place(options).clone()) } else { None });
+        get(data, |kind, options| if let Kind::Text(_, place) = kind { Some(place(options).clone()) } else { None });
     let value = Name::new(value.unwrap_or_default().as_bytes());
     LAST_TEXT.with(|last| last.insert(value).raw())
 }

@@ -135,6 +135,12 @@ impl Server {
         Keep(self, self.database())
     }
 
+    /// The server's clock, in milliseconds since 1970.
+    pub fn now(&self) -> u64 {
+        // SAFETY: the call takes nothing.
+        u64::try_from(unsafe { api!(RedisModule_Milliseconds()) }).unwrap_or_default()
+    }
+
     /// How many keys the selected database holds, expired ones included.
     pub fn size(&self) -> u64 {
         // SAFETY: the context is valid.
@@ -265,7 +271,7 @@ impl Keyspace for Server {
             Kind::SortedSet => c"ZSCORE",
             Kind::Hash => c"HEXISTS",
             Kind::List => c"LPOS",
-            Kind::String | Kind::Other => return false,
+            Kind::String | Kind::Stream | Kind::Other => return false,
         };
         let reply = Call::new(command).with(Argument::Name(name)).with(Argument::Bytes(member)).run(self);
         reply.is_ok_and(|reply| if kind == Kind::List { !reply.is_null() } else { reply.is_found() })
@@ -386,13 +392,17 @@ impl Key for OpenKey<'_> {
             Ok(raw::REDISMODULE_KEYTYPE_HASH) => Kind::Hash,
             Ok(raw::REDISMODULE_KEYTYPE_SET) => Kind::Set,
             Ok(raw::REDISMODULE_KEYTYPE_ZSET) => Kind::SortedSet,
+            Ok(raw::REDISMODULE_KEYTYPE_STREAM) => Kind::Stream,
             _ => Kind::Other,
         }
     }
 
     fn size(&self) -> usize {
+        if matches!(self.kind(), Kind::Stream | Kind::Other) {
+            return 0;
+        }
         // SAFETY: the handle is open.
-        if self.kind() == Kind::Other { 0 } else { unsafe { api!(RedisModule_ValueLength(self.key.as_ptr())) } }
+        unsafe { api!(RedisModule_ValueLength(self.key.as_ptr())) }
     }
 
     fn expires_at(&self) -> Option<u64> {
@@ -532,7 +542,7 @@ impl Store for Server {
                     self.remove(call).min(1)
                 })
                 .sum(),
-            Kind::String | Kind::Other => 0,
+            Kind::String | Kind::Stream | Kind::Other => 0,
         }
     }
 

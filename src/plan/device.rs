@@ -1,6 +1,6 @@
 //! Narrowing a plan to one device.
 
-use super::{KeyTrace, MemberTrace, Plan, Socket};
+use super::{KeyTrace, MemberTrace, Plan, Socket, Whose};
 use crate::engine::Kind;
 
 /// What a logout is about.
@@ -14,8 +14,18 @@ pub enum Scope {
 
 impl<N> Socket<N> {
     /// The room that the user leaves with this socket.
-    pub(super) fn room_left(&self) -> Option<Vec<u8>> {
-        self.room.clone().filter(|_| self.is_users)
+    pub fn room_left(&self) -> Option<&[u8]> {
+        self.room.as_deref().filter(|_| self.whose == Whose::Users)
+    }
+
+    /// Whether the user's mapping holds it.
+    pub fn is_mapped(&self) -> bool {
+        self.mapped
+    }
+
+    /// Whether the socket's data says that it is somebody else's, whatever the user's mapping says.
+    pub fn is_somebody_elses(&self) -> bool {
+        self.whose == Whose::Others
     }
 }
 
@@ -35,7 +45,7 @@ impl<N: AsRef<[u8]>> Plan<N> {
         }
         let others_rooms: Vec<Vec<u8>> = others().filter_map(|other| other.room.clone()).collect();
         self.sockets.retain(|known| known.id == socket);
-        self.rooms = self.sockets.iter().filter_map(Socket::room_left).collect();
+        self.rooms = self.sockets.iter().filter_map(Socket::room_left).map(<[u8]>::to_vec).collect();
         self.rooms.retain(|room| !others_rooms.contains(room));
         self.keys.retain(|key| key.socket.as_deref() == Some(socket));
         self.members.retain(|member| member.socket.as_deref() == Some(socket));

@@ -1,6 +1,8 @@
 //! Finding: every trace of a user, by its name where the name follows from the ids, else by the index.
 
-use super::{EntriesTrace, KeyTrace, LiveSocket, Mapping, MemberTrace, Plan, Socket, value};
+use std::collections::HashSet;
+
+use super::{EntriesTrace, KeyTrace, LiveSocket, Mapping, MemberTrace, Plan, Socket, Whose, value};
 use crate::{
     engine::{Key, Keyspace, Kind},
     index::{PlaceRef, Places, Subject},
@@ -8,6 +10,9 @@ use crate::{
     layout::{Field, Layout, Named, Reach, Trace, What},
     template::{Bindings, Placeholder, Template},
 };
+
+/// So many sockets are looked for among all keys of a plan one by one.
+const FEW: usize = 8;
 
 /// How much a caller has to know before anything is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +22,9 @@ pub enum Detail {
     /// A trace that its name alone makes one may be missing: removing it will say whether it was there. Nothing is known
     /// of sockets and rooms beyond what it takes to find the traces.
     Names,
+    /// The same, but whom others are to be told of is known, and whom to fence off: the sockets, the rooms left, and the
+    /// user's name.
+    Audience,
     /// Of a live user, by which sockets. Of another all facts, but for traces that a sweep leaves alone.
     Ghost,
 }
@@ -25,6 +33,17 @@ impl Detail {
     /// Whether the caller wants traces of this kind.
     fn asks_for(self, trace: &Trace) -> bool {
         trace.sweep || self != Self::Ghost
+    }
+
+    /// Whether a trace that its name alone makes one may be taken for there unseen. What would name a room or a socket
+    /// to others may not.
+    fn takes_unseen(self, bindings: &Bindings<'_>) -> bool {
+        let is_told = || bindings.get(Placeholder::ROOM).or(bindings.get(Placeholder::SOCKET)).is_some();
+        match self {
+            Self::Facts | Self::Ghost => false,
+            Self::Names => true,
+            Self::Audience => !is_told(),
+        }
     }
 }
 
@@ -49,9 +68,11 @@ pub fn find<K: Keyspace>(
     finder.direct(holds_users, None);
     finder.indexed(holds_users, Subject::User, user, &known, None);
     finder.indexed(holds_users, Subject::Anyone, b"", &crowds, None);
-    if detail != Detail::Names || layout.traces.iter().any(holds_sockets) {
+    let has_members = layout.traces.iter().any(holds_sockets);
+    if detail != Detail::Names || has_members {
         finder.sockets();
-        for at in 0..finder.plan.sockets.len() {
+        let count = if has_members { finder.plan.sockets.len() } else { 0 };
+        for at in 0..count {
             let id = finder.plan.sockets[at].id.clone();
             finder.direct(holds_sockets, Some(&id));
             finder.indexed(holds_sockets, Subject::User, user, &known, Some(&id));
@@ -144,10 +165,10 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         let kind = key.kind();
         let ids = match kind {
             Kind::String => vec![key.string().into_owned()],
-            Kind::Other => Vec::new(),
+            Kind::Stream | Kind::Other => Vec::new(),
             _ => key.members(),
         };
-        self.plan.mistyped += u64::from(kind == Kind::Other);
+        self.plan.mistyped += u64::from(matches!(kind, Kind::Stream | Kind::Other));
         drop(key);
         self.plan.mapping = Some(Mapping { name, kind });
         ids.into_iter().filter(|id| !id.is_empty()).map(|id| (id, true)).collect()
@@ -223,7 +244,7 @@ impl<'a, K: Keyspace> Finder<'a, K> {
     /// Looks at one place and notes the trace that is there. The only way in which a trace is found.
     fn locate(&mut self, trace: &Trace, bindings: &Bindings<'_>) -> Located {
         let name = self.name(&trace.key, bindings);
-        if self.plan.detail == Detail::Names && matches!(trace.what, What::Key) {
+        if matches!(trace.what, What::Key) && self.plan.detail.takes_unseen(bindings) {
             self.note_key(name, bindings);
             return Located { exists: true, is_trace: true };
         }
@@ -283,7 +304,7 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         bindings: &Bindings<'_>,
     ) -> bool {
         // Removing a field that has expired, but is still in memory, counts it all the same.
-        let tells = self.plan.detail == Detail::Names && kind != Kind::Hash;
+        let tells = kind != Kind::Hash && self.plan.detail.takes_unseen(bindings);
         let is_trace = tells || self.space.contains(&key, kind, &member);
         if is_trace {
             let socket = bindings.get(Placeholder::SOCKET).filter(|_| names == Named::Socket).map(Into::into);
@@ -318,15 +339,19 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         // The mapping's own mention of a socket comes first and stays.
         ids.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)));
         ids.dedup_by(|a, b| a.0 == b.0);
+        // Of many sockets there are as many keys to look among.
+        let names: Option<HashSet<Box<[u8]>>> =
+            (ids.len() > FEW).then(|| self.plan.keys.iter().map(|key| key.name.as_ref().into()).collect());
         for (id, mapped) in ids {
-            let socket = self.socket(id, mapped);
+            let socket = self.socket(id, mapped, names.as_ref());
             self.plan.live |= mapped && socket.data.is_some();
             self.plan.sockets.push(socket);
         }
     }
 
-    fn socket(&mut self, id: Vec<u8>, mapped: bool) -> Socket<K::Name> {
-        let mut socket = Socket { id, mapped, elsewhere: false, data: None, room: None, is_users: false };
+    /// Looks at one. `names` are those of all keys in the plan, if it is not to look for itself.
+    fn socket(&mut self, id: Vec<u8>, mapped: bool, names: Option<&HashSet<Box<[u8]>>>) -> Socket<K::Name> {
+        let mut socket = Socket { id, mapped, elsewhere: false, data: None, room: None, whose: Whose::Nobodys };
         let Some(sockets) = &self.layout.sockets else { return socket };
         let name = self.name(&sockets.data, &Bindings::user(self.user).with(Placeholder::SOCKET, &socket.id));
         let space = self.space;
@@ -336,9 +361,12 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         };
         let text = |field: &Option<_>| field.as_ref().and_then(|field| value::text_at(&key, field).ok().flatten());
         socket.room = text(&sockets.room).filter(|room| !room.is_empty());
-        socket.is_users = self.plan.keys.iter().any(|known| known.name.as_ref() == name.as_ref());
-        if socket.is_users {
+        let is_among = |keys: &[KeyTrace<K::Name>]| keys.iter().any(|key| key.name.as_ref() == name.as_ref());
+        if names.map_or_else(|| is_among(&self.plan.keys), |names| names.contains(name.as_ref())) {
+            socket.whose = Whose::Users;
             self.plan.user_name = self.plan.user_name.take().or_else(|| String::from_utf8(text(&sockets.name)?).ok());
+        } else if sockets.owned.is_some() {
+            socket.whose = Whose::Others;
         }
         drop(key);
         socket.data = Some(name);
@@ -355,6 +383,9 @@ impl<'a, K: Keyspace> Finder<'a, K> {
     fn finish(self) -> Plan<K::Name> {
         let mut plan = self.plan;
         if plan.detail != Detail::Names {
+            plan.sort_rooms();
+        }
+        if [Detail::Facts, Detail::Ghost].contains(&plan.detail) {
             plan.sort();
         }
         // What lies here while its slot is on its way from or to another node, that node removes.
@@ -376,10 +407,13 @@ impl<'a, K: Keyspace> Finder<'a, K> {
 }
 
 impl<N: AsRef<[u8]>> Plan<N> {
-    fn sort(&mut self) {
-        self.rooms.extend(self.sockets.iter().filter_map(Socket::room_left));
+    fn sort_rooms(&mut self) {
+        self.rooms.extend(self.sockets.iter().filter_map(Socket::room_left).map(<[u8]>::to_vec));
         self.rooms.sort();
         self.rooms.dedup();
+    }
+
+    fn sort(&mut self) {
         self.keys.sort_by(|a, b| a.name.as_ref().cmp(b.name.as_ref()).then(b.socket.cmp(&a.socket)));
         self.keys.dedup_by(|a, b| a.name.as_ref() == b.name.as_ref());
         self.members.sort_by(|a, b| a.key.as_ref().cmp(b.key.as_ref()).then_with(|| a.member.cmp(&b.member)));

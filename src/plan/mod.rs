@@ -111,8 +111,19 @@ pub struct Socket<N> {
     data: Option<N>,
     /// The room in its data.
     room: Option<Vec<u8>>,
-    /// Whether that data is one of the user's traces: only then has the user been there by it.
-    is_users: bool,
+    /// Whose that data is.
+    whose: Whose,
+}
+
+/// Whose a socket's data is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// It is one of the user's traces: only then has the user been there by it.
+    Users,
+    /// It could be one and is not: it names somebody else.
+    Others,
+    /// There is none, or nothing that says it.
+    Nobodys,
 }
 
 /// A socket in the mapping that has its data key.
@@ -167,7 +178,7 @@ impl<N> Plan<N> {
 
     /// The sockets that are gone with the user: not those whose data is somebody else's.
     pub fn sockets_gone(&self) -> impl Iterator<Item = &[u8]> {
-        let gone = self.sockets.iter().filter(|socket| socket.is_users || socket.data.is_none());
+        let gone = self.sockets.iter().filter(|socket| socket.whose == Whose::Users || socket.data.is_none());
         gone.map(|socket| &*socket.id)
     }
 

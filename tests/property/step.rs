@@ -104,7 +104,9 @@ pub fn run(layout: &Layout, steps: &[Step]) -> Result<(), String> {
     // Expired keys stay in memory until somebody looks at them.
     server.must("DEBUG SET-ACTIVE-EXPIRE 0");
     let clients = (0..CLIENTS).map(|_| server.client()).collect();
-    let mut world = World { layout, observer: server.client(), server, clients, blocked: Vec::new(), protocol: 2 };
+    let (observer, mut listener) = (server.client(), server.client());
+    listener.must("SUBSCRIBE session:events");
+    let mut world = World { layout, observer, listener, server, clients, blocked: Vec::new(), protocol: 2 };
     steps.iter().try_for_each(|step| world.step(step).map_err(|problem| format!("at {step}\n{problem}")))
 }
 
@@ -113,6 +115,8 @@ struct World<'a> {
     server: Server,
     clients: Vec<Client>,
     observer: Client,
+    /// Hears events.
+    listener: Client,
     blocked: Vec<Client>,
     protocol: u8,
 }
@@ -200,9 +204,42 @@ impl World<'_> {
         let after = Snapshot::take(&mut self.observer);
         expect_keys(&expected, &after)?;
         expect("a second SESSION.LOGOUT", &int(0), &self.second_call(logout))?;
+        self.expect_told(logout, &plan)?;
         let left = Model::new(self.layout, &after.database(database)).logout(&logout.user);
         self.expect_inspect(&logout.user, &left)?;
         expect_keys(&after, &Snapshot::take(&mut self.observer))
+    }
+
+    /// The events since the last time.
+    fn told(&mut self) -> Vec<serde_json::Value> {
+        self.observer.must("PUBLISH session:events null");
+        let mut message = || self.listener.read().items()[2].as_bytes().to_vec();
+        let event = || serde_json::from_slice::<serde_json::Value>(&message()).expect("an event is JSON");
+        std::iter::repeat_with(event).take_while(|event| !event.is_null()).collect()
+    }
+
+    /// Since the last time one event must have been heard of what was removed, and none if that was nothing.
+    fn expect_told(&mut self, logout: &Logout, plan: &Plan) -> Result<(), String> {
+        let mut told = self.told();
+        for event in told.iter_mut().filter_map(|event| event.as_object_mut()) {
+            // Which name a user has and whether this was the last device, the model does not say.
+            event.retain(|field, _| !["at", "userName", "scope"].contains(&&**field));
+        }
+        let text = |id: &Vec<u8>| String::from_utf8_lossy(id).into_owned();
+        let expected = serde_json::json!({
+            "event": "logout",
+            "userId": text(&logout.user),
+            "sockets": plan.sockets.iter().map(text).collect::<Vec<_>>(),
+            "rooms": plan.rooms.iter().map(text).collect::<Vec<_>>(),
+            "reason": if logout.reason { "because\r\n" } else { "logout" },
+            "removed": plan.removed(),
+        });
+        let expected: Vec<_> = Some(expected).filter(|_| plan.removed() > 0).into_iter().collect();
+        if told == expected {
+            Ok(())
+        } else {
+            Err(format!("was told\n    expected: {expected:?}\n    actual:   {told:?}"))
+        }
     }
 
     fn second_call(&mut self, logout: &Logout) -> Reply {
@@ -252,6 +289,10 @@ impl World<'_> {
         if let Some(swept) = sweep::sweep(self.layout, &keys) {
             let args = args!["SESSION.SWEEP"];
             self.call_inside(inside, args.clone(), &int(swept.users), args).map_err(problem)?;
+            let told = self.told().iter().filter(|event| event["reason"] == "sweep").count();
+            if int(i64::try_from(told).expect("few")) != int(swept.users) {
+                return Err(problem(format!("{told} events were told of {} users", swept.users)));
+            }
             let expected = before.with_database(database, swept.keys);
             expect_keys(&expected, &Snapshot::take(&mut self.observer))?;
         }
@@ -259,6 +300,8 @@ impl World<'_> {
         for _ in 0..10 {
             self.clients[0].cmd(args!["SESSION.SWEEP"]);
         }
+        // What these told is not known to the model.
+        self.told();
         let left = Snapshot::take(&mut self.observer);
         let stale = sweep::stale(self.layout, &left.database(database));
         let who = stale.iter().map(quote).collect::<Vec<_>>().join(" ");

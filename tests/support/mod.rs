@@ -8,6 +8,7 @@
 //! snapshot  every key of every database: type, content, expiry and DUMP bytes; differences in words
 //! aof       the append-only file as a list of commands
 //! bytes     bytes to readable text, and command lines to bytes
+//! hear      what is said on channels and in streams
 //! exact     a logout or a sweep held against the model; worlds to log out of
 //! model     the contract as slow and plain code over snapshots
 //! ```
@@ -19,6 +20,7 @@ pub mod aof;
 pub mod bytes;
 pub mod client;
 pub mod exact;
+pub mod hear;
 pub mod model;
 pub mod reply;
 pub mod server;
@@ -30,7 +32,8 @@ pub use client::Client;
 pub use exact::{
     TRACES, keys, log_in, log_out_exactly, log_out_exactly_in, log_out_socket_exactly, sweep_exactly, sweep_exactly_in,
 };
+pub use hear::Listener;
 pub use model::{Layout, Model};
-pub use reply::{Reply, array, bulk, error, int, nil, ok, queued, status};
+pub use reply::{Reply, array, bulk, bulks, error, int, nil, ok, queued, status};
 pub use server::{Builder, Server, wait_until};
 pub use snapshot::{Content, Entry, Snapshot};

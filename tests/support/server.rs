@@ -414,3 +414,10 @@ pub fn module_path() -> PathBuf {
     let candidates = test.ancestors().skip(1).take(2).map(|dir| dir.join("libredis_session.so"));
     candidates.into_iter().find(|path| path.is_file()).expect("Cargo has built libredis_session.so beside the tests")
 }
+
+/// The redis-cli beside the server, else the one on the PATH.
+pub fn redis_cli() -> PathBuf {
+    let server = env::var_os("REDIS_SESSION_SERVER").map(PathBuf::from).unwrap_or_default();
+    let beside = server.with_file_name("redis-cli");
+    if server.components().count() > 1 && beside.is_file() { beside } else { "redis-cli".into() }
+}

@@ -38,6 +38,7 @@ fn measure(bench: &Bench) -> Outcome<Vec<Row>> {
     let mut servers = Vec::new();
     for rival in rivals {
         let server = Server::start(rival.needs_module().then_some(&bench.module))?;
+        rival.prepare(&mut server.client()?)?;
         world.write(&mut server.client()?, |_, _| {})?;
         server.settle()?;
         servers.push(server);

@@ -4,7 +4,7 @@ use super::Bench;
 use crate::{
     Outcome,
     measure::{Costs, Effort, contest, micros},
-    rivals::{Application, Function, Halves, Module, Nothing, Oracle, Rival, Unlink},
+    rivals::{Application, Function, Halves, Module, Nothing, Oracle, Rival, Telling, Unlink},
     table::{Figure, Row},
     world::World,
 };
@@ -63,6 +63,23 @@ pub fn document(bench: &Bench) -> Outcome<Vec<Row>> {
     let [module, function] = costs.as_slice() else { unreachable!("two rivals") };
     let what = "9 traces and a place in a document of 50, against the Function with cjson";
     Ok(vec![against(what, module, function).target(0.5)])
+}
+
+/// What it costs to tell others, when nobody listens: by default, of that the messages to Socket.IO, and an entry kept.
+pub fn telling(bench: &Bench) -> Outcome<Vec<Row>> {
+    const CHANNEL: Telling = Telling(&[("session.channel", "session:events")]);
+    const CLASSIC: Telling = Telling(&[("session.channel", "session:events"), ("session.socketio", "classic")]);
+    const STREAM: Telling = Telling(&[("session.channel", "session:events"), ("session.stream", "audit")]);
+    let world = World::of(bench.size(40_000, 10_000));
+    let rivals = [&Module as &dyn Rival, &CHANNEL, &CLASSIC, &STREAM].map(|rival| (rival, world));
+    let effort = Effort { sets: bench.size(5, 3), logouts: bench.size(12_000, 4_000), block: BLOCK, come_back: false };
+    let costs = contest(&rivals, &bench.module, effort)?;
+    let [silent, channel, classic, stream] = costs.as_slice() else { unreachable!("four rivals") };
+    Ok(vec![
+        against("a logout told on a channel, as by default, against one that nobody is told of", channel, silent),
+        against("  told to Socket.IO (classic) as well: two announcements, a disconnect", classic, channel),
+        against("  kept in a stream as well", stream, channel),
+    ])
 }
 
 /// Far from the others' blocks: it takes so long that whoever came next would find the caches cold.

@@ -47,6 +47,7 @@ pub const MEASUREMENTS: &[Measurement] = &[
     Measurement { name: "logout", what: "a user with nine traces, all ways", run: logout::nine_traces },
     Measurement { name: "rooms", what: "a user with 20 typing rooms and 2 sockets", run: logout::rooms },
     Measurement { name: "document", what: "a user in a room document of 50 participants", run: logout::document },
+    Measurement { name: "telling", what: "a logout that others are told of", run: logout::telling },
     Measurement { name: "growth", what: "a logout among ten times as many users and keys", run: crowded::growth },
     Measurement { name: "crowd", what: "a logout among many typing keys, sockets and rooms", run: crowded::crowd },
     Measurement { name: "application", what: "the application's own way, in a small world", run: logout::application },

@@ -1,0 +1,252 @@
+//! Announcements: what the layout tells the rooms that a user leaves. Checked once, when the layout loads.
+
+use std::fmt;
+
+use serde::{
+    Deserialize, Serialize, Serializer,
+    de::{MapAccess, Visitor},
+    ser::{SerializeMap, SerializeSeq},
+};
+use serde_json::value::RawValue;
+
+use super::{
+    departure::Values,
+    text::{Hole, Text, TextError},
+};
+
+/// A message to the rooms that a user left.
+#[derive(Debug, PartialEq)]
+pub struct Announcement {
+    /// The event's name.
+    pub(super) event: String,
+    /// Its arguments.
+    args: Vec<Node>,
+    /// Where the message is kept.
+    pub(super) append: Option<Append>,
+}
+
+/// Where a message is kept: with the history of each room.
+#[derive(Debug, PartialEq)]
+pub(super) struct Append {
+    /// The key's name.
+    pub(super) key: Text,
+    /// What is at the key.
+    pub(super) form: Form,
+}
+
+/// What a message is appended to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Form {
+    #[default]
+    List,
+    Stream,
+}
+
+/// A JSON value with placeholders in its strings.
+#[derive(Debug, PartialEq)]
+enum Node {
+    /// Null, a boolean or a number.
+    Plain(serde_json::Value),
+    Text(Text),
+    /// The moment, as a number of milliseconds.
+    Now,
+    Array(Vec<Node>),
+    /// Names and values, in the order of the layout.
+    Object(Vec<(String, Node)>),
+}
+
+/// Why an announcement is refused. The text says what to fix.
+#[derive(Debug)]
+pub struct AnnouncementError(Box<Cause>);
+
+#[derive(Debug)]
+enum Cause {
+    Json(serde_json::Error),
+    Text(&'static str, TextError),
+    Other(&'static str),
+}
+
+impl fmt::Display for AnnouncementError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0 {
+            Cause::Json(error) => write!(f, "{error}"),
+            Cause::Text(field, TextError::Braces(error)) => write!(f, "`{field}`: {error}"),
+            Cause::Text(field, TextError::Unknown(name)) => {
+                let known: Vec<String> = Hole::NAMES.iter().map(|(name, _)| format!("{{{name}}}")).collect();
+                let known = known.join(", ");
+                write!(f, "`{field}` holds {{{name}}}, which nothing is known of; an announcement may hold {known}")
+            }
+            Cause::Other(sentence) => f.write_str(sentence),
+        }
+    }
+}
+
+impl From<Cause> for AnnouncementError {
+    fn from(cause: Cause) -> Self {
+        Self(Box::new(cause))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document<'a> {
+    event: String,
+    #[serde(borrow)]
+    args: Vec<&'a RawValue>,
+    append: Option<String>,
+    #[serde(rename = "as")]
+    form: Option<Form>,
+}
+
+/// Events that Socket.IO's client raises by itself: a message of such a name would be taken for something that happened.
+const RESERVED: [&str; 6] =
+    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+
+/// How deep arrays and objects may be nested.
+const DEEPEST: usize = 32;
+
+impl Announcement {
+    /// Reads and checks an item of `announce`. `goes` says of a key's name whether a logout may delete it as a trace.
+    ///
+    /// # Errors
+    /// [`AnnouncementError`].
+    pub fn parse(text: &str, goes: impl Fn(&[u8]) -> bool) -> Result<Self, AnnouncementError> {
+        let document: Document = serde_json::from_str(text).map_err(Cause::Json)?;
+        if document.event.is_empty() || RESERVED.contains(&&*document.event) {
+            Err(Cause::Other("`event` must not be empty, nor the name of an event that Socket.IO raises by itself"))?;
+        }
+        let args = document.args.iter().map(|raw| Node::parse(raw, DEEPEST)).collect::<Result<_, _>>()?;
+        let append = match (document.append, document.form) {
+            (Some(key), form) => Some(Append::parse(&key, form.unwrap_or_default(), goes)?),
+            (None, None) => None,
+            (None, Some(_)) => Err(Cause::Other("`as` says what `append` appends to, and there is no `append`"))?,
+        };
+        Ok(Self { event: document.event, args, append })
+    }
+
+    /// The arguments of one message.
+    pub(super) fn args<'a>(&'a self, values: Values<'a>) -> Args<'a> {
+        Args { nodes: &self.args, values }
+    }
+
+    /// What is kept of a message: its argument if it has just one, else all of them as an array.
+    pub(super) fn kept(&self, values: Values<'_>) -> Vec<u8> {
+        match &*self.args {
+            [node] => super::json(&Filled { node, values: &values }),
+            nodes => super::json(&Args { nodes, values }),
+        }
+    }
+}
+
+impl Append {
+    fn parse(key: &str, form: Form, goes: impl Fn(&[u8]) -> bool) -> Result<Self, Cause> {
+        let key = Text::parse(key).map_err(|error| Cause::Text("append", error))?;
+        if !key.begins_with_a_literal() {
+            return Err(Cause::Other("`append` must begin with a literal, so that no id can name a key at will"));
+        }
+        let sample = Values { user: b"u", user_name: b"n", room: b"r", socket: b"s", reason: b"w", at: 0, now: b"0" };
+        if goes(&key.bytes(&sample)) {
+            return Err(Cause::Other("`append` names a key that is a trace, which the next logout would delete"));
+        }
+        Ok(Self { key, form })
+    }
+}
+
+impl Node {
+    fn parse(raw: &RawValue, levels: usize) -> Result<Self, Cause> {
+        if levels == 0 {
+            return Err(Cause::Other("`args` are nested too deep"));
+        }
+        let deeper = |raw: &RawValue| Self::parse(raw, levels - 1);
+        match raw.get().as_bytes().first() {
+            Some(b'"') => {
+                let text: String = serde_json::from_str(raw.get()).map_err(Cause::Json)?;
+                let text = Text::parse(&text).map_err(|error| Cause::Text("args", error))?;
+                Ok(if text.is(Hole::Now) { Self::Now } else { Self::Text(text) })
+            }
+            Some(b'[') => {
+                let elements: Vec<&RawValue> = serde_json::from_str(raw.get()).map_err(Cause::Json)?;
+                elements.into_iter().map(deeper).collect::<Result<_, _>>().map(Self::Array)
+            }
+            Some(b'{') => {
+                let Fields(fields) = serde_json::from_str(raw.get()).map_err(Cause::Json)?;
+                let fields = fields.into_iter().map(|(name, raw)| Ok((name, deeper(raw)?)));
+                fields.collect::<Result<_, _>>().map(Self::Object)
+            }
+            _ => serde_json::from_str(raw.get()).map(Self::Plain).map_err(Cause::Json),
+        }
+    }
+}
+
+/// An object's members in their order, which a map would not keep.
+struct Fields<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Fields(fields))
+            }
+        }
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+/// The arguments of a message, with their placeholders filled.
+#[derive(Clone, Copy)]
+pub(super) struct Args<'a> {
+    nodes: &'a [Node],
+    values: Values<'a>,
+}
+
+impl<'a> Args<'a> {
+    /// Each of them.
+    pub(super) fn iter(&'a self) -> impl ExactSizeIterator<Item = impl Serialize + 'a> {
+        self.nodes.iter().map(|node| Filled { node, values: &self.values })
+    }
+}
+
+impl Serialize for Args<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
+}
+
+/// A value with its placeholders filled.
+struct Filled<'a> {
+    node: &'a Node,
+    values: &'a Values<'a>,
+}
+
+impl Serialize for Filled<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let filled = |node| Filled { node, values: self.values };
+        match self.node {
+            Node::Plain(value) => value.serialize(serializer),
+            Node::Text(text) => serializer.serialize_str(&text.show(self.values)),
+            Node::Now => serializer.serialize_u64(self.values.at),
+            Node::Array(nodes) => {
+                let mut array = serializer.serialize_seq(Some(nodes.len()))?;
+                nodes.iter().try_for_each(|node| array.serialize_element(&filled(node)))?;
+                array.end()
+            }
+            Node::Object(fields) => {
+                let mut object = serializer.serialize_map(Some(fields.len()))?;
+                fields.iter().try_for_each(|(name, node)| object.serialize_entry(name, &filled(node)))?;
+                object.end()
+            }
+        }
+    }
+}

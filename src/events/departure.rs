@@ -1,0 +1,98 @@
+//! What happened, and what the placeholders of announcements stand for because of it.
+
+use super::text::Hole;
+use crate::plan::{Plan, Scope, Socket};
+
+/// A user, or one socket of a user, is logged out.
+#[derive(Clone, Debug)]
+pub struct Departure<'a> {
+    /// Who.
+    pub(super) user: &'a [u8],
+    /// By which name, if it is known.
+    pub(super) user_name: Option<&'a str>,
+    /// The sockets.
+    pub(super) sockets: Vec<&'a [u8]>,
+    /// Those of them that are not somebody else's by their data, as Socket.IO knows them: what is not UTF-8 is no socket
+    /// there. Those in the mapping come first.
+    pub(super) own: Vec<&'a str>,
+    /// In which room a socket was, where it is known: sorted by room.
+    pub(super) seats: Vec<(&'a [u8], &'a [u8])>,
+    /// The rooms left.
+    pub(super) rooms: &'a [Vec<u8>],
+    /// All of the user, or one socket.
+    pub(super) scope: Scope,
+    /// Why.
+    pub(super) reason: &'a [u8],
+    /// When, in milliseconds since 1970.
+    pub(super) at: u64,
+}
+
+impl<'a> Departure<'a> {
+    /// What others may know of a plan that is about to be applied.
+    pub fn new<N>(plan: &'a Plan<N>, scope: Scope, reason: &'a [u8], at: u64) -> Self {
+        let mut seats: Vec<_> = plan.sockets.iter().filter_map(|s| Some((s.room_left()?, &*s.id))).collect();
+        seats.sort_unstable();
+        let own = |mapped| plan.sockets.iter().filter(move |s| s.is_mapped() == mapped && !s.is_somebody_elses());
+        let text = |socket: &'a Socket<N>| str::from_utf8(&socket.id).ok();
+        Self {
+            user: &plan.user,
+            user_name: plan.user_name.as_deref(),
+            sockets: plan.sockets.iter().map(|socket| &*socket.id).collect(),
+            own: own(true).chain(own(false)).filter_map(text).collect(),
+            seats,
+            rooms: &plan.rooms,
+            scope,
+            reason,
+            at,
+        }
+    }
+
+    /// The rooms left, as Socket.IO knows them: what is not UTF-8 is no room there.
+    pub(super) fn named_rooms(&self) -> impl Iterator<Item = &'a str> {
+        self.rooms.iter().filter_map(|room| str::from_utf8(room).ok())
+    }
+
+    /// What the placeholders of an announcement to a room stand for.
+    pub(super) fn values<'v>(&'v self, room: &'v [u8], now: &'v str) -> Values<'v> {
+        let at = self.seats.partition_point(|(other, _)| *other < room);
+        let there = self.seats.get(at).filter(|(other, _)| *other == room).map(|(_, socket)| *socket);
+        let socket = there.or(self.own.first().map(|socket| socket.as_bytes())).or(self.sockets.first().copied());
+        Values {
+            user: self.user,
+            user_name: self.user_name.map_or(self.user, str::as_bytes),
+            room,
+            socket: socket.unwrap_or_default(),
+            reason: self.reason,
+            at: self.at,
+            now: now.as_bytes(),
+        }
+    }
+}
+
+/// What the placeholders of an announcement stand for.
+#[derive(Clone, Copy)]
+pub(super) struct Values<'a> {
+    pub(super) user: &'a [u8],
+    /// The user's id, if the name is not known.
+    pub(super) user_name: &'a [u8],
+    pub(super) room: &'a [u8],
+    /// The user's socket in the room if it is known, else the first one, else nothing.
+    pub(super) socket: &'a [u8],
+    pub(super) reason: &'a [u8],
+    pub(super) at: u64,
+    /// The same as text.
+    pub(super) now: &'a [u8],
+}
+
+impl<'a> Values<'a> {
+    pub(super) fn get(&self, hole: Hole) -> &'a [u8] {
+        match hole {
+            Hole::User => self.user,
+            Hole::UserName => self.user_name,
+            Hole::Room => self.room,
+            Hole::Socket => self.socket,
+            Hole::Reason => self.reason,
+            Hole::Now => self.now,
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Texts with placeholders, as announcements hold them.
+
+use std::borrow::Cow;
+
+use super::departure::Values;
+use crate::template::{Piece, TemplateError, pieces};
+
+/// What a placeholder of an announcement stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hole {
+    User,
+    UserName,
+    Room,
+    Socket,
+    Reason,
+    Now,
+}
+
+impl Hole {
+    /// All of them, with their names.
+    pub(super) const NAMES: [(&'static str, Self); 6] = [
+        ("userId", Self::User),
+        ("userName", Self::UserName),
+        ("roomId", Self::Room),
+        ("socketId", Self::Socket),
+        ("reason", Self::Reason),
+        ("now", Self::Now),
+    ];
+}
+
+#[derive(Debug, PartialEq)]
+enum Part {
+    Literal(Box<str>),
+    Hole(Hole),
+}
+
+/// A text whose placeholders may stand anywhere and as often as it likes, unlike those of a key that has to be taken
+/// apart again.
+#[derive(Debug, PartialEq)]
+pub(super) struct Text(Box<[Part]>);
+
+/// Why a text is not such a text.
+#[derive(Debug)]
+pub(super) enum TextError {
+    Braces(TemplateError),
+    Unknown(String),
+}
+
+impl From<TemplateError> for TextError {
+    fn from(error: TemplateError) -> Self {
+        Self::Braces(error)
+    }
+}
+
+impl Text {
+    pub(super) fn parse(text: &str) -> Result<Self, TextError> {
+        let part = |piece| match piece {
+            Piece::Literal(literal) => Ok(Part::Literal(String::from_utf8_lossy(&literal).into())),
+            Piece::Name(name) => {
+                let known = Hole::NAMES.iter().find(|(known, _)| *known == name);
+                known.map(|(_, hole)| Part::Hole(*hole)).ok_or_else(|| TextError::Unknown(name.to_owned()))
+            }
+        };
+        pieces(text)?.into_iter().map(part).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Whether the text is this placeholder and nothing else.
+    pub(super) fn is(&self, hole: Hole) -> bool {
+        *self.0 == [Part::Hole(hole)]
+    }
+
+    /// Whether the text begins with a literal: then no value of a user decides what it begins with.
+    pub(super) fn begins_with_a_literal(&self) -> bool {
+        matches!(self.0.first(), Some(Part::Literal(_)))
+    }
+
+    /// The text as Unicode: bytes of a value that are none become U+FFFD.
+    pub(super) fn show<'t>(&'t self, values: &Values<'t>) -> Cow<'t, str> {
+        let show = |part: &'t Part| match part {
+            Part::Literal(literal) => Cow::Borrowed(&**literal),
+            Part::Hole(hole) => String::from_utf8_lossy(values.get(*hole)),
+        };
+        match &*self.0 {
+            [part] => show(part),
+            parts => parts.iter().map(show).collect::<String>().into(),
+        }
+    }
+
+    /// The text as bytes, values as they are.
+    pub(super) fn bytes(&self, values: &Values<'_>) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(64);
+        for part in &self.0 {
+            bytes.extend_from_slice(match part {
+                Part::Literal(literal) => literal.as_bytes(),
+                Part::Hole(hole) => values.get(*hole),
+            });
+        }
+        bytes
+    }
+}
