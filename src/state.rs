@@ -8,10 +8,7 @@ use std::{
 
 use crate::{
     config::Options,
-    engine::{
-        server::{Cursor, Name},
-        threads::MainThread,
-    },
+    engine::{keys::Cursor, server::Name, threads::MainThread},
     index::{Index, Mark, PlaceRef, Subject, Tick},
     journal::Journal,
     layout::Layout,

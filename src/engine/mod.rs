@@ -14,11 +14,13 @@ pub mod commands;
 #[cfg(test)]
 pub mod double;
 mod filter;
+pub mod keys;
 pub mod keyspace;
 pub mod load;
 mod options;
 pub mod reply;
 pub mod server;
+mod store;
 pub mod threads;
 pub mod watching;
 

@@ -1,7 +1,6 @@
 //! A running server: opening keys, asking for permissions, changing.
 
 use std::{
-    borrow::Cow,
     ffi::{CStr, c_int},
     ptr::{NonNull, null_mut},
     slice,
@@ -11,8 +10,9 @@ use std::{
 use redis_module::raw;
 
 use super::{
-    Access, Key, Keyspace, Kind, Permissions, Store,
+    Access, Keyspace, Kind, Permissions,
     call::{Argument, Call},
+    keys::OpenKey,
 };
 
 /// Calls a function of the server's module API. All of them are there on every server that the module loads on, because
@@ -28,7 +28,7 @@ pub(super) use api;
 
 /// A string of the server: a key's name, or an argument. Owned: one reference is this value's.
 #[derive(Debug)]
-pub struct Name(NonNull<raw::RedisModuleString>);
+pub struct Name(pub(super) NonNull<raw::RedisModuleString>);
 
 impl Name {
     /// A copy of the bytes as a string of the server.
@@ -246,7 +246,7 @@ impl Keyspace for Server {
     fn open(&self, name: &Name) -> Option<OpenKey<'_>> {
         // SAFETY: context and name are valid; the server keeps its own reference to the name.
         let key = unsafe { api!(RedisModule_OpenKey(self.ctx(), name.raw(), reading_mode())) };
-        NonNull::new(key.cast()).map(|key| OpenKey { key, server: self, name: name.clone() })
+        NonNull::new(key.cast()).map(|key| OpenKey::new(key, self, name.clone()))
     }
 
     fn fields_expire(&self) -> bool {
@@ -312,242 +312,5 @@ impl Drop for Caller {
             // SAFETY: the handle came from GetModuleUserFromUserName and is freed once, here.
             unsafe { api!(RedisModule_FreeModuleUser(user)) };
         }
-    }
-}
-
-/// A walk over the keys of a database, which may pause between its steps.
-#[derive(Debug)]
-pub struct Cursor(NonNull<raw::RedisModuleScanCursor>);
-
-impl Default for Cursor {
-    fn default() -> Self {
-        // SAFETY: the call takes nothing.
-        let cursor = unsafe { api!(RedisModule_ScanCursorCreate()) };
-        Self(NonNull::new(cursor).expect("the server aborts rather than to return no cursor"))
-    }
-}
-
-impl Drop for Cursor {
-    fn drop(&mut self) {
-        // SAFETY: the cursor came from ScanCursorCreate and is destroyed once, here.
-        unsafe { api!(RedisModule_ScanCursorDestroy(self.0.as_ptr())) };
-    }
-}
-
-impl Server {
-    /// Takes one step of a walk over the selected database (one bucket of its hash table) and adds the names that
-    /// `wanted` accepts to `names`. A key that exists all the time is met at least once. `false` when the walk is done.
-    pub fn walk(&self, cursor: &Cursor, wanted: &dyn Fn(&[u8]) -> bool, names: &mut Vec<Name>) -> bool {
-        struct Walk<'w> {
-            wanted: &'w dyn Fn(&[u8]) -> bool,
-            names: &'w mut Vec<Name>,
-        }
-        unsafe extern "C" fn meet(
-            _: *mut raw::RedisModuleCtx,
-            name: *mut raw::RedisModuleString,
-            _: *mut raw::RedisModuleKey,
-            walk: *mut std::ffi::c_void,
-        ) {
-            // SAFETY: `walk` is the value below, which nothing else uses during the step; the name is valid, and sharing
-            // it keeps it so after the step.
-            unsafe {
-                let walk = &mut *walk.cast::<Walk<'_>>();
-                if (walk.wanted)(bytes(name)) {
-                    walk.names.push(Name::share(name));
-                }
-            }
-        }
-        let mut walk = Walk { wanted, names };
-        // SAFETY: context and cursor are valid; the callback gets the value it expects and changes no key.
-        unsafe { api!(RedisModule_Scan(self.ctx(), cursor.0.as_ptr(), Some(meet), (&raw mut walk).cast())) != 0 }
-    }
-}
-
-/// Servers keep short strings in a compact form (integers, strings in one piece with their object or key), which direct
-/// access would undo for good. None of them does so with longer ones.
-const LONGEST_COMPACT: usize = 128;
-
-/// A key open for reading; closed when dropped.
-#[derive(Debug)]
-pub struct OpenKey<'s> {
-    key: NonNull<raw::RedisModuleKey>,
-    server: &'s Server,
-    name: Name,
-}
-
-impl Drop for OpenKey<'_> {
-    fn drop(&mut self) {
-        // SAFETY: the handle came from OpenKey and is closed once, here.
-        unsafe { api!(RedisModule_CloseKey(self.key.as_ptr())) };
-    }
-}
-
-impl Key for OpenKey<'_> {
-    fn kind(&self) -> Kind {
-        // SAFETY: the handle is open.
-        let kind = unsafe { api!(RedisModule_KeyType(self.key.as_ptr())) };
-        match isize::try_from(kind) {
-            Ok(raw::REDISMODULE_KEYTYPE_STRING) => Kind::String,
-            Ok(raw::REDISMODULE_KEYTYPE_LIST) => Kind::List,
-            Ok(raw::REDISMODULE_KEYTYPE_HASH) => Kind::Hash,
-            Ok(raw::REDISMODULE_KEYTYPE_SET) => Kind::Set,
-            Ok(raw::REDISMODULE_KEYTYPE_ZSET) => Kind::SortedSet,
-            Ok(raw::REDISMODULE_KEYTYPE_STREAM) => Kind::Stream,
-            _ => Kind::Other,
-        }
-    }
-
-    fn size(&self) -> usize {
-        if matches!(self.kind(), Kind::Stream | Kind::Other) {
-            return 0;
-        }
-        // SAFETY: the handle is open.
-        unsafe { api!(RedisModule_ValueLength(self.key.as_ptr())) }
-    }
-
-    fn expires_at(&self) -> Option<u64> {
-        // SAFETY: the handle is open.
-        let moment = unsafe { api!(RedisModule_GetAbsExpire(self.key.as_ptr())) };
-        u64::try_from(moment).ok()
-    }
-
-    fn string(&self) -> Cow<'_, [u8]> {
-        if self.kind() != Kind::String {
-            return Cow::Borrowed(&[]);
-        }
-        if self.size() <= LONGEST_COMPACT {
-            // Refused by a cluster node that does not serve the slot.
-            if let Ok(reply) = Call::new(c"GET").with(Argument::Name(&self.name)).run(self.server) {
-                return Cow::Owned(reply.text());
-            }
-        }
-        let mut length = 0;
-        let mode = c_int::try_from(raw::REDISMODULE_READ).expect("modes are small");
-        // SAFETY: the handle is open and of a string.
-        let start = unsafe { api!(RedisModule_StringDMA(self.key.as_ptr(), &raw mut length, mode)) };
-        // SAFETY: the server gives a pointer to `length` bytes, valid until the key is closed or another call changes
-        // it; the slice borrows from the handle, and nothing is called meanwhile.
-        Cow::Borrowed(unsafe { slice::from_raw_parts(start.cast(), length) })
-    }
-
-    fn field(&self, field: &[u8]) -> Option<Vec<u8>> {
-        if self.kind() != Kind::Hash {
-            return None;
-        }
-        let field = Name::new(field);
-        let mut value: *mut raw::RedisModuleString = null_mut();
-        let end: *mut raw::RedisModuleString = null_mut();
-        let no_flags = c_int::default();
-        // SAFETY: the handle is open and of a hash; the arguments are a field, where its value goes, and the null that
-        // ends them.
-        unsafe { api!(RedisModule_HashGet(self.key.as_ptr(), no_flags, field.raw(), &raw mut value, end)) };
-        // SAFETY: a value that was found is ours to free.
-        NonNull::new(value).map(|value| Name(value).as_ref().to_vec())
-    }
-
-    fn members(&self) -> Vec<Vec<u8>> {
-        match self.kind() {
-            Kind::List => self.elements(),
-            kind if kind.is_collection() => self.scan(),
-            _ => Vec::new(),
-        }
-    }
-}
-
-impl OpenKey<'_> {
-    /// The elements of a list.
-    fn elements(&self) -> Vec<Vec<u8>> {
-        let all = [Argument::Name(&self.name), Argument::Bytes(b"0"), Argument::Bytes(b"-1")];
-        let call = all.into_iter().fold(Call::new(c"LRANGE"), Call::with);
-        call.run(self.server).map(|reply| reply.texts()).unwrap_or_default()
-    }
-
-    /// The members of a set or sorted set, the fields of a hash.
-    fn scan(&self) -> Vec<Vec<u8>> {
-        let mut members = Vec::new();
-        let cursor = Cursor::default();
-        while self.step(&cursor, &mut members) {}
-        // A hash table that is being resized may show a member twice.
-        members.sort_unstable();
-        members.dedup();
-        members
-    }
-
-    /// Takes one step of a walk over them. `false` when the walk is done.
-    fn step(&self, cursor: &Cursor, members: &mut Vec<Vec<u8>>) -> bool {
-        unsafe extern "C" fn note(
-            _: *mut raw::RedisModuleKey,
-            field: *mut raw::RedisModuleString,
-            _: *mut raw::RedisModuleString,
-            members: *mut std::ffi::c_void,
-        ) {
-            // SAFETY: `members` is the vector below, which nothing else uses during the scan; the field is valid.
-            unsafe { (*members.cast::<Vec<Vec<u8>>>()).push(bytes(field).to_vec()) };
-        }
-        // SAFETY: key and cursor are valid; the callback gets the vector it expects and neither changes the key nor keeps
-        // anything.
-        unsafe {
-            api!(RedisModule_ScanKey(self.key.as_ptr(), cursor.0.as_ptr(), Some(note), (&raw mut *members).cast())) != 0
-        }
-    }
-}
-
-impl Server {
-    /// Goes on with a walk over the members of a collection until it has met at least `piece` of them, and adds them to
-    /// `members`. A member that is there all the time is met at least once. `false` when the walk is done, or if there is
-    /// no collection. (A list is met as a whole: the places of its elements are no cursor.)
-    pub fn scan_members(&self, name: &Name, cursor: &Cursor, piece: usize, members: &mut Vec<Vec<u8>>) -> bool {
-        let Some(key) = self.open(name) else { return false };
-        match key.kind() {
-            Kind::List => members.extend(key.elements()),
-            kind if kind.is_collection() => {
-                while key.step(cursor, members) {
-                    if members.len() >= piece {
-                        return true;
-                    }
-                }
-            }
-            _ => {}
-        }
-        false
-    }
-}
-
-impl Server {
-    /// Calls a command that replies with how many things it removed.
-    fn remove(&self, command: Call<'_>) -> u64 {
-        let removed = command.replicated().run_or_log(self).and_then(|reply| reply.integer());
-        removed.and_then(|integer| u64::try_from(integer).ok()).unwrap_or_default()
-    }
-}
-
-impl Store for Server {
-    fn unlink(&self, names: &[&Name]) -> u64 {
-        // A cluster node takes only keys of one slot in a command.
-        let at_once = if self.is_cluster() { 1 } else { names.len().max(1) };
-        names.chunks(at_once).map(|names| self.remove(Call::new(c"UNLINK").with_names(names))).sum()
-    }
-
-    fn remove_members(&self, name: &Name, kind: Kind, members: &[&[u8]]) -> u64 {
-        let members = members.iter().map(|member| Argument::Bytes(member));
-        let all = |command| members.clone().fold(Call::new(command).with(Argument::Name(name)), Call::with);
-        match kind {
-            Kind::Set => self.remove(all(c"SREM")),
-            Kind::SortedSet => self.remove(all(c"ZREM")),
-            Kind::Hash => self.remove(all(c"HDEL")),
-            // All equal elements of a list are one trace.
-            Kind::List => members
-                .map(|element| {
-                    let call = Call::new(c"LREM").with(Argument::Name(name)).with(Argument::Bytes(b"0")).with(element);
-                    self.remove(call).min(1)
-                })
-                .sum(),
-            Kind::String | Kind::Stream | Kind::Other => 0,
-        }
-    }
-
-    fn replace(&self, name: &Name, value: &[u8]) -> bool {
-        let arguments = [Argument::Name(name), Argument::Bytes(value), Argument::Bytes(b"KEEPTTL")];
-        arguments.into_iter().fold(Call::new(c"SET"), Call::with).replicated().run_or_log(self).is_some()
     }
 }

@@ -4,10 +4,7 @@
 use std::time::Instant;
 
 use crate::{
-    engine::{
-        Keyspace,
-        server::{Cursor, Server},
-    },
+    engine::{Keyspace, keys::Cursor, server::Server},
     index::{News, Place, PlaceRef, Subject},
     layout::{Layout, Named, What},
     plan, state,

@@ -1,140 +1,16 @@
-//! The layout: where an application leaves traces of its users.
-//!
-//! A JSON document (section 2 of the contract) is read by serde and validated once into [`Layout`], which the rest of
-//! the module uses without checking anything again. Pure. Every refusal names the trace by its number and text, and the
-//! cause with what to fix.
+//! Reading a layout: the JSON document as serde takes it, and what is wrong with it.
 
 use std::fmt;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::{Field, Layout, Named, Reach, Sockets, Trace, What};
 use crate::{
     events::{Announcement, AnnouncementError},
     json::{Pointer, PointerError},
     template::{Placeholder, Placeholders, Template, TemplateError},
 };
-
-/// The layout that is used when the module is loaded without one.
-pub const EASYSHARE: &str = include_str!("layouts/easyshare.json");
-
-/// A validated layout.
-#[derive(Debug)]
-pub struct Layout {
-    /// The document as it was written: what `SESSION.LAYOUT` answers.
-    pub text: String,
-    /// What the layout calls itself.
-    pub name: String,
-    /// The traces in the order of the document, then the mapping; a trace is known by its place here.
-    pub traces: Vec<Trace>,
-    /// How a live socket is found, if the layout says it.
-    pub sockets: Option<Sockets>,
-    /// What is announced to the rooms that a user leaves.
-    pub announce: Vec<Announcement>,
-}
-
-/// One kind of place where users show up.
-#[derive(Debug, PartialEq)]
-pub struct Trace {
-    /// The name of the key: the trace itself, or what holds it.
-    pub key: Template,
-    /// What in or of that key is the trace.
-    pub what: What,
-    /// How the keys of one user are found.
-    pub reach: Reach,
-    /// Whether a sweep removes it.
-    pub sweep: bool,
-    /// Whether it is evidence of a session, so that a user who has it and is not live is stale.
-    pub is_evidence: bool,
-}
-
-/// What a trace is.
-#[derive(Debug, PartialEq)]
-pub enum What {
-    /// The key, whatever it holds; its name holds `{userId}`.
-    Key,
-    /// The key, if its value names the user.
-    Owned(Field),
-    /// A member of the collection at the key.
-    Member {
-        /// The member's name.
-        member: Template,
-        /// Whom it names.
-        names: Named,
-    },
-    /// Nothing that is removed: the key maps a user to sockets. Stands behind the traces of the document.
-    Mapping,
-    /// Elements of an array in the JSON document at the key.
-    Entries {
-        /// Where the array stands in the document.
-        array: Pointer,
-        /// Where the owner stands in an element.
-        owner: Pointer,
-    },
-}
-
-/// Whose id a member holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Named {
-    /// The user's own.
-    User,
-    /// That of one of the user's sockets.
-    Socket,
-}
-
-impl Named {
-    /// The placeholder that stands for the id.
-    pub fn placeholder(self) -> Placeholder {
-        match self {
-            Self::User => Placeholder::USER,
-            Self::Socket => Placeholder::SOCKET,
-        }
-    }
-}
-
-/// How the keys of a trace are found for one user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
-    /// The name follows from the user's id (and socket ids) alone.
-    Direct,
-    /// The name holds the user's id and placeholders that stand for "any": the index finds it, by names.
-    ByName,
-    /// The value says whose it is: the index finds it, by values.
-    ByValue,
-}
-
-/// A part of a value: of a JSON document or of a hash.
-#[derive(Debug, PartialEq)]
-pub enum Field {
-    /// A pointer into a string value that is a JSON document.
-    Json(Pointer),
-    /// A field of a hash.
-    Hash(Box<[u8]>),
-}
-
-/// How a live socket is found.
-#[derive(Debug, PartialEq)]
-pub struct Sockets {
-    /// The key that maps a user to socket ids.
-    pub of: Template,
-    /// The key that each live socket has.
-    pub data: Template,
-    /// Where the room stands in that key's value.
-    pub room: Option<Field>,
-    /// Where the user's name stands in that key's value.
-    pub name: Option<Field>,
-    /// The trace that says by its value whose such a key is: its number.
-    pub owned: Option<usize>,
-}
-
-/// By whose key a user may be live: what the key's name says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Holder<'n> {
-    /// This user's.
-    User(&'n [u8]),
-    /// That of this socket, whoever's it is.
-    Socket(&'n [u8]),
-}
 
 /// Why a document is not a layout. Its text is one sentence that says what to fix, after the trace it is about.
 #[derive(Debug)]
@@ -247,21 +123,6 @@ impl Layout {
         Ok(layout)
     }
 
-    /// The built-in layout.
-    ///
-    /// # Panics
-    /// Never: a test reads it.
-    pub fn easyshare() -> Self {
-        Self::parse(EASYSHARE).unwrap_or_else(|error| panic!("the built-in layout is wrong: {error}"))
-    }
-
-    /// Whether a member that names a socket is evidence of its user's session.
-    pub fn has_members_by_socket(&self) -> bool {
-        self.traces
-            .iter()
-            .any(|trace| trace.is_evidence && matches!(trace.what, What::Member { names: Named::Socket, .. }))
-    }
-
     /// A member that names a socket is nobody's unless something says whose a socket is.
     fn check_that_sockets_are_known(&self, texts: &[&RawValue]) -> Result<(), LayoutError> {
         let names_socket = |t: &Trace| matches!(t.what, What::Key | What::Owned(_)) && t.key.has(Placeholder::SOCKET);
@@ -333,53 +194,6 @@ fn read_trace(text: &str, names: &mut Placeholders) -> Result<Trace, Cause> {
     };
     let reach = reach(&key, &what);
     Ok(Trace { key, what, reach, sweep, is_evidence: false })
-}
-
-impl Trace {
-    /// Evidence is the mapping, a socket's data, a key whose name has placeholders of its own, and membership: not a
-    /// user's plain key, nor what a sweep leaves alone.
-    fn find_evidence(&mut self, sockets: &Sockets) {
-        self.is_evidence = self.sweep
-            && match self.what {
-                What::Key => self.reach == Reach::ByName || self.key == sockets.of,
-                What::Owned(_) => self.key == sockets.data,
-                What::Member { .. } | What::Mapping => true,
-                What::Entries { .. } => false,
-            };
-    }
-
-    /// Whether it is something that can be removed.
-    pub fn is_removed(&self) -> bool {
-        self.what != What::Mapping
-    }
-
-    /// Whether the index has to know of it: a logout would not find it by the ids alone, or a sweep finds users by it.
-    pub fn is_watched(&self) -> bool {
-        match self.what {
-            What::Mapping => true,
-            What::Member { names: Named::User, .. } if self.is_evidence => true,
-            _ => self.reach != Reach::Direct,
-        }
-    }
-}
-
-impl Sockets {
-    /// By whose key of this name a user may be live; `None` if the name is that of neither a mapping nor a socket's data.
-    pub fn holder<'n>(&self, name: &'n [u8]) -> Option<Holder<'n>> {
-        let bindings = self.of.matches(name).or_else(|| self.data.matches(name))?;
-        let socket = || bindings.get(Placeholder::SOCKET).map(Holder::Socket);
-        bindings.get(Placeholder::USER).map(Holder::User).or_else(socket)
-    }
-
-    /// The socket whose data a key of this name is.
-    pub fn socket<'n>(&self, name: &'n [u8]) -> Option<&'n [u8]> {
-        self.data.matches(name)?.get(Placeholder::SOCKET)
-    }
-
-    /// The mapping as the last of the traces, so that whoever looks for users finds it with them.
-    fn mapping(&self) -> Trace {
-        Trace { key: self.of.clone(), what: What::Mapping, reach: Reach::Direct, sweep: true, is_evidence: true }
-    }
 }
 
 fn read_key(key: &str, owner: Option<&serde_json::Value>, names: &mut Placeholders) -> Result<(Template, What), Cause> {
