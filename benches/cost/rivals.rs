@@ -39,7 +39,7 @@ fn sum(replies: &[Reply]) -> usize {
     replies.iter().map(of).sum()
 }
 
-/// `SESSION.LOGOUT` that tells nobody, as nobody is told by the others.
+/// `SESSION.LOGOUT` that does what the others do and no more: it tells nobody, and fences nothing off.
 pub struct Module;
 
 impl Rival for Module {
@@ -52,7 +52,7 @@ impl Rival for Module {
     }
 
     fn prepare(&self, client: &mut Client) -> Outcome<()> {
-        client.call(&["CONFIG", "SET", "session.channel", ""])?;
+        client.call(&["CONFIG", "SET", "session.channel", "", "session.fence", "0"])?;
         Ok(())
     }
 
@@ -61,12 +61,12 @@ impl Rival for Module {
     }
 }
 
-/// `SESSION.LOGOUT` with these options, which say who is told. Nobody listens: what is measured is the telling.
-pub struct Telling(pub &'static [(&'static str, &'static str)]);
+/// `SESSION.LOGOUT` with these options besides the defaults. Nobody listens: what is measured is the telling.
+pub struct Default(pub &'static [(&'static str, &'static str)]);
 
-impl Rival for Telling {
+impl Rival for Default {
     fn name(&self) -> &'static str {
-        "module that tells"
+        "module by default"
     }
 
     fn needs_module(&self) -> bool {

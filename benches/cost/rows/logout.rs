@@ -4,7 +4,7 @@ use super::Bench;
 use crate::{
     Outcome,
     measure::{Costs, Effort, contest, micros},
-    rivals::{Application, Function, Halves, Module, Nothing, Oracle, Rival, Telling, Unlink},
+    rivals::{Application, Default, Function, Halves, Module, Nothing, Oracle, Rival, Unlink},
     table::{Figure, Row},
     world::World,
 };
@@ -65,20 +65,22 @@ pub fn document(bench: &Bench) -> Outcome<Vec<Row>> {
     Ok(vec![against(what, module, function).target(0.5)])
 }
 
-/// What it costs to tell others, when nobody listens: by default, of that the messages to Socket.IO, and an entry kept.
+/// What it costs to fence sockets off and to tell others, when nobody listens.
 pub fn telling(bench: &Bench) -> Outcome<Vec<Row>> {
-    const CHANNEL: Telling = Telling(&[("session.channel", "session:events")]);
-    const CLASSIC: Telling = Telling(&[("session.channel", "session:events"), ("session.socketio", "classic")]);
-    const STREAM: Telling = Telling(&[("session.channel", "session:events"), ("session.stream", "audit")]);
+    const FENCED: Default = Default(&[("session.channel", "")]);
+    const CHANNEL: Default = Default(&[]);
+    const CLASSIC: Default = Default(&[("session.socketio", "classic")]);
+    const STREAM: Default = Default(&[("session.stream", "audit")]);
     let world = World::of(bench.size(40_000, 10_000));
-    let rivals = [&Module as &dyn Rival, &CHANNEL, &CLASSIC, &STREAM].map(|rival| (rival, world));
+    let rivals = [&Module as &dyn Rival, &FENCED, &CHANNEL, &CLASSIC, &STREAM].map(|rival| (rival, world));
     let effort = Effort { sets: bench.size(5, 3), logouts: bench.size(12_000, 4_000), block: BLOCK, come_back: false };
     let costs = contest(&rivals, &bench.module, effort)?;
-    let [silent, channel, classic, stream] = costs.as_slice() else { unreachable!("four rivals") };
+    let [bare, fenced, channel, classic, stream] = costs.as_slice() else { unreachable!("five rivals") };
     Ok(vec![
-        against("a logout told on a channel, as by default, against one that nobody is told of", channel, silent),
-        against("  told to Socket.IO (classic) as well: two announcements, a disconnect", classic, channel),
-        against("  kept in a stream as well", stream, channel),
+        against("a logout with session.fence on, against one with it off", fenced, bare),
+        against("  and told on session.channel, which is the default, against not told", channel, fenced),
+        against("  and told to Socket.IO (classic): two announcements, a disconnect", classic, channel),
+        against("  and kept in session.stream", stream, channel),
     ])
 }
 
