@@ -83,13 +83,10 @@ fn holds_member(layout: &Layout, keys: &Keys, key: &Bytes, plan: &Plan) -> bool 
     layout.traces.iter().any(|trace| {
         let Trace::Members { key: template, member } = trace else { return false };
         let Some(of_key) = template.matches(key) else { return false };
-        held.iter().filter_map(|text| member.matches(text)).any(|of_member| {
-            let id = |name: &str| of_member.get(name).or_else(|| of_key.get(name)).cloned();
-            let agree = of_member.iter().all(|(name, value)| of_key.get(name).is_none_or(|other| other == value));
-            let is_user = of_key.get("userId").is_none_or(|user| *user == plan.user)
-                && id("userId").is_none_or(|user| user == plan.user);
-            let is_socket = !member.has("socketId") || id("socketId").is_some_and(|id| plan.sockets.contains(&id));
-            agree && is_user && is_socket
+        held.iter().filter_map(|text| member.matches_where(text, &of_key)).any(|bindings| {
+            let is_user = bindings.get("userId").is_none_or(|user| *user == plan.user);
+            let is_socket = !member.has("socketId") || plan.sockets.contains(&bindings["socketId"]);
+            is_user && is_socket
         })
     })
 }
@@ -106,9 +103,10 @@ fn seen(layout: &Layout, keys: &Keys) -> BTreeSet<Bytes> {
                 Trace::OwnedKey { key: template, owner } if template.matches(key).is_some() => {
                     users.extend(owner_of(entry, owner));
                 }
-                Trace::Members { key: template, member } if template.matches(key).is_some() => {
+                Trace::Members { key: template, member } => {
+                    let Some(of_key) = template.matches(key) else { continue };
                     let held = members(&entry.content);
-                    users.extend(held.iter().filter_map(|text| member.matches(text)?.remove("userId")));
+                    users.extend(held.iter().filter_map(|text| member.matches_where(text, &of_key)?.remove("userId")));
                 }
                 _ => {}
             }
