@@ -315,7 +315,7 @@ fn a_key_that_is_found_in_several_ways_counts_once() {
         { "members": "list:{roomId}", "member": "{userId}" },
         { "entries": "u:{any}", "array": "/all", "owner": "" } ],
         "sockets": { "of": "u:{userId}", "data": "u:{socketId}" } }"#;
-    let server = Server::builder().layout(json).start();
+    let server = Server::builder().layout(json).option("fence", "0").start();
     let values = [
         "SADD u:ann ann bob",
         "HSET u:ann ann 1",
