@@ -3,7 +3,7 @@
 
 mod support;
 
-use support::{Server, TRACES, error, int, log_in, log_out_exactly, ok, wait_until};
+use support::{Server, TRACES, error, int, keys, log_in, log_out_exactly, ok, wait_until};
 
 const DEFECT: &str =
     "ERR internal error in redis-session, caught before it reached the server; the server's log says what to report";
@@ -109,6 +109,21 @@ fn in_a_sweep_that_nobody_waits_for_it_is_caught_and_the_next_one_is_right() {
         assert_eq!(client.run("EXISTS user_socket:bob"), int(1));
         assert_eq!(client.run("PING"), support::status("PONG"));
     }
+}
+
+#[test]
+fn a_user_over_whom_a_defect_showed_does_not_keep_others_from_being_swept() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.must("SET user_socket:fault:plan s1");
+    for number in 0..50 {
+        client.must(&format!("SET user_socket:ghost{number} t{number}"));
+    }
+    assert_eq!(client.run("SESSION.SWEEP"), error(DEFECT));
+    client.must("SESSION.SWEEP");
+    assert_eq!(keys(&mut client), ["user_socket:fault:plan"]);
+    // Whoever asks for that user is told of the defect still.
+    assert_eq!(client.run("SESSION.LOGOUT fault:plan"), error(DEFECT));
 }
 
 #[test]

@@ -25,6 +25,7 @@ fn ghosts(client: &mut Client) {
         SADD user_socket:devices s-5 s-6
         SET user_status:no_ghost away
         SET user_activity:no_ghost 1
+        SET user_status:in_a_room away
         SET socket_data:s-7 '{"userId":""}'
         SET socket_data:s-8 '{"roomId":"den"}'
         SET socket_data:s-9 'no JSON'

@@ -145,3 +145,17 @@ fn a_collection_that_outgrows_what_is_read_at_once_is_known_all_the_same() {
     assert_eq!(client.run("SESSION.SWEEP"), int(left));
     settle(&server);
 }
+
+#[test]
+fn who_is_known_by_a_document_alone_and_then_leaves_evidence_is_found() {
+    let server = Server::start();
+    server.script("SET room:r '{\"participants\":[{\"userId\":\"a\"},{\"userId\":\"b\"}]}'\nSET user_status:a 1");
+    for evidence in ["SADD active_users a", "SET typing:den:a 1", "SET user_socket:a s", "ZADD active_users 1 b"] {
+        settle(&server);
+        server.must(evidence);
+        assert_eq!(sweep_exactly(&server), 1, "{evidence}");
+    }
+    settle(&server);
+    server.must("SET socket_data:s9 '{\"userId\":\"b\"}'");
+    assert_eq!(sweep_exactly(&server), 1);
+}

@@ -16,7 +16,8 @@ const MOST_CANDIDATES: usize = 1 << 16;
 /// A user to be looked at soon.
 #[derive(Debug)]
 pub struct Candidate {
-    database: usize,
+    /// The number of the user's database.
+    pub(super) database: usize,
     user: Box<[u8]>,
     /// A key expired or was evicted.
     has_expired: bool,

@@ -26,6 +26,12 @@ pub struct Departure {
 }
 
 impl Departure {
+    /// The user's database has another number now.
+    #[must_use]
+    pub fn in_database(self, number: impl Fn(usize) -> usize) -> Self {
+        Self { database: number(self.database), ..self }
+    }
+
     /// The marks that say since when somebody is stale are gone.
     #[must_use]
     pub fn without_since(self) -> Self {
@@ -63,6 +69,7 @@ pub fn find_ended(server: &Server) {
                     depart(database, user, ghost.since);
                 }
             }
+            state::with(|state| state.sweeping.at_work = None);
         }
     }
 }

@@ -100,6 +100,7 @@ impl Job {
     /// Whatever ended it before its time.
     pub fn run(mut self, server: &Server) -> Result<u64, Error> {
         let result = self.work(server, None);
+        state::with(|state| state.sweeping.at_work = None);
         self.count_slice(self.began);
         self.report(server);
         result.map(|_| self.found)

@@ -27,8 +27,11 @@ pub struct Ghost {
 /// # Errors
 /// Whatever keeps the plan from being made.
 pub fn judge(server: &Server, user: &[u8]) -> Result<Option<Ghost>, Error> {
-    let plan = session::plan_now(server, user, Detail::Ghost)?;
     let database = server.database();
+    if !state::with(|state| state.sweeping.takes_up(database, user)) {
+        return Ok(None);
+    }
+    let plan = session::plan_now(server, user, Detail::Ghost)?;
     let since = state::with(|state| {
         let now = state.clock.now();
         let before = state.databases[database].index.mark(user);

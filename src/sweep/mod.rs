@@ -32,6 +32,12 @@ use crowds::Crawl;
 use fence::Fence;
 use job::Job;
 
+/// A user of a database.
+pub type Patient = (usize, Box<[u8]>);
+
+/// So many users are passed over; of more, those over whom a defect showed first get another chance.
+const MOST_PASSED_OVER: usize = 64;
+
 /// What sweeping keeps between its slices.
 #[derive(Debug)]
 pub struct Sweeping {
@@ -47,6 +53,10 @@ pub struct Sweeping {
     pub fence: Fence,
     /// Keys of such sockets that were written again: the database and the name.
     pub trespassers: Vec<(usize, Name)>,
+    /// Whom a slice is at work on.
+    pub at_work: Option<Patient>,
+    /// Users over whom a defect showed: they are passed over, so that they do not keep others from being cleaned up.
+    pub passed_over: VecDeque<Patient>,
     /// When the server swept by itself last, or was loaded.
     pub swept_at: Instant,
     /// What INFO shows.
@@ -62,6 +72,8 @@ impl Default for Sweeping {
             crawls: Vec::new(),
             fence: Fence::default(),
             trespassers: Vec::new(),
+            at_work: None,
+            passed_over: VecDeque::new(),
             swept_at: Instant::now(),
             report: Report::default(),
         }
@@ -73,6 +85,37 @@ impl Sweeping {
     pub fn restart(&mut self, is_affected: impl Fn(usize) -> bool) {
         self.jobs.iter_mut().filter(|job| is_affected(job.database())).for_each(Job::restart);
         self.crawls.retain(|(database, _)| !is_affected(*database));
+    }
+
+    /// Begins with a user, unless a defect showed over that one before.
+    fn takes_up(&mut self, database: usize, user: &[u8]) -> bool {
+        if self.passed_over.iter().any(|(of, other)| *of == database && **other == *user) {
+            return false;
+        }
+        self.at_work = Some((database, user.into()));
+        true
+    }
+
+    /// A defect was caught. If it showed over a user whom a slice was at work on, the next one passes that user over.
+    pub fn recover(&mut self) {
+        self.passed_over.extend(self.at_work.take());
+        let surplus = self.passed_over.len().saturating_sub(MOST_PASSED_OVER);
+        self.passed_over.drain(..surplus);
+    }
+
+    /// Two databases changed places, and with them their users. A socket that was logged out stays where it was: a request
+    /// in flight goes on with the number that it knows.
+    pub fn swap(&mut self, first: usize, second: usize) {
+        let swapped = |number: usize| match number {
+            number if number == first => second,
+            number if number == second => first,
+            number => number,
+        };
+        self.candidates.iter_mut().for_each(|candidate| candidate.database = swapped(candidate.database));
+        let departures = std::mem::take(&mut self.departures).into_iter();
+        self.departures = departures.map(|departure| departure.in_database(swapped)).collect();
+        self.passed_over.iter_mut().for_each(|(database, _)| *database = swapped(*database));
+        self.restart(|number| number == first || number == second);
     }
 
     /// Whether a slice of work has something to do.

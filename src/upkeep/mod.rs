@@ -333,6 +333,12 @@ pub fn tick(server: &Server) -> bool {
 
 /// What a slice does for sweeps.
 fn sweep(server: &Server, deadline: Instant) -> bool {
+    let goes_on = sweep_until(server, deadline);
+    state::with(|state| state.sweeping.at_work = None);
+    goes_on
+}
+
+fn sweep_until(server: &Server, deadline: Instant) -> bool {
     if !server.is_replica() {
         fence::enforce_noted(server);
         if candidates::look(server, deadline) || cascade::clean(server, deadline) {
@@ -444,7 +450,10 @@ pub fn loading_ends() {
 
 /// A defect was caught.
 pub fn recover() {
-    state::try_with(|state| state.metrics.defects += 1);
+    state::try_with(|state| {
+        state.metrics.defects += 1;
+        state.sweeping.recover();
+    });
     rebuild_everything();
 }
 
@@ -466,6 +475,6 @@ pub fn flushed(database: Option<usize>) {
 pub fn swapped(first: usize, second: usize) {
     state::with(|state| {
         state.databases.swap(first, second);
-        state.sweeping.restart(|number| number == first || number == second);
+        state.sweeping.swap(first, second);
     });
 }

@@ -83,11 +83,9 @@ fn holds_member(layout: &Layout, keys: &Keys, key: &Bytes, plan: &Plan) -> bool 
     layout.traces.iter().any(|trace| {
         let Trace::Members { key: template, member } = trace else { return false };
         let Some(of_key) = template.matches(key) else { return false };
-        held.iter().filter_map(|text| member.matches_with(text, &of_key)).any(|bound| {
-            let id = |name: &str| bound.get(name).cloned();
-            let is_user = of_key.get("userId").is_none_or(|user| *user == plan.user)
-                && id("userId").is_none_or(|user| user == plan.user);
-            let is_socket = !member.has("socketId") || id("socketId").is_some_and(|id| plan.sockets.contains(&id));
+        held.iter().filter_map(|text| member.matches_where(text, &of_key)).any(|bindings| {
+            let is_user = bindings.get("userId").is_none_or(|user| *user == plan.user);
+            let is_socket = !member.has("socketId") || plan.sockets.contains(&bindings["socketId"]);
             is_user && is_socket
         })
     })
@@ -108,7 +106,7 @@ fn seen(layout: &Layout, keys: &Keys) -> BTreeSet<Bytes> {
                 Trace::Members { key: template, member } => {
                     let Some(of_key) = template.matches(key) else { continue };
                     let held = members(&entry.content);
-                    users.extend(held.iter().filter_map(|text| member.matches_with(text, &of_key)?.remove("userId")));
+                    users.extend(held.iter().filter_map(|text| member.matches_where(text, &of_key)?.remove("userId")));
                 }
                 _ => {}
             }

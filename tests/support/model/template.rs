@@ -70,12 +70,12 @@ impl Template {
     /// What the placeholders stand for if `text` is of this form: from left to right, each at least one byte and as
     /// few as it can.
     pub fn matches(&self, text: &[u8]) -> Option<Bindings> {
-        self.matches_with(text, &Bindings::new())
+        self.matches_where(text, &Bindings::new())
     }
 
-    /// The same where some placeholders stand for something already.
-    pub fn matches_with(&self, text: &[u8], bound: &Bindings) -> Option<Bindings> {
-        matches(&self.parts, text, bound)
+    /// The same where some of them are known to stand for something.
+    pub fn matches_where(&self, text: &[u8], known: &Bindings) -> Option<Bindings> {
+        matches(&self.parts, text, known)
     }
 }
 
