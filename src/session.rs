@@ -17,13 +17,6 @@ use crate::{
     state, upkeep,
 };
 
-/// What a command that may log users out does first: gets ready to fence their sockets off.
-pub fn get_ready(server: &Server) {
-    if state::with(|state| state.is_fencing()) {
-        keyspace::watch_new_keys(server);
-    }
-}
-
 /// Every trace of the user in the selected database at this instant.
 ///
 /// # Errors
@@ -151,9 +144,13 @@ fn write_lines(server: &Server, level: Level, user: &[u8], occasion: &Occasion<'
 
 /// Remembers the sockets that were logged out, so that a request in flight does not bring their data back.
 fn fence_off(server: &Server, plan: &Plan<Name>) {
+    if !state::with(|state| state.is_fencing()) {
+        return;
+    }
+    keyspace::watch_new_keys(server);
     let database = server.database();
     state::with(|state| {
-        let Some(lasts) = state.options.fence().filter(|_| state.is_fencing()) else { return };
+        let lasts = state.options.fence().unwrap_or_default();
         let (now, fence) = (Instant::now(), &mut state.sweeping.fence);
         fence.tidy(now);
         plan.sockets_gone().for_each(|socket| fence.add(database, socket, &plan.user, now, lasts));

@@ -11,10 +11,14 @@ fn number(server: &Server, field: &str) -> i64 {
     server.info("session")[&format!("session_{field}")].parse().expect("a number")
 }
 
-/// Whether the server removes such a key before the next command.
+/// Whether such a key is removed before the next command. Redis 7.0 does not let a module write then, and Valkey 8.1 moves
+/// clients to other databases when it does.
 fn is_prompt(server: &Server) -> bool {
     let info = server.info("server");
-    info.contains_key("valkey_version") || !info["redis_version"].starts_with("7.0.")
+    match info.get("valkey_version") {
+        Some(version) => !version.starts_with("8.1."),
+        None => !info["redis_version"].starts_with("7.0."),
+    }
 }
 
 /// The key is gone, at once where the server can do that, else soon.

@@ -47,7 +47,6 @@ impl Command for Logout<'_> {
     fn run(server: &Server, arguments: &[&[u8]]) -> Result<Reply, Error> {
         let began = Instant::now();
         let logout = Logout::parse(arguments)?;
-        session::get_ready(server);
         let plan = session::plan(server, logout.user, logout.detail())?;
         let (plan, scope) = match logout.socket {
             Some(socket) => plan.only_socket(socket),

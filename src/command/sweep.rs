@@ -11,7 +11,7 @@ use crate::{
     },
     error::Error,
     layout::Layout,
-    session, state,
+    state,
     sweep::job::{Job, Order},
     upkeep,
 };
@@ -51,7 +51,6 @@ impl Command for Sweep {
         let user = server.user_name();
         let caller = user.as_ref().map_or_else(Caller::anybody, |name| server.caller_named(name));
         check(server, &layout, &caller)?;
-        session::get_ready(server);
         let job = Job::new(order, server.database(), user);
         if let Some(client) = server.block() {
             state::with(|state| state.sweeping.jobs.push_back(job.for_client(client)));

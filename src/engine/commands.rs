@@ -9,6 +9,7 @@ use redis_module::raw;
 
 use super::{
     border::guard,
+    keyspace,
     reply::Reply,
     server::{OK, Server, api, bytes},
 };
@@ -178,6 +179,7 @@ unsafe extern "C" fn enter<C: Command>(
         let strings = unsafe { std::slice::from_raw_parts(argv, argc) };
         // SAFETY: as above.
         let arguments: Vec<&[u8]> = strings.iter().skip(1).map(|string| unsafe { bytes(*string) }).collect();
+        keyspace::meet_command(&server);
         C::run(&server, &arguments)
     });
     reply(&server, result);

@@ -6,6 +6,7 @@ use redis_module::raw;
 
 use super::{
     border::guard,
+    call::Call,
     server::{Name, OK, Server, api, bytes},
     watching::background,
 };
@@ -136,25 +137,30 @@ unsafe extern "C" fn on_end(
 }
 
 /// Watches keys that appear, from the first logout with a fence on, where the server lets the module write as soon as the
-/// command that made one is over. Where it does not, the next slice of work has to do. `server` is that of a command.
+/// command that made one is over. Where it does not, the next slice of work has to do.
 pub fn watch_new_keys(server: &Server) {
-    // SAFETY: a plain read of a function pointer that the server set before OnLoad.
-    let can_follow = unsafe { raw::RedisModule_AddPostNotificationJob }.is_some();
-    if can_follow && displaces_clients(server) == Some(false) {
+    if can_follow_events() && state::with(|state| state.displaces_clients.is_none()) {
+        // It takes a command to find out, and any of the module's will do.
+        let _ = Call::new(c"SESSION.HELP").run(server);
+    }
+    if state::with(|state| state.displaces_clients == Some(false)) {
         watch(server, raw::REDISMODULE_NOTIFY_NEW, on_new_key);
     }
 }
 
-/// Whether a client that writes to another database (`COPY`, `MOVE`) is left there if the event of it is watched, as
-/// Valkey 8.1 does. Tried once, with an event that nobody else has. `None` if no client's command is running.
-fn displaces_clients(server: &Server) -> Option<bool> {
-    if let Some(known) = state::with(|state| state.displaces_clients) {
-        return Some(known);
+/// Whether the server lets the module write as soon as the command is over that an event is about.
+fn can_follow_events() -> bool {
+    // SAFETY: a plain read of a function pointer that the server set before OnLoad.
+    unsafe { raw::RedisModule_AddPostNotificationJob }.is_some()
+}
+
+/// Finds out whether a client that writes to another database (`COPY`, `MOVE`) is left there if the event of it is
+/// watched, as Valkey 8.1 does. Tried once, with an event that nobody else has. `server` is that of a command.
+pub(super) fn meet_command(server: &Server) {
+    if !can_follow_events() || state::with(|state| state.displaces_clients.is_some()) {
+        return;
     }
-    let (here, elsewhere) = (server.database(), background()?);
-    if !server.has_client(server.client()) {
-        return None;
-    }
+    let (here, Some(elsewhere)) = (server.database(), background()) else { return };
     if elsewhere.select(usize::from(here == 0)) {
         watch(server, raw::REDISMODULE_NOTIFY_MODULE, on_nothing);
         let (name, event) = (Name::new(b"session"), c"session.probe".as_ptr());
@@ -166,7 +172,6 @@ fn displaces_clients(server: &Server) -> Option<bool> {
     let displaces = server.database() != here;
     server.select(here);
     state::with(|state| state.displaces_clients = Some(displaces));
-    Some(displaces)
 }
 
 unsafe extern "C" fn on_nothing(
