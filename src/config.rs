@@ -211,7 +211,7 @@ impl fmt::Display for OptionError {
             Self::Repeated(name) => write!(f, "module argument '{name}' stands twice"),
             Self::NoValue(name) => write!(f, "module argument '{name}' needs a value behind it"),
             Self::BadValue(name, value, expected) => {
-                write!(f, "module argument '{name}' is '{value}'; it must be {expected}")
+                write!(f, "option '{name}' is '{value}'; it must be {expected}")
             }
         }
     }
@@ -380,20 +380,14 @@ mod tests {
             (vec!["layuot", "x"], "unknown module argument 'layuot'; known are layout, log-level"),
             (vec!["layout"], "module argument 'layout' needs a value behind it"),
             (vec!["layout", "a", "layout", "b"], "module argument 'layout' stands twice"),
-            (
-                vec!["log-level", "loud"],
-                "module argument 'log-level' is 'loud'; it must be debug, verbose, notice or warning",
-            ),
-            (
-                vec!["socketio-prefix", ""],
-                "module argument 'socketio-prefix' is ''; it must be a text that is not empty",
-            ),
+            (vec!["log-level", "loud"], "option 'log-level' is 'loud'; it must be debug, verbose, notice or warning"),
+            (vec!["socketio-prefix", ""], "option 'socketio-prefix' is ''; it must be a text that is not empty"),
             (
                 vec!["socketio-namespace", "chat"],
-                "module argument 'socketio-namespace' is 'chat'; it must be a namespace, which begins with '/'",
+                "option 'socketio-namespace' is 'chat'; it must be a namespace, which begins with '/'",
             ),
-            (vec!["socketio-namespace", "/a#b"], "module argument 'socketio-namespace' is '/a#b'; it must be"),
-            (vec!["stream-maxlen", "0"], "module argument 'stream-maxlen' is '0'; it must be a number from 1"),
+            (vec!["socketio-namespace", "/a#b"], "option 'socketio-namespace' is '/a#b'; it must be"),
+            (vec!["stream-maxlen", "0"], "option 'stream-maxlen' is '0'; it must be a number from 1"),
         ];
         for (arguments, expected) in refused {
             let error = parse(&arguments).unwrap_err();

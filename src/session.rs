@@ -172,7 +172,7 @@ fn forget(server: &Server, plan: &Plan<Name>) {
         known.index.retain(Subject::User, &plan.user, stays);
         known.index.set_mark(&plan.user, Mark::Quiet);
         for socket in &plan.sockets {
-            known.index.retain(Subject::Socket, &socket.id, |_| false);
+            known.index.retain(Subject::Socket, &socket.id, stays);
             known.index.forget_owner(&socket.id, &plan.user);
         }
     });

@@ -1,7 +1,7 @@
 //! What the module keeps between calls.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     rc::Rc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -30,6 +30,8 @@ pub struct State {
     pub databases: Vec<Database>,
     /// Keys that may have changed since they were read last.
     pub unread: VecDeque<Suspect<Name>>,
+    /// Those of them that came while clients were paused, so that each is kept once.
+    pub held_back: HashSet<Suspect<Box<[u8]>>>,
     /// Keys that these clients may write without naming them again, because they wait: read before every use.
     pub restless: Vec<(u64, Suspect<Name>)>,
     /// How often places were looked at.
@@ -219,6 +221,7 @@ impl State {
             layout: Rc::new(layout),
             databases: (0..databases).map(|_| Database::default()).collect(),
             unread: VecDeque::new(),
+            held_back: HashSet::new(),
             looks: 0,
             restless: Vec::new(),
             distrusts: false,

@@ -132,3 +132,16 @@ fn commands_have_no_key_arguments() {
         assert!(reply.is_error(), "{call} has keys: {reply:?}");
     }
 }
+
+#[test]
+fn an_option_that_cannot_have_a_value_keeps_the_one_it_has() {
+    let server = Server::start();
+    let before = server.must("CONFIG GET session.*");
+    let not_utf8 = server.cmd([&b"CONFIG"[..], b"SET", b"session.channel", b"a\xffb"]);
+    assert!(not_utf8.is_error(), "{not_utf8:?}");
+    for wrong in ["fence -1", "slice-us 0", "expire-cascade maybe", "socketio-namespace chat", "log-level loud"] {
+        let reply = server.run(&format!("CONFIG SET session.{wrong}"));
+        assert!(reply.is_error(), "{wrong}: {reply:?}");
+    }
+    assert_eq!(server.must("CONFIG GET session.*"), before);
+}

@@ -447,3 +447,11 @@ fn keys_that_replication_brings_inside_a_transaction() {
     replica.must("REPLICAOF NO ONE");
     assert_eq!(log_out_exactly(&replica, "ann"), 1400);
 }
+
+#[test]
+fn a_debug_of_another_name() {
+    let server = Server::builder().config("rename-command DEBUG xdebug").start();
+    server.script("SET user_socket:a s\nSESSION.INSPECT 1");
+    server.must("xdebug POPULATE 3 typing:r");
+    assert_eq!(log_out_exactly(&server, "1"), 1);
+}

@@ -6,7 +6,8 @@ use support::model::sweep;
 use support::reply::{bulk, bulks};
 use support::server::Builder;
 use support::{
-    Client, Reply, Server, array, error, int, keys, log_in, nil, ok, queued, sweep_exactly, sweep_exactly_in,
+    Client, Reply, Server, array, error, int, keys, log_in, log_out_exactly, nil, ok, queued, sweep_exactly,
+    sweep_exactly_in,
 };
 
 /// Live users, and one ghost of every kind: seven of them.
@@ -424,4 +425,21 @@ fn a_configuration_out_of_bounds_is_refused() {
     for line in ["sweep-interval 300", "grace 0", "expire-cascade yes", "fence 0", "slice-us 50"] {
         assert_eq!(server.run(&format!("CONFIG SET session.{line}")), ok(), "{line}");
     }
+}
+
+/// What a sweep leaves alone stays known: a logout finds it afterwards.
+#[test]
+fn what_a_sweep_leaves_alone_is_found_by_the_next_logout() {
+    let layout = r#"{ "name": "kept",
+        "traces": [
+            { "key": "status:{roomId}:{userId}" },
+            { "members": "room:{roomId}:sockets", "member": "{socketId}", "sweep": false },
+            { "members": "room:{roomId}:users", "member": "{userId}", "sweep": false }
+        ],
+        "sockets": { "of": "user_socket:{userId}", "data": "socket_data:{socketId}" } }"#;
+    let server = Server::builder().layout(layout).start();
+    server.script("SET user_socket:u s1\nSADD room:r:sockets s1 s2\nSADD room:r:users u v\nSET status:r:u 1");
+    assert_eq!(server.run("SESSION.SWEEP"), int(1));
+    assert_eq!(server.run("EXISTS status:r:u"), int(0));
+    assert_eq!(log_out_exactly(&server, "u"), 2);
 }

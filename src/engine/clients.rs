@@ -1,6 +1,6 @@
 //! The server's clients.
 
-use std::ptr::null_mut;
+use std::{ffi::CStr, ptr::null_mut};
 
 use redis_module::raw;
 
@@ -26,6 +26,11 @@ impl Server {
     pub fn allows_debug(&self) -> bool {
         let option = Call::new(c"CONFIG").with(Argument::Bytes(b"GET")).with(Argument::Bytes(b"enable-debug-command"));
         option.run(self).map(|reply| reply.texts()).unwrap_or_default().get(1).is_none_or(|value| value != b"no")
+    }
+
+    /// Whether the server has a command of this name. With the wrong number of arguments it does nothing.
+    pub(super) fn has_command(&self, name: &'static CStr) -> bool {
+        !Call::new(name).run(self).is_err_and(|refused| refused.is_unknown_command())
     }
 
     /// The client in whose name the context is, which need not be one that is connected.

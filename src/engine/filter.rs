@@ -73,14 +73,18 @@ impl Arguments {
 fn look_at(command: &Arguments, count: c_int) {
     let name = command.get(0);
     let meaning = watcher::meaning(name);
-    if meaning != Meaning::Ordinary {
+    if meaning != Meaning::Ordinary || count == 1 {
         return on_special(command, meaning, (count > 1).then(|| command.get(1)));
+    }
+    let first = command.get(1);
+    if watcher::populates(first) && watcher::effect(name) == Effect::Anything {
+        on_unknown_populate(command.client());
     }
     let watcher = state::with(|state| state.watcher.clone());
     let is_cared_for = |at: &c_int| watcher.cares_for(command.get(*at));
     let Some(first) = (1..count).find(is_cared_for) else { return };
     let Some(server) = background() else { return };
-    let effect = watcher::effect(name, server.is_replica());
+    let effect = watcher::effect(name);
     let is_of_interest = |at: &c_int| match effect {
         Effect::Nothing => false,
         Effect::Takes => watcher.is_vital(command.get(*at)),
@@ -104,6 +108,14 @@ fn look_at(command: &Arguments, count: c_int) {
             upkeep::suspect(&server, client, members.chain(others), may_wait);
         }
         None => upkeep::suspect(&server, client, keys.map(|at| command.suspect(at, None)), may_wait),
+    }
+}
+
+/// `DEBUG` may have another name.
+fn on_unknown_populate(client: u64) {
+    let Some(server) = background() else { return };
+    if server.allows_debug() && !server.has_command(c"DEBUG") {
+        upkeep::suspect_everything(&server, client);
     }
 }
 

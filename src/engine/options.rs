@@ -96,8 +96,13 @@ fn set(data: *mut c_void, error: *mut *mut raw::RedisModuleString, value: &str) 
             Some(Err(refusal)) => refusal.to_string(),
             None => "internal error in redis-session; the server's log says what to report".to_owned(),
         };
-    // SAFETY: the server takes over the string and frees it.
-    unsafe { *error = Name::new(refusal.as_bytes()).into_raw() };
+    refuse(error, &refusal)
+}
+
+/// Says why a value is refused.
+fn refuse(error: *mut *mut raw::RedisModuleString, why: &str) -> c_int {
+    // SAFETY: the server gives a place for the string, takes it over and frees it.
+    unsafe { *error = Name::new(why.as_bytes()).into_raw() };
     1
 }
 
@@ -173,8 +178,10 @@ unsafe extern "C" fn set_text(
     error: *mut *mut raw::RedisModuleString,
 ) -> c_int {
     // SAFETY: the server gives a valid string, unchanged during the call.
-    let value = String::from_utf8_lossy(unsafe { bytes(value) }).into_owned();
-    set(data, error, &value)
+    match str::from_utf8(unsafe { bytes(value) }) {
+        Ok(value) => set(data, error, value),
+        Err(_) => refuse(error, "it must be UTF-8"),
+    }
 }
 
 /// Frees what is kept for the server, while there is one to free it.

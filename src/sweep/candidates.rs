@@ -50,6 +50,11 @@ pub fn expired(state: &mut State, database: usize, holder: Holder<'_>) {
     }
 }
 
+/// A user was live until now. However many those are, nobody else knows of them any more.
+pub(super) fn ended(state: &mut State, database: usize, user: Box<[u8]>) {
+    state.sweeping.candidates.push_back(Candidate { database, user, has_expired: true });
+}
+
 fn add(state: &mut State, candidate: Candidate) {
     let candidates = &mut state.sweeping.candidates;
     let count = candidates.len();

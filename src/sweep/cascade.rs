@@ -6,7 +6,7 @@
 
 use std::{cmp::Reverse, time::Instant};
 
-use super::judge;
+use super::{candidates, judge};
 use crate::{
     engine::server::{Caller, Server},
     index::{SHARDS, Tick},
@@ -49,29 +49,28 @@ pub fn depart(database: usize, user: Box<[u8]>, since: Tick) {
     });
 }
 
-/// Finds users who were live until now. Called a few times a second.
-pub fn find_ended(server: &Server) {
-    if !state::with(|state| state.options.expire_cascade) {
-        return;
-    }
-    for database in 0..state::with(|state| state.databases.len()) {
-        for shard in 0..SHARDS {
-            let ended = state::with(|state| {
-                let now = state.clock.now();
-                state.databases[database].index.ended(shard, now)
-            });
-            if ended.is_empty() {
-                continue;
-            }
-            server.select(database);
-            for user in ended {
-                if let Ok(Some(ghost)) = judge::judge(server, &user) {
-                    depart(database, user, ghost.since);
+/// Where so many users wait to be looked at, no more are looked for.
+const ENOUGH: usize = 4096;
+
+/// Finds users who were live until now, and leaves it to the next slices to look at them. Called a few times a second.
+pub fn find_ended() {
+    state::with(|state| {
+        if !state.options.expire_cascade {
+            return;
+        }
+        let now = state.clock.now();
+        for database in 0..state.databases.len() {
+            for shard in 0..SHARDS {
+                // The others are found the next time.
+                if state.sweeping.candidates.len() > ENOUGH {
+                    return;
+                }
+                for user in state.databases[database].index.ended(shard, now) {
+                    candidates::ended(state, database, user);
                 }
             }
-            state::with(|state| state.sweeping.at_work = None);
         }
-    }
+    });
 }
 
 /// Cleans up those whose grace is over, until `deadline`. `true` if there are more. Leaves another database selected.

@@ -22,6 +22,7 @@ pub struct Fence {
     users: HashMap<Key, (Box<[u8]>, Instant)>,
     /// The order in which they were logged out.
     order: VecDeque<(Key, Instant)>,
+    /// What the ids take.
     bytes: usize,
 }
 
@@ -41,8 +42,13 @@ impl Fence {
 
     /// Forgets those whose time is over.
     pub fn tidy(&mut self, now: Instant) {
+        let before = self.order.len();
         while self.order.front().is_some_and(|(_, until)| *until <= now) {
             self.forget_first();
+        }
+        if self.order.len() < before && self.order.capacity() > 4 * self.order.len() {
+            self.order.shrink_to(2 * self.order.len());
+            self.users.shrink_to(2 * self.users.len());
         }
     }
 
@@ -76,13 +82,15 @@ impl Fence {
 
     /// About how many bytes that takes.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        let tables = self.users.capacity() * size_of::<(Key, (Box<[u8]>, Instant))>()
+            + self.order.capacity() * size_of::<(Key, Instant)>();
+        self.bytes + tables
     }
 }
 
-/// About what one socket takes: its id twice, the user's, and the tables.
+/// What one socket takes besides the tables: its id twice, and the user's.
 fn cost((_, socket): &Key, user: &[u8]) -> usize {
-    2 * socket.len() + user.len() + size_of::<(Key, (Box<[u8]>, Instant))>() + size_of::<(Key, Instant)>()
+    2 * socket.len() + user.len()
 }
 
 /// Whose socket's data a key of this name is, if the socket was logged out not long ago.

@@ -6,7 +6,7 @@
 
 mod tidy;
 
-use std::{cell::Cell, time::Instant};
+use std::{cell::Cell, collections::HashSet, time::Instant};
 
 use redis_module::raw::REDISMODULE_CTX_FLAGS_MULTI;
 
@@ -82,6 +82,10 @@ pub fn changed(server: &Server, name: Name) {
 }
 
 fn note(state: &mut State, suspect: Suspect<Name>) {
+    // What is held back is kept until it has run, however often it comes meanwhile.
+    if state.pause > 0 && !state.held_back.insert(suspect.bytes()) {
+        return;
+    }
     // One command often names a key that the one before named.
     let is_known = |last: &Suspect<Name>| {
         last.member.is_none() && suspect.member.is_none() && last.key.as_ref() == suspect.key.as_ref()
@@ -189,6 +193,9 @@ fn read_again(server: &Server, limit: usize) {
         let mut suspects: Vec<Suspect<Name>> = state.unread.drain(..count).collect();
         if keeps {
             state.unread.extend(suspects.iter().cloned());
+        } else if state.unread.is_empty() {
+            state.unread.shrink_to(MOST_UNREAD);
+            state.held_back = HashSet::new();
         }
         suspects.extend(state.restless.iter().map(|(_, suspect)| suspect.clone()));
         (state.layout.clone(), suspects, state.databases.len())
@@ -361,9 +368,10 @@ pub fn cron(server: &Server) {
     if state::with(|state| state.clock.is_old()) {
         rebuild_everything();
     }
+    state::with(|state| state.sweeping.fence.tidy(Instant::now()));
     if !server.is_replica() {
         keyspace::watch_ends(server);
-        cascade::find_ended(server);
+        cascade::find_ended();
         job::start_by_the_clock(server);
         if state::with(|state| state.sweeping.has_work()) {
             watching::wake(server);

@@ -39,28 +39,41 @@ pub fn populates(argument: &[u8]) -> bool {
 }
 
 /// Commands that change nothing in a key that they name.
-const READING: [&str; 55] = [
+const READING: [&str; 89] = [
     "bitcount",
+    "bitfield_ro",
     "bitpos",
     "dump",
+    "eval_ro",
+    "evalsha_ro",
     "exists",
     "expiretime",
+    "fcall_ro",
     "geodist",
     "geohash",
     "geopos",
+    "georadius_ro",
+    "georadiusbymember_ro",
+    "geosearch",
     "get",
     "getbit",
     "getrange",
     "hexists",
+    "hexpiretime",
     "hget",
     "hgetall",
     "hkeys",
     "hlen",
     "hmget",
+    "hpexpiretime",
+    "hpttl",
+    "hrandfield",
     "hscan",
     "hstrlen",
+    "httl",
     "hvals",
     "keys",
+    "lcs",
     "lindex",
     "llen",
     "lpos",
@@ -69,6 +82,7 @@ const READING: [&str; 55] = [
     "mget",
     "object",
     "pexpiretime",
+    "pfcount",
     "ping",
     "pttl",
     "publish",
@@ -76,33 +90,49 @@ const READING: [&str; 55] = [
     "scard",
     "sdiff",
     "sinter",
+    "sintercard",
     "sismember",
     "smembers",
     "smismember",
+    "sort_ro",
     "srandmember",
     "sscan",
     "strlen",
+    "substr",
     "sunion",
     "touch",
     "ttl",
     "type",
     "watch",
+    "xinfo",
+    "xlen",
+    "xpending",
+    "xrange",
+    "xread",
+    "xrevrange",
     "zcard",
     "zcount",
+    "zdiff",
+    "zinter",
+    "zintercard",
+    "zlexcount",
+    "zmscore",
+    "zrandmember",
     "zrange",
+    "zrangebylex",
     "zrangebyscore",
     "zrank",
     "zrevrange",
+    "zrevrangebylex",
+    "zrevrangebyscore",
+    "zrevrank",
     "zscan",
     "zscore",
+    "zunion",
 ];
 
 /// Commands that add nothing to a key that they name, and may take from it.
 const TAKING: [&str; 11] = ["del", "getdel", "hdel", "lpop", "lrem", "ltrim", "rpop", "spop", "srem", "unlink", "zrem"];
-
-/// Commands that change a key's time to live alone. They add nothing where the key is deleted when that time is over; on
-/// a replica it lives on, unseen, until its master says so, and such a command can bring it back.
-const TIMES_TO_LIVE: [&str; 6] = ["expire", "expireat", "getex", "persist", "pexpire", "pexpireat"];
 
 /// What a command may do to the keys that it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,10 +196,11 @@ impl Members {
 }
 
 /// What a command may do, by its name. Asked only when an argument looks like a key that is watched. Whatever is not
-/// known may do anything.
-pub fn effect(command: &[u8], on_replica: bool) -> Effect {
+/// known may do anything. So do those that change a key's time to live: on a replica, or while data is imported, a key
+/// that has expired lives on unseen, and they can bring it back.
+pub fn effect(command: &[u8]) -> Effect {
     // Longer than any name here; without an allocation, since every write of a watched key comes this way.
-    let mut buffer = [0; 16];
+    let mut buffer = [0; 24];
     let Some(name) = buffer.get_mut(..command.len()) else { return Effect::Anything };
     name.copy_from_slice(command);
     name.make_ascii_lowercase();
@@ -177,7 +208,7 @@ pub fn effect(command: &[u8], on_replica: bool) -> Effect {
     if READING.binary_search(&name).is_ok() {
         return Effect::Nothing;
     }
-    if TAKING.binary_search(&name).is_ok() || (!on_replica && TIMES_TO_LIVE.contains(&name)) {
+    if TAKING.binary_search(&name).is_ok() {
         return Effect::Takes;
     }
     let adding = ADDING.binary_search_by_key(&name, |(name, _)| name);
@@ -209,9 +240,9 @@ mod tests {
             (b"\xff", Effect::Anything),
         ];
         for (command, expected) in table {
-            assert_eq!(effect(command, false), expected, "{command:?}");
+            assert_eq!(effect(command), expected, "{command:?}");
         }
-        assert_eq!((effect(b"PERSIST", false), effect(b"PERSIST", true)), (Effect::Takes, Effect::Anything));
+        assert_eq!(effect(b"PERSIST"), Effect::Anything);
     }
 
     #[test]
@@ -231,7 +262,7 @@ mod tests {
         ];
         for (command, expected) in table {
             let arguments: Vec<&str> = command.split(' ').collect();
-            let Effect::Adds(members) = effect(arguments[0].as_bytes(), false) else { panic!("{command}") };
+            let Effect::Adds(members) = effect(arguments[0].as_bytes()) else { panic!("{command}") };
             let positions = members.positions(arguments.len(), |at| arguments[at].as_bytes());
             assert_eq!(positions.map(|at| arguments[at]).collect::<Vec<_>>(), expected, "{command}");
         }
