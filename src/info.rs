@@ -25,7 +25,7 @@ pub fn fields() -> Vec<(&'static str, String)> {
             ("index_entries", entries.to_string()),
             ("index_bytes", bytes.to_string()),
             ("sweeps", report.sweeps.to_string()),
-            ("sweeps_running", state.sweeping.jobs.len().to_string()),
+            ("sweeps_running", state.sweeping.jobs.iter().filter(|job| !job.settles()).count().to_string()),
             ("swept_users", report.users.to_string()),
             ("last_sweep_start", report.last_start.to_string()),
             ("last_sweep_usec", report.last_duration.as_micros().to_string()),

@@ -49,7 +49,7 @@ impl Messenger {
             return None;
         }
         let departure = Departure::new(plan, scope, reason, server.now());
-        Some(Notice::new(audience, departure).check(server, plan))
+        Some(Notice::new(audience, departure).check(server, plan, |key| self.layout.is_trace(key)))
     }
 }
 
@@ -100,6 +100,6 @@ fn reason(why: Unfit) -> &'static str {
     match why {
         Unfit::Elsewhere => "is served by another node of the cluster",
         Unfit::Mistyped => "holds a value of another type",
-        Unfit::Trace => "is a trace that the logout deletes",
+        Unfit::Trace => "is a trace, which a logout deletes",
     }
 }

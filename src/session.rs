@@ -41,9 +41,8 @@ pub fn plan_now(server: &Server, user: &[u8], detail: Detail) -> Result<Plan<Nam
     let plan = plan::find(server, &layout, &places, user, detail);
     state::with(|state| {
         state.metrics.mistyped += plan.mistyped;
-        let (known, now) = (&mut state.databases[database], state.clock.now());
         for (subject, id, place) in &plan.stale {
-            known.forget_place(&layout, *subject, id, place.borrowed(), now);
+            state.forget_place(database, *subject, id, place.borrowed());
         }
     });
     Ok(plan)
@@ -175,5 +174,7 @@ fn forget(server: &Server, plan: &Plan<Name>) {
             known.index.retain(Subject::Socket, &socket.id, stays);
             known.index.forget_owner(&socket.id, &plan.user);
         }
+        // Of a plan by names alone, nothing else tells the sockets.
+        plan.keys.iter().filter_map(|key| key.socket()).for_each(|socket| known.index.forget_owner(socket, &plan.user));
     });
 }

@@ -13,7 +13,7 @@ use crate::{
     journal::Journal,
     layout::Layout,
     plan::Removed,
-    sweep::Sweeping,
+    sweep::{Sweeping, candidates},
     template::{Bindings, Placeholder},
     upkeep::Tidying,
     watcher::{Suspect, Transactions, Watcher},
@@ -78,24 +78,6 @@ pub struct Database {
     pub index: Index,
     /// Whether that is all.
     pub build: Build,
-}
-
-impl Database {
-    /// Forgets that a subject shows up at a place. `now` is this moment.
-    pub fn forget_place(&mut self, layout: &Layout, subject: Subject, id: &[u8], place: PlaceRef<'_>, now: Tick) {
-        self.index.remove(subject, id, place);
-        let owned = layout.sockets.as_ref().and_then(|sockets| sockets.owned);
-        if owned == Some(place.trace()) {
-            let bindings = place.bind(&layout.traces[place.trace()].key, Bindings::default());
-            if let Some(socket) = bindings.get(Placeholder::SOCKET) {
-                self.index.forget_owner(socket, id);
-                // The socket may be in the mapping still. When it ends, nothing tells that it matters to this user.
-                if let Some(Mark::Live(until)) = self.index.mark(id) {
-                    self.index.set_mark(id, Mark::Doubtful(until.next().min(now)));
-                }
-            }
-        }
-    }
 }
 
 /// Counts time in [`Tick`]s since the indexes were begun. It is the time of day, as servers reckon when a key expires.
@@ -245,6 +227,23 @@ impl State {
 }
 
 impl State {
+    /// Forgets that a subject shows up at a place of a database.
+    pub fn forget_place(&mut self, database: usize, subject: Subject, id: &[u8], place: PlaceRef<'_>) {
+        let (layout, index) = (self.layout.clone(), &mut self.databases[database].index);
+        index.remove(subject, id, place);
+        let owned = layout.sockets.as_ref().and_then(|sockets| sockets.owned);
+        let bindings = place.bind(&layout.traces[place.trace()].key, Bindings::default());
+        let Some(socket) = bindings.get(Placeholder::SOCKET).filter(|_| owned == Some(place.trace())) else { return };
+        index.forget_owner(socket, id);
+        // The socket may be in the mapping still, or another one may be. When that ends, nothing tells that it matters to
+        // this user. An end that has come is left to whoever looks for ends.
+        let now = self.clock.now();
+        if let Some(Mark::Live(until)) = index.mark(id).filter(|mark| !mark.is_due(now)) {
+            index.set_mark(id, Mark::Doubtful(until.next().min(now)));
+            candidates::doubt(self, database, id, true);
+        }
+    }
+
     /// Whether sockets that are logged out are fenced off.
     pub fn is_fencing(&self) -> bool {
         self.options.fence().is_some() && self.layout.sockets.is_some()

@@ -443,3 +443,16 @@ fn what_a_sweep_leaves_alone_is_found_by_the_next_logout() {
     assert_eq!(server.run("EXISTS status:r:u"), int(0));
     assert_eq!(log_out_exactly(&server, "u"), 2);
 }
+
+/// A mapping that is no trace cannot be removed; what comes beside it can.
+#[test]
+fn a_trace_that_comes_beside_a_mapping_that_is_none_is_swept() {
+    let layout = r#"{ "name": "mapped", "traces": [{ "key": "status:{userId}" }],
+        "sockets": { "of": "map:{userId}", "data": "sock:{socketId}" } }"#;
+    let server = Server::builder().layout(layout).start();
+    server.must("SET map:ann s1");
+    assert_eq!(server.run("SESSION.SWEEP"), int(0));
+    server.must("SET status:ann on");
+    assert_eq!(server.run("SESSION.SWEEP"), int(1));
+    assert_eq!(keys(&mut server.client()), ["map:ann"]);
+}

@@ -145,3 +145,21 @@ fn a_flood_of_logouts_is_logged_with_a_hundred_lines_and_a_count_of_the_rest() {
     wait_until("every line is told or counted", || told() + counted() == 3 * users);
     assert!(counted() > 0, "some were left out");
 }
+
+/// Tables keep the room that they once took, so what is compared is far from what a leak would be.
+#[test]
+fn users_who_are_gone_leave_nothing_in_the_index() {
+    for fence in ["60", "0"] {
+        let server = Server::builder().option("fence", fence).option("channel", "").start();
+        let mut client = server.client();
+        let mut bytes = Vec::new();
+        for round in 0..8 {
+            for user in 0..300 {
+                log_in(&mut client, &format!("u{user}"), &format!("s{round}-{user}"), "den");
+                client.must(&format!("SESSION.LOGOUT u{user}"));
+            }
+            bytes.push(number(&server, "session_index_bytes"));
+        }
+        assert!(bytes[7] * 2 < bytes[1] * 3, "fence {fence}: {bytes:?}");
+    }
+}

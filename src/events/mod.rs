@@ -72,7 +72,7 @@ pub enum Unfit {
     Elsewhere,
     /// It holds a value of another type.
     Mistyped,
-    /// The logout deletes it as a trace: an entry would bring it back.
+    /// It is a trace: the logout deletes it, or somebody else's would.
     Trace,
 }
 
@@ -102,8 +102,13 @@ impl<'a> Notice<'a> {
     }
 
     /// Looks, before the logout changes anything, which keys can take an entry. Those that cannot are left out: the logout
-    /// itself is never lost over them.
-    pub fn check<K: Keyspace>(mut self, space: &K, plan: &Plan<K::Name>) -> Ready<'a> {
+    /// itself is never lost over them. `is_trace` says of a key's name whether it is that of somebody's trace.
+    pub fn check<K: Keyspace>(
+        mut self,
+        space: &K,
+        plan: &Plan<K::Name>,
+        is_trace: impl Fn(&[u8]) -> bool,
+    ) -> Ready<'a> {
         let mut left_out = Vec::new();
         // There may be as many keys to look for as there are to look among.
         let names: OnceCell<HashSet<&[u8]>> = OnceCell::new();
@@ -115,12 +120,15 @@ impl<'a> Notice<'a> {
             why.is_none()
         };
         self.audience.stream = self.audience.stream.filter(|(stream, _)| fits(stream.as_bytes(), Kind::Stream, 1));
-        let mut entries = Vec::new();
+        let (mut entries, mut trespassing) = (Vec::new(), Vec::new());
         for announcement in self.audience.announce {
             let Some(Append { key, form }) = &announcement.append else { continue };
             for room in self.departure.rooms {
                 let key = key.bytes(&self.departure.values(room, &self.now));
-                if fits(&key, form.kind(), 1) {
+                // Ids can make it the name of somebody else's trace.
+                if is_trace(&key) {
+                    trespassing.push(LeftOut { key, why: Unfit::Trace, events: 1 });
+                } else if fits(&key, form.kind(), 1) {
                     entries.push(Entry { announcement, room, key, form: *form });
                 }
             }
@@ -128,6 +136,7 @@ impl<'a> Notice<'a> {
         let messages = self.messages();
         let may_reach = |to: &SocketIo<'_>| to.stream().is_none_or(|stream| fits(stream, Kind::Stream, messages));
         self.audience.socketio = self.audience.socketio.filter(may_reach);
+        left_out.extend(trespassing);
         Ready { notice: self, entries, left_out }
     }
 

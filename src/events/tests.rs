@@ -36,7 +36,7 @@ fn ann<'a>(sockets: &[&'a [u8]], rooms: &'a [Vec<u8>]) -> Departure<'a> {
 fn told(options: &Options, layout: &Layout, departure: Departure<'_>, space: &Double) -> (Vec<String>, Vec<LeftOut>) {
     let plan = find(space, layout, &|_, _| crate::index::Places::default(), departure.user, Detail::Audience);
     let Some(audience) = Audience::new(options, layout) else { return Default::default() };
-    let ready = Notice::new(audience, departure).check(space, &plan);
+    let ready = Notice::new(audience, departure).check(space, &plan, |_| false);
     let mut lines = Vec::new();
     ready.tell(3, &mut |command| {
         let arguments = command.arguments.iter().map(|argument| argument.escape_ascii().to_string());
@@ -82,7 +82,8 @@ fn classic_messages_are_those_that_servers_send() {
     let mut messages = Vec::new();
     let (options, layout) = (options(&["socketio", "classic", "channel", ""]), layout(announce));
     let plan = find(&Double::default(), &layout, &|_, _| crate::index::Places::default(), b"u1", Detail::Audience);
-    let ready = Notice::new(Audience::new(&options, &layout).unwrap(), departure).check(&Double::default(), &plan);
+    let ready =
+        Notice::new(Audience::new(&options, &layout).unwrap(), departure).check(&Double::default(), &plan, |_| false);
     ready.tell(1, &mut |command| messages.push(command.arguments.concat()));
     let vector = "93a7656d697474657283a47479706502a46461746192ab757365723a6c6f676f757481a6757365724964a27531a36e7370a12f\
                   83a5726f6f6d7391a27231a5666c61677380a665786365707490";
@@ -183,7 +184,7 @@ fn told_of(id: &str, adapter: &str) -> Vec<Vec<Vec<u8>>> {
     let rooms = [id.as_bytes().to_vec()];
     let departure = Departure { user: id.as_bytes(), ..ann(&[id.as_bytes()], &rooms) };
     let plan = find(&space, &layout, &|_, _| crate::index::Places::default(), b"u", Detail::Names);
-    let ready = Notice::new(Audience::new(&options, &layout).unwrap(), departure).check(&space, &plan);
+    let ready = Notice::new(Audience::new(&options, &layout).unwrap(), departure).check(&space, &plan, |_| false);
     let mut commands = Vec::new();
     ready.tell(1, &mut |command| commands.push(command.arguments.iter().map(|argument| argument.to_vec()).collect()));
     commands

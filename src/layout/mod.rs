@@ -144,6 +144,12 @@ impl Layout {
         Self::parse(EASYSHARE).unwrap_or_else(|error| panic!("the built-in layout is wrong: {error}"))
     }
 
+    /// Whether a key of this name is a trace as a whole, whoever's.
+    pub fn is_trace(&self, name: &[u8]) -> bool {
+        let is_key = |trace: &&Trace| matches!(trace.what, What::Key | What::Owned(_));
+        self.traces.iter().filter(is_key).any(|trace| trace.key.matches(name).is_some())
+    }
+
     /// Whether a member that names a socket is evidence of its user's session.
     pub fn has_members_by_socket(&self) -> bool {
         self.traces

@@ -47,6 +47,9 @@ impl Detail {
     }
 }
 
+/// A sweep need not know by more sockets that a user is live.
+const MOST_LIVE: usize = 16;
+
 /// Finds every trace of `user` in a database and changes nothing. `places` looks into that database's index.
 pub fn find<K: Keyspace>(
     space: &K,
@@ -226,6 +229,9 @@ impl<'a, K: Keyspace> Finder<'a, K> {
             let ends_unseen = may_fade(mapping.kind) || may_fade(data.kind());
             drop(data);
             self.plan.live_by.push(LiveSocket { id, ends, ends_unseen });
+            if self.plan.live_by.len() == MOST_LIVE {
+                break;
+            }
         }
         self.plan.live = !self.plan.live_by.is_empty();
         self.plan.live

@@ -74,6 +74,13 @@ pub struct KeyTrace<N> {
     socket: Option<Box<[u8]>>,
 }
 
+impl<N> KeyTrace<N> {
+    /// The socket that its name holds, if it does.
+    pub fn socket(&self) -> Option<&[u8]> {
+        self.socket.as_deref()
+    }
+}
+
 /// A member to remove.
 #[derive(Debug)]
 pub struct MemberTrace<N> {
@@ -180,6 +187,17 @@ impl<N> Plan<N> {
     pub fn sockets_gone(&self) -> impl Iterator<Item = &[u8]> {
         let gone = self.sockets.iter().filter(|socket| socket.whose == Whose::Users || socket.data.is_none());
         gone.map(|socket| &*socket.id)
+    }
+
+    /// The sockets in the mapping, as far as they were asked for.
+    pub fn mapped_sockets(&self) -> impl Iterator<Item = &[u8]> {
+        let mapped = self.sockets.iter().filter(|socket| socket.mapped).map(|socket| &*socket.id);
+        mapped.chain(self.live_by.iter().map(|socket| &*socket.id))
+    }
+
+    /// Whether the user has a mapping.
+    pub fn has_mapping(&self) -> bool {
+        self.mapping.is_some()
     }
 
     /// How many elements are cut out of documents.

@@ -10,7 +10,8 @@ use crate::{
     state::{self, State},
 };
 
-/// So many users wait to be looked at; of more, the next sweep takes care.
+/// So many users wait to be looked at; of more, the next sweep takes care. Those whose session ended by itself wait however
+/// many they are: without a sweep nobody else would.
 const MOST_CANDIDATES: usize = 1 << 16;
 
 /// A user to be looked at soon.
@@ -27,14 +28,16 @@ pub struct Candidate {
 pub fn doubt(state: &mut State, database: usize, user: &[u8], is_gone: bool) {
     let now = state.clock.moment();
     let before = state.databases[database].index.tell(user, News::Vital(now, now));
-    heard(state, database, user, before, is_gone);
+    if before.is_some() {
+        heard(state, database, user, before, is_gone);
+    }
 }
 
 /// Whoever was known to be stale is looked at again soon, and so is whose key is gone: since when the user is stale would
 /// be forgotten otherwise, or not be noticed. The cascade wants to know of everybody.
 pub fn heard(state: &mut State, database: usize, user: &[u8], before: Option<Mark>, is_gone: bool) {
     let is_urgent = is_gone || matches!(before, Some(Mark::Stale(_))) || state.options.expire_cascade;
-    if before.is_some() && is_urgent {
+    if is_urgent {
         add(state, Candidate { database, user: user.into(), has_expired: false });
     }
 }
@@ -61,7 +64,7 @@ fn add(state: &mut State, candidate: Candidate) {
     let is_same = |last: &&mut Candidate| last.database == candidate.database && last.user == candidate.user;
     if let Some(last) = candidates.back_mut().filter(is_same) {
         last.has_expired |= candidate.has_expired;
-    } else if count < MOST_CANDIDATES {
+    } else if count < MOST_CANDIDATES || (candidate.has_expired && state.options.expire_cascade) {
         candidates.push_back(candidate);
     }
 }
@@ -76,7 +79,7 @@ pub fn look(server: &Server, deadline: Instant) -> bool {
         if let Ok(Some(ghost)) = judge::judge(server, &user)
             && has_expired
         {
-            cascade::depart(database, user, ghost.since);
+            state::with(|state| cascade::depart(state, database, &user, ghost.since));
         }
         if Instant::now() >= deadline {
             return state::with(|state| !state.sweeping.candidates.is_empty());

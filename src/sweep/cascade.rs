@@ -6,22 +6,23 @@
 
 use std::{cmp::Reverse, time::Instant};
 
-use super::{candidates, judge};
+use super::{candidates, job::Job, judge};
 use crate::{
     engine::server::{Caller, Server},
     index::{SHARDS, Tick},
     session::{self, Cause, Occasion},
-    state::{self, Clock},
+    state::{self, Clock, State},
 };
 
-/// A user who is cleaned up then, if still stale for the same reason. The earliest is the greatest, as a heap wants it.
+/// A user whose session ended by itself, and who is cleaned up when the grace is over, if still stale for the same reason.
+/// Who has been so for longest is the greatest, as a heap wants it.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Departure {
-    /// In milliseconds since 1970: the indexes' clock may begin anew before.
-    at: Reverse<u64>,
+    /// Since when, in milliseconds since 1970: the indexes' clock may begin anew before.
+    ended: Reverse<u64>,
     database: usize,
     user: Box<[u8]>,
-    /// Since when the user has been stale. Whoever is so since later came back meanwhile, and may have left otherwise.
+    /// The same by the indexes' clock. Whoever is stale since later came back meanwhile, and may have left otherwise.
     since: Tick,
 }
 
@@ -40,12 +41,28 @@ impl Departure {
 }
 
 /// Notes that a user's session ended by itself.
-pub fn depart(database: usize, user: Box<[u8]>, since: Tick) {
+pub fn depart(state: &mut State, database: usize, user: &[u8], since: Tick) {
+    if state.options.expire_cascade {
+        let ended = Reverse(state.clock.milliseconds_at(since));
+        state.sweeping.departures.push(Departure { ended, database, user: user.into(), since });
+    }
+}
+
+/// Has everybody looked at once of whom it is not known until when they are live: when the cascade was switched on, and
+/// when the indexes were begun anew.
+pub fn settle() {
     state::with(|state| {
-        if state.options.expire_cascade {
-            let at = Reverse(state.clock.milliseconds_at(since.later(state.options.grace())));
-            state.sweeping.departures.push(Departure { at, database, user, since });
+        let is_on = state.options.expire_cascade && state.layout.sockets.is_some();
+        if !is_on {
+            state.sweeping.departures.clear();
         }
+        if is_on && !state.sweeping.is_settled {
+            let databases = 0..state.databases.len();
+            let used = databases.filter(|database| !state.databases[*database].index.is_empty());
+            let jobs: Vec<Job> = used.map(Job::to_settle).collect();
+            state.sweeping.jobs.extend(jobs);
+        }
+        state.sweeping.is_settled = is_on;
     });
 }
 
@@ -77,8 +94,9 @@ pub fn find_ended() {
 pub fn clean(server: &Server, deadline: Instant) -> bool {
     loop {
         let next = state::with(|state| {
-            let passed = Clock::milliseconds();
-            let is_due = state.sweeping.departures.peek().is_some_and(|departure| departure.at.0 <= passed);
+            let grace = u64::try_from(state.options.grace().as_millis()).unwrap_or(u64::MAX);
+            let passed = Clock::milliseconds().saturating_sub(grace);
+            let is_due = state.sweeping.departures.peek().is_some_and(|departure| departure.ended.0 <= passed);
             if is_due { state.sweeping.departures.pop() } else { None }
         });
         let Some(Departure { database, user, since, .. }) = next else { return false };

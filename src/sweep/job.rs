@@ -39,6 +39,8 @@ enum Next {
 pub struct Job {
     order: Order,
     database: usize,
+    /// It only notes until when users are live, and nobody is told of it.
+    settles: bool,
     /// With whose permissions; without a name, with all.
     user: Option<Name>,
     /// Who waits for the number, if anybody does.
@@ -59,6 +61,7 @@ impl Job {
         Self {
             order,
             database,
+            settles: false,
             user,
             waits: None,
             shard: 0,
@@ -70,6 +73,12 @@ impl Job {
         }
     }
 
+    /// A look at everybody of a database who may be stale, which changes nothing.
+    pub fn to_settle(database: usize) -> Self {
+        let order = Order { grace: Duration::MAX, limit: u64::MAX, is_dry: true };
+        Self { settles: true, ..Self::new(order, database, None) }
+    }
+
     /// The same, for a client that waits.
     #[must_use]
     pub fn for_client(self, client: Blocked) -> Self {
@@ -78,7 +87,12 @@ impl Job {
 
     /// Whether the server itself ordered it.
     pub fn is_by_the_clock(&self) -> bool {
-        self.waits.is_none()
+        self.waits.is_none() && !self.settles
+    }
+
+    /// Whether it only notes until when users are live.
+    pub fn settles(&self) -> bool {
+        self.settles
     }
 
     /// The database that is swept.
@@ -166,7 +180,10 @@ impl Job {
     }
 
     fn report(&self, server: &Server) {
-        let Self { order, found, slices, longest, began, .. } = self;
+        let Self { order, found, slices, longest, began, settles, .. } = self;
+        if *settles {
+            return;
+        }
         let took = began.elapsed();
         let level = state::with(|state| {
             let report = &mut state.sweeping.report;

@@ -1,5 +1,6 @@
 //! The one place where it is decided who is stale.
 
+use super::cascade;
 use crate::{
     engine::server::{Name, Server},
     error::Error,
@@ -31,25 +32,47 @@ pub fn judge(server: &Server, user: &[u8]) -> Result<Option<Ghost>, Error> {
     if !state::with(|state| state.sweeping.takes_up(database, user)) {
         return Ok(None);
     }
+    let before = state::with(|state| state.databases[database].index.mark(user));
     let plan = session::plan_now(server, user, Detail::Ghost)?;
     let since = state::with(|state| {
+        note_owners(state, database, &plan);
         let now = state.clock.now();
-        let before = state.databases[database].index.mark(user);
         let mark = match plan.session() {
             Session::Live => live(state, database, &plan),
             Session::Stale => Mark::Stale(stale_since(before, now)),
             // A member that names one of the user's sockets would be evidence, and be seen as the socket's alone.
             Session::Absent if !plan.sockets.is_empty() && state.layout.has_members_by_socket() => Mark::Doubtful(now),
+            // The mapping is evidence of a session, but no trace; a trace may come of which nothing tells.
+            Session::Absent if plan.has_mapping() => Mark::Doubtful(now),
             Session::Absent => Mark::Quiet,
             Session::Elsewhere => before.unwrap_or(Mark::Quiet),
         };
         state.databases[database].index.set_mark(user, mark);
-        if let Mark::Stale(since) = mark { Some(since) } else { None }
+        let Mark::Stale(since) = mark else { return None };
+        // Whoever looks first after the end has to tell, for nobody else will know.
+        if before.is_some_and(|before| matches!(before, Mark::Live(end) if end <= now)) {
+            cascade::depart(state, database, user, since);
+        }
+        Some(since)
     });
     if plan.session() == Session::Absent {
         upkeep::look(server, database, Subject::User, user);
     }
     Ok(since.map(|since| Ghost { plan, since }))
+}
+
+/// Where no trace says by its value whose a socket is, the mapping does.
+fn note_owners(state: &mut State, database: usize, plan: &Plan<Name>) {
+    let is_told_by_mapping = state
+        .layout
+        .sockets
+        .as_ref()
+        .is_some_and(|sockets| sockets.owned.is_none() && !sockets.data.has(Placeholder::USER));
+    if is_told_by_mapping {
+        for socket in plan.mapped_sockets() {
+            state.databases[database].index.set_owner(socket, &plan.user);
+        }
+    }
 }
 
 /// Until when the user is live if nothing happens that is told of. Of a socket whose data is another user's, or nobody's,

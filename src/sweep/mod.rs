@@ -57,6 +57,8 @@ pub struct Sweeping {
     pub at_work: Option<Patient>,
     /// Users over whom a defect showed: they are passed over, so that they do not keep others from being cleaned up.
     pub passed_over: VecDeque<Patient>,
+    /// Whether it is known of every user until when the session lives, as the cascade needs it.
+    pub is_settled: bool,
     /// When the server swept by itself last, or was loaded.
     pub swept_at: Instant,
     /// What INFO shows.
@@ -74,6 +76,7 @@ impl Default for Sweeping {
             trespassers: Vec::new(),
             at_work: None,
             passed_over: VecDeque::new(),
+            is_settled: false,
             swept_at: Instant::now(),
             report: Report::default(),
         }
@@ -83,6 +86,7 @@ impl Default for Sweeping {
 impl Sweeping {
     /// What these databases hold was replaced, or is not known any more.
     pub fn restart(&mut self, is_affected: impl Fn(usize) -> bool) {
+        self.is_settled = false;
         self.jobs.iter_mut().filter(|job| is_affected(job.database())).for_each(Job::restart);
         self.crawls.retain(|(database, _)| !is_affected(*database));
     }

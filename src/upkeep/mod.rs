@@ -232,6 +232,10 @@ fn read(server: &Server, layout: &Layout, database: usize, suspect: &Suspect<Nam
         };
         if let Some(user) = user {
             candidates::doubt(state, database, &user, sight.is_gone);
+            // Where the mapping said whose it is, nothing else would ever take that back.
+            if let (true, Some(Holder::Socket(socket)), None) = (sight.is_gone, holder, owned) {
+                state.databases[database].index.forget_owner(socket, &user);
+            }
         }
     });
 }
@@ -324,8 +328,13 @@ pub fn tick(server: &Server) -> bool {
     }
     regain_trust(server);
     let deadline = Instant::now() + state::with(|state| state.options.slice());
+    // Whatever came in since the last slice is read before somebody is judged: no load may keep sweeps from going on.
+    if state::with(|state| state.sweeping.has_work()) {
+        read_again(server, usize::MAX);
+    }
     while state::with(|state| !state.unread.is_empty()) {
-        read_again(server, 64);
+        // Few at a time: a document may be long.
+        read_again(server, 4);
         // What is beyond some is read whatever it takes: it must not grow without bound.
         if Instant::now() >= deadline && state::with(|state| state.unread.len()) <= MOST_UNREAD {
             return true;
@@ -371,6 +380,7 @@ pub fn cron(server: &Server) {
     state::with(|state| state.sweeping.fence.tidy(Instant::now()));
     if !server.is_replica() {
         keyspace::watch_ends(server);
+        cascade::settle();
         cascade::find_ended();
         job::start_by_the_clock(server);
         if state::with(|state| state.sweeping.has_work()) {

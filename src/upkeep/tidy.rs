@@ -109,12 +109,11 @@ pub fn look(server: &Server, database: usize, subject: Subject, id: &[u8]) {
         state.looks
     });
     let skipped = if count > MOST_LOOKED_AT { part.wrapping_mul(MOST_LOOKED_AT) % count } else { 0 };
-    for place in places.iter().skip(skipped).take(MOST_LOOKED_AT) {
+    let deadline = Instant::now() + state::with(|state| state.options.slice());
+    let places = places.iter().skip(skipped).take(MOST_LOOKED_AT);
+    for place in places.take_while(|_| Instant::now() < deadline) {
         if !plan::still_there(server, &layout, subject, id, place) {
-            state::with(|state| {
-                let now = state.clock.now();
-                state.databases[database].forget_place(&layout, subject, id, place, now);
-            });
+            state::with(|state| state.forget_place(database, subject, id, place));
         }
     }
 }
