@@ -1,6 +1,6 @@
 //! Every command before it runs.
 
-use std::ffi::c_int;
+use std::{ffi::c_int, iter};
 
 use redis_module::raw;
 
@@ -22,9 +22,12 @@ pub(super) unsafe extern "C" fn on_command(filter: *mut raw::RedisModuleCommandF
     guard("watching a command", || {
         let command = Arguments(filter);
         let count = command.count();
-        let is_interesting = || state::with(|state| (1..count).any(|at| state.watcher.may_matter(command.get(at))));
-        if count == 1 || (count > 1 && is_interesting()) {
-            look_at(&command, count);
+        if count == 1 {
+            return on_special(&command, watcher::meaning(command.get(0)), None);
+        }
+        let first = state::with(|state| (1..count).find(|at| state.watcher.may_matter(command.get(*at))));
+        if let Some(first) = first {
+            look_at(&command, first, count);
         }
     });
 }
@@ -69,20 +72,20 @@ impl Arguments {
     }
 }
 
+/// Looks at a command of which no argument matters before this one.
 #[cold]
-fn look_at(command: &Arguments, count: c_int) {
+fn look_at(command: &Arguments, first: c_int, count: c_int) {
     let name = command.get(0);
     let meaning = watcher::meaning(name);
-    if meaning != Meaning::Ordinary || count == 1 {
-        return on_special(command, meaning, (count > 1).then(|| command.get(1)));
+    if meaning != Meaning::Ordinary {
+        return on_special(command, meaning, Some(command.get(1)));
     }
-    let first = command.get(1);
-    if watcher::populates(first) && watcher::effect(name) == Effect::Anything {
+    if watcher::populates(command.get(1)) && watcher::effect(name) == Effect::Anything {
         on_unknown_populate(command.client());
     }
     let watcher = state::with(|state| state.watcher.clone());
     let is_cared_for = |at: &c_int| watcher.cares_for(command.get(*at));
-    let Some(first) = (1..count).find(is_cared_for) else { return };
+    let Some(first) = (first..count).find(is_cared_for) else { return };
     let Some(server) = background() else { return };
     let effect = watcher::effect(name);
     let is_of_interest = |at: &c_int| match effect {
@@ -90,7 +93,8 @@ fn look_at(command: &Arguments, count: c_int) {
         Effect::Takes => watcher.is_vital(command.get(*at)),
         Effect::Adds(_) | Effect::Anything => true,
     };
-    let mut keys = (first..count).filter(is_cared_for).filter(is_of_interest).peekable();
+    let others = (first + 1..count).filter(is_cared_for);
+    let mut keys = iter::once(first).chain(others).filter(is_of_interest).peekable();
     if keys.peek().is_none() {
         return;
     }

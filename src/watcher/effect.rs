@@ -1,5 +1,7 @@
 //! What a command may do, by its name.
 
+use std::sync::LazyLock;
+
 /// What a command means to the watcher, by its name alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meaning {
@@ -199,21 +201,35 @@ impl Members {
 /// known may do anything. So do those that change a key's time to live: on a replica, or while data is imported, a key
 /// that has expired lives on unseen, and they can bring it back.
 pub fn effect(command: &[u8]) -> Effect {
-    // Longer than any name here; without an allocation, since every write of a watched key comes this way.
-    let mut buffer = [0; 24];
+    // Without an allocation, since every write of a watched key comes this way.
+    let mut buffer = [0; LONGEST];
     let Some(name) = buffer.get_mut(..command.len()) else { return Effect::Anything };
     name.copy_from_slice(command);
     name.make_ascii_lowercase();
-    let Ok(name) = std::str::from_utf8(name) else { return Effect::Anything };
-    if READING.binary_search(&name).is_ok() {
-        return Effect::Nothing;
-    }
-    if TAKING.binary_search(&name).is_ok() {
-        return Effect::Takes;
-    }
-    let adding = ADDING.binary_search_by_key(&name, |(name, _)| name);
-    adding.map_or(Effect::Anything, |at| Effect::Adds(ADDING[at].1))
+    let known = &BY_LENGTH[name.len()];
+    known.binary_search_by_key(&&*name, |(known, _)| known).map_or(Effect::Anything, |at| known[at].1)
 }
+
+/// Longer than any name here.
+const LONGEST: usize = 24;
+
+/// Names with what they say, sorted.
+type Known = Vec<(&'static [u8], Effect)>;
+
+/// All of them by the length of their names, where few are left to compare.
+static BY_LENGTH: LazyLock<[Known; LONGEST + 1]> = LazyLock::new(|| {
+    let reading = READING.iter().map(|name| (name.as_bytes(), Effect::Nothing));
+    let taking = TAKING.iter().map(|name| (name.as_bytes(), Effect::Takes));
+    let adding = ADDING.iter().map(|(name, members)| (name.as_bytes(), Effect::Adds(*members)));
+    let mut by_length = [const { Known::new() }; LONGEST + 1];
+    for (name, effect) in reading.chain(taking).chain(adding) {
+        by_length[name.len()].push((name, effect));
+    }
+    for known in &mut by_length {
+        known.sort_unstable_by_key(|(name, _)| *name);
+    }
+    by_length
+});
 
 /// Commands that may wait, and then write a key that they named long before, when another command lets them go on.
 pub fn may_wait(command: &[u8]) -> bool {
@@ -222,12 +238,13 @@ pub fn may_wait(command: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
     fn a_commands_name_tells_what_it_may_do() {
-        assert!(READING.is_sorted() && TAKING.is_sorted() && ADDING.is_sorted_by_key(|(name, _)| *name));
-        let table: [(&[u8], Effect); 10] = [
+        let table: [(&[u8], Effect); 11] = [
             (b"GET", Effect::Nothing),
             (b"ZScore", Effect::Nothing),
             (b"del", Effect::Takes),
@@ -236,6 +253,7 @@ mod tests {
             (b"set", Effect::Anything),
             (b"rename", Effect::Anything),
             (b"unheard.of", Effect::Anything),
+            (b"a.name.longer.than.any.other", Effect::Anything),
             (b"", Effect::Anything),
             (b"\xff", Effect::Anything),
         ];
@@ -243,6 +261,9 @@ mod tests {
             assert_eq!(effect(command), expected, "{command:?}");
         }
         assert_eq!(effect(b"PERSIST"), Effect::Anything);
+        let all = READING.iter().chain(&TAKING).chain(ADDING.iter().map(|(name, _)| name));
+        assert!(all.clone().all(|name| effect(name.as_bytes()) != Effect::Anything));
+        assert_eq!(all.clone().collect::<HashSet<_>>().len(), all.count(), "each name stands once");
     }
 
     #[test]
