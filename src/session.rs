@@ -9,7 +9,7 @@ use crate::{
     },
     error::Error,
     faults,
-    index::{Mark, PlaceRef, Subject},
+    index::{Mark, PlaceRef, SocketHash, Subject, Whom},
     journal::{self, Level},
     layout::{Reach, What},
     messenger::{self, Messenger},
@@ -172,9 +172,12 @@ fn forget(server: &Server, plan: &Plan<Name>) {
         known.index.set_mark(&plan.user, Mark::Quiet);
         for socket in &plan.sockets {
             known.index.retain(Subject::Socket, &socket.id, stays);
-            known.index.forget_owner(&socket.id, &plan.user);
         }
-        // Of a plan by names alone, nothing else tells the sockets.
-        plan.keys.iter().filter_map(|key| key.socket()).for_each(|socket| known.index.forget_owner(socket, &plan.user));
+        // Of a plan by names alone, the keys tell the sockets.
+        let sockets = plan.sockets.iter().map(|socket| &*socket.id);
+        let user = Whom::new(Subject::User, &plan.user).hash;
+        for socket in sockets.chain(plan.keys.iter().filter_map(|key| key.socket())) {
+            known.index.forget_owner(SocketHash::of(socket), user);
+        }
     });
 }

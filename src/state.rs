@@ -9,13 +9,13 @@ use std::{
 use crate::{
     config::Options,
     engine::{keys::Cursor, server::Name, threads::MainThread},
-    index::{Index, Mark, PlaceRef, Subject, Tick},
+    index::{Index, Mark, PlaceRef, SocketHash, Subject, Tick, Whom},
     journal::Journal,
-    layout::Layout,
+    layout::{Holder, Layout},
     plan::Removed,
     sweep::{Sweeping, candidates},
     template::{Bindings, Placeholder},
-    upkeep::Tidying,
+    upkeep::{Findings, Tidying},
     watcher::{Suspect, Transactions, Watcher},
 };
 
@@ -32,6 +32,8 @@ pub struct State {
     pub unread: VecDeque<Suspect<Name>>,
     /// Those of them that came while clients were paused, so that each is kept once.
     pub held_back: HashSet<Suspect<Box<[u8]>>>,
+    /// What was found in keys that were read, and is not in the indexes yet.
+    pub findings: Findings,
     /// Keys that these clients may write without naming them again, because they wait: read before every use.
     pub restless: Vec<(u64, Suspect<Name>)>,
     /// How often places were looked at.
@@ -89,6 +91,16 @@ pub struct Clock {
     moment: Tick,
     /// How often nobody did since.
     passed_over: u32,
+}
+
+impl Database {
+    /// The users who may be live by a key, as far as they are known.
+    pub fn users_by(&self, holder: Holder<'_>) -> Vec<Box<[u8]>> {
+        match holder {
+            Holder::User(user) => vec![user.into()],
+            Holder::Socket(socket) => self.index.owners(SocketHash::of(socket)),
+        }
+    }
 }
 
 impl Default for Clock {
@@ -204,6 +216,7 @@ impl State {
             databases: (0..databases).map(|_| Database::default()).collect(),
             unread: VecDeque::new(),
             held_back: HashSet::new(),
+            findings: Findings::default(),
             looks: 0,
             restless: Vec::new(),
             distrusts: false,
@@ -234,7 +247,7 @@ impl State {
         let owned = layout.sockets.as_ref().and_then(|sockets| sockets.owned);
         let bindings = place.bind(&layout.traces[place.trace()].key, Bindings::default());
         let Some(socket) = bindings.get(Placeholder::SOCKET).filter(|_| owned == Some(place.trace())) else { return };
-        index.forget_owner(socket, id);
+        index.forget_owner(SocketHash::of(socket), Whom::new(Subject::User, id).hash);
         // The socket may be in the mapping still, or another one may be. When that ends, nothing tells that it matters to
         // this user. An end that has come is left to whoever looks for ends.
         let now = self.clock.now();

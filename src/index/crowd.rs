@@ -1,10 +1,11 @@
 //! The places of one subject that has very many.
 
-use std::hash::{BuildHasher, RandomState};
+use std::ops::Range;
 
-use hashbrown::HashTable;
-
-use super::place::{Places, pack, read_length, unpack};
+use super::{
+    place::{Places, pack, read_length, unpack},
+    table::{Hash, Hashed, Table},
+};
 
 /// A set of places that keeps the order in which they were added. Keys that were written one after the other lie close
 /// to each other in the server's memory; whoever deletes them in that order is several times faster.
@@ -13,10 +14,23 @@ pub(super) struct Crowd {
     /// Each place with its length; where one was removed there are zeros.
     packed: Vec<u8>,
     /// Where in `packed` each of them begins.
-    starts: HashTable<usize>,
+    starts: Table<Start>,
+    count: usize,
     /// How many bytes of `packed` are such zeros.
     zeros: usize,
-    hasher: RandomState,
+}
+
+/// Where a place begins.
+#[derive(Clone, Copy, Debug)]
+struct Start {
+    hash: Hash,
+    at: u32,
+}
+
+impl Hashed for Start {
+    fn hash(&self) -> Hash {
+        self.hash
+    }
 }
 
 impl<'p> FromIterator<&'p [u8]> for Crowd {
@@ -32,25 +46,29 @@ impl<'p> FromIterator<&'p [u8]> for Crowd {
 impl Crowd {
     /// Adds a place and says how many there are now; `None` if it was there already.
     pub(super) fn add(&mut self, place: &[u8]) -> Option<usize> {
-        let (packed, hasher) = (&mut self.packed, &self.hasher);
-        let hash = hasher.hash_one(place);
-        if self.starts.find(hash, |start| at(packed, *start).0 == place).is_some() {
+        if self.has(place) {
             return None;
         }
-        let start = packed.len();
-        packed.extend(pack([place]));
-        self.starts.insert_unique(hash, start, |start| hasher.hash_one(at(packed, *start).0));
-        Some(self.starts.len())
+        let at = u32::try_from(self.packed.len()).expect("a crowd's places take less than 4 GB");
+        self.starts.insert(Start { hash: Hash::of(place).0, at });
+        self.packed.extend(pack([place]));
+        self.count += 1;
+        Some(self.count)
+    }
+
+    /// Whether the place is there.
+    pub(super) fn has(&self, place: &[u8]) -> bool {
+        self.starts.find(Hash::of(place).0, |start| start.of(&self.packed).0 == place).is_some()
     }
 
     /// Removes a place. `false` if it was not there.
     pub(super) fn remove(&mut self, place: &[u8]) -> bool {
-        let hash = self.hasher.hash_one(place);
-        let Ok(found) = self.starts.find_entry(hash, |start| at(&self.packed, *start).0 == place) else { return false };
-        let (start, _) = found.remove();
-        let end = at(&self.packed, start).1;
-        self.packed[start..end].fill(0);
-        self.zeros += end - start;
+        let found = self.starts.remove(Hash::of(place).0, |start| start.of(&self.packed).0 == place);
+        let Some(start) = found else { return false };
+        let zeros = start.span(&self.packed);
+        self.count -= 1;
+        self.zeros += zeros.len();
+        self.packed[zeros].fill(0);
         if self.zeros * 2 > self.packed.len() {
             *self = unpack(&self.packed).collect();
         }
@@ -60,7 +78,7 @@ impl Crowd {
     /// Removes all places but those to keep, and says how many went.
     pub(super) fn retain(&mut self, keep: impl FnMut(&&[u8]) -> bool) -> usize {
         let kept: Self = unpack(&self.packed).filter(keep).collect();
-        let removed = self.starts.len() - kept.starts.len();
+        let removed = self.count - kept.count;
         if removed > 0 {
             *self = kept;
         }
@@ -72,8 +90,12 @@ impl Crowd {
         Places(self.packed.clone())
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
     pub(super) fn is_empty(&self) -> bool {
-        self.starts.is_empty()
+        self.count == 0
     }
 
     /// About how many bytes it takes.
@@ -82,10 +104,21 @@ impl Crowd {
     }
 }
 
-/// The place that begins at `start`, and where it ends.
-fn at(packed: &[u8], start: usize) -> (&[u8], usize) {
-    let mut rest = &packed[start..];
-    let length = read_length(&mut rest);
-    let begin = packed.len() - rest.len();
-    (&rest[..length], begin + length)
+impl Start {
+    /// The place that begins there, and where it ends.
+    fn of(self, packed: &[u8]) -> (&[u8], usize) {
+        let mut rest = &packed[self.index()..];
+        let length = read_length(&mut rest);
+        let begin = packed.len() - rest.len();
+        (&rest[..length], begin + length)
+    }
+
+    /// The bytes of the place with its length.
+    fn span(self, packed: &[u8]) -> Range<usize> {
+        self.index()..self.of(packed).1
+    }
+
+    fn index(self) -> usize {
+        usize::try_from(self.at).expect("what is in memory can be numbered")
+    }
 }

@@ -23,6 +23,11 @@ impl Place {
         Self(bytes.into())
     }
 
+    /// The place as it is stored.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The same place, borrowed.
     pub fn borrowed(&self) -> PlaceRef<'_> {
         PlaceRef(&self.0)
@@ -34,6 +39,11 @@ impl Place {
 pub struct PlaceRef<'p>(pub(super) &'p [u8]);
 
 impl<'p> PlaceRef<'p> {
+    /// A place as it is stored, from [`Place::bytes`].
+    pub fn of_bytes(bytes: &'p [u8]) -> Self {
+        Self(bytes)
+    }
+
     /// A copy of its own.
     pub fn to_owned(self) -> Place {
         Place(self.0.into())

@@ -1,44 +1,30 @@
 //! The marks of users: who may be stale, and when somebody has to look.
 
-use super::{Index, Mark, News, SHARD_OF_CROWDS, Subject, Tick};
+use super::{Index, Mark, News, Subject, Tick, Whom};
 
 impl Index {
     /// What is known of a user's session; `None` if the user has no place.
     pub fn mark(&self, user: &[u8]) -> Option<Mark> {
-        let hash = self.hash(Subject::User, user);
-        let packed = self.shards.get(hash.shard())?;
-        let packed = packed.entries.find(hash.spread(), |entry| entry.is(hash, Subject::User, user));
-        let crowd = || Some(self.crowds.get(&(Subject::User, user.into()))?.0);
-        packed.map(|entry| entry.mark.into()).or_else(crowd)
+        let whom = Whom::new(Subject::User, user);
+        self.shards.get(whom.hash.shard())?.find(whom).map(|entry| entry.mark.into())
     }
 
     /// Changes a user's mark as the news are. Returns the one before; `None` if the user has no place.
     pub fn tell(&mut self, user: &[u8], news: News) -> Option<Mark> {
-        let hash = self.hash(Subject::User, user);
-        if let Some(entry) = self.entry_mut(hash, Subject::User, user) {
-            let before = entry.mark.into();
-            entry.mark = news.change(before).into();
-            return Some(before);
-        }
-        let (mark, _) = self.crowd(Subject::User, user)?;
-        let before = *mark;
-        *mark = news.change(before);
+        let whom = Whom::new(Subject::User, user);
+        let (entry, _) = self.shards.get_mut(whom.hash.shard())?.find_mut(whom)?;
+        let before = entry.mark.into();
+        entry.mark = news.change(before).into();
         Some(before)
     }
 
     /// Notes what is known of a user's session. Whoever has no place needs no mark.
     pub fn set_mark(&mut self, user: &[u8], mark: Mark) {
-        let hash = self.hash(Subject::User, user);
-        let shard = if let Some(entry) = self.entry_mut(hash, Subject::User, user) {
-            entry.mark = mark.into();
-            hash.shard()
-        } else if let Some((place, _)) = self.crowd(Subject::User, user) {
-            *place = mark;
-            SHARD_OF_CROWDS
-        } else {
-            return;
-        };
-        if let (Mark::Live(end), Some(shard)) = (mark, self.shards.get_mut(shard)) {
+        let whom = Whom::new(Subject::User, user);
+        let Some(shard) = self.shards.get_mut(whom.hash.shard()) else { return };
+        let Some((entry, _)) = shard.find_mut(whom) else { return };
+        entry.mark = mark.into();
+        if let Mark::Live(end) = mark {
             shard.first_end = shard.first_end.min(end);
         }
     }
@@ -63,21 +49,14 @@ impl Index {
     }
 
     fn users(&self, shard: usize, wanted: impl Fn(Mark) -> bool) -> Vec<Box<[u8]>> {
-        let entries = self.shards.get(shard).into_iter().flat_map(|shard| &shard.entries);
-        let packed = entries.filter(|entry| wanted(entry.mark.into())).filter_map(|entry| {
-            let (subject, id, _) = entry.record.parts();
-            (subject == Subject::User).then(|| id.into())
-        });
-        let crowds = self
-            .crowds
-            .iter()
-            .filter(|((subject, _), (mark, _))| shard == SHARD_OF_CROWDS && *subject == Subject::User && wanted(*mark));
-        packed.chain(crowds.map(|((_, id), _)| id.clone())).collect()
+        let Some(shard) = self.shards.get(shard) else { return Vec::new() };
+        let entries = shard.entries.iter().filter(|entry| wanted(entry.mark.into()));
+        let records = entries.map(|entry| shard.records.get(entry.at));
+        records.filter(|record| record.subject == Subject::User).map(|record| record.id.into()).collect()
     }
 
     fn users_marks(&self, shard: usize) -> impl Iterator<Item = Mark> {
-        let packed = self.shards.get(shard).into_iter().flat_map(|shard| &shard.entries).map(|entry| entry.mark.into());
-        packed.chain(self.crowds.values().filter(move |_| shard == SHARD_OF_CROWDS).map(|(mark, _)| *mark))
+        self.shards.get(shard).into_iter().flat_map(|shard| shard.entries.iter()).map(|entry| entry.mark.into())
     }
 }
 
@@ -94,17 +73,21 @@ mod tests {
     fn a_mark_stays_with_its_user_while_places_come_and_go() {
         let mut index = Index::default();
         let (now, later) = (Tick::at(1000), Tick::at(2000));
-        index.add(Subject::User, b"u", &place(6, b"1"), News::Evidence(now));
+        index.add(Whom::new(Subject::User, b"u"), place(6, b"1").borrowed(), News::Evidence(now));
         assert_eq!(index.mark(b"u"), Some(Mark::Doubtful(now)));
         index.set_mark(b"u", Mark::Live(later));
         // So many that the user becomes a crowd on the way.
         for room in 0..2000 {
-            index.add(Subject::User, b"u", &place(6, format!("{room}").as_bytes()), News::Evidence(now));
+            index.add(
+                Whom::new(Subject::User, b"u"),
+                place(6, format!("{room}").as_bytes()).borrowed(),
+                News::Evidence(now),
+            );
             assert_eq!(index.mark(b"u"), Some(Mark::Live(later)), "{room}");
         }
         assert!(!index.crowds.is_empty(), "the test must reach the crowds");
         index.set_mark(b"u", Mark::Quiet);
-        index.add(Subject::User, b"u", &place(6, b"1"), News::Evidence(later));
+        index.add(Whom::new(Subject::User, b"u"), place(6, b"1").borrowed(), News::Evidence(later));
         assert_eq!(index.mark(b"u"), Some(Mark::Doubtful(later)));
         index.retain(Subject::User, b"u", |_| false);
         index.set_mark(b"u", Mark::Stale(now));
@@ -118,10 +101,10 @@ mod tests {
         let marks = [Mark::Doubtful(now), Mark::Live(now), Mark::Live(later), Mark::Stale(now), Mark::Quiet];
         for number in 0..500 {
             let id = format!("u{number}").into_bytes();
-            index.add(Subject::User, &id, &place(6, b"1"), News::Evidence(now));
+            index.add(Whom::new(Subject::User, &id), place(6, b"1").borrowed(), News::Evidence(now));
             index.set_mark(&id, marks[number % 5]);
         }
-        index.add(Subject::Socket, b"s", &place(6, b"1"), News::Evidence(now));
+        index.add(Whom::new(Subject::Socket, b"s"), place(6, b"1").borrowed(), News::Evidence(now));
         assert_eq!((0..SHARDS).map(|shard| index.due(shard, now).len()).sum::<usize>(), 300);
         let ended: Vec<_> = (0..SHARDS).flat_map(|shard| index.ended(shard, now)).collect();
         assert_eq!(ended.len(), 100);

@@ -7,7 +7,7 @@ use crate::{
         double::{Double, Value},
     },
     error::Error,
-    index::{Index, News, Subject, Tick},
+    index::{Index, News, Subject, Tick, Whom},
     layout::Layout,
     watcher::Suspect,
 };
@@ -24,7 +24,7 @@ fn index(space: &Double, layout: &Layout) -> Index {
     for name in space.names() {
         let suspect = Suspect { key: name.into_bytes(), member: None };
         observe(space, layout, &suspect, Presence::Unknown, false, &mut |seen| {
-            index.add(seen.subject, seen.id, seen.place, News::Evidence(Tick::FIRST));
+            index.add(Whom::new(seen.subject, seen.id), seen.place.borrowed(), News::Evidence(Tick::FIRST));
         });
     }
     index

@@ -44,11 +44,7 @@ pub fn heard(state: &mut State, database: usize, user: &[u8], before: Option<Mar
 
 /// A key by which somebody may be live expired or was evicted.
 pub fn expired(state: &mut State, database: usize, holder: Holder<'_>) {
-    let user: Option<Box<[u8]>> = match holder {
-        Holder::User(user) => Some(user.into()),
-        Holder::Socket(socket) => state.databases[database].index.owner(socket).map(Into::into),
-    };
-    if let Some(user) = user {
+    for user in state.databases[database].users_by(holder) {
         add(state, Candidate { database, user, has_expired: true });
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::{
     engine::{Keyspace, keys::Cursor, server::Server},
-    index::{News, Place, PlaceRef, Subject},
+    index::{News, Place, PlaceRef, Subject, Whom},
     layout::{Layout, Named, What},
     plan, state,
     template::{Bindings, Template},
@@ -25,10 +25,12 @@ pub struct Crawl {
 }
 
 /// A collection has to be read from its beginning once more.
-pub fn restart(crawls: &mut [(usize, Crawl)], database: usize, place: &Place) {
-    crawls.iter_mut().filter(|(of, crawl)| *of == database && crawl.place == *place).for_each(|(_, crawl)| {
-        crawl.is_void = true;
-    });
+pub fn restart(crawls: &mut [(usize, Crawl)], database: usize, place: PlaceRef<'_>) {
+    crawls.iter_mut().filter(|(of, crawl)| *of == database && crawl.place.borrowed() == place).for_each(
+        |(_, crawl)| {
+            crawl.is_void = true;
+        },
+    );
 }
 
 /// Reads large collections of the selected database, until `deadline`. `true` if there is none left that a sweep has to
@@ -71,7 +73,7 @@ fn go_on(server: &Server, layout: &Layout, mut crawl: Crawl, deadline: Option<In
             let owner = plan::owner(server, &name, field);
             state::with(|state| {
                 if let Some(owner) = owner.filter(|owner| !owner.is_empty()) {
-                    upkeep::add_owner(state, layout, database, &name, &owner, &place);
+                    upkeep::add_owner(state, layout, database, &name, &owner, place.borrowed());
                 }
                 state.databases[database].index.remove(Subject::Anyone, b"", place.borrowed());
             });
@@ -113,5 +115,5 @@ fn note(
     let Some(id) = member.solve(names.placeholder(), bindings, text) else { return };
     let subject = if names == Named::User { Subject::User } else { Subject::Socket };
     let news = News::Evidence(state.clock.moment());
-    upkeep::add(state, database, subject, id, place, news);
+    upkeep::add(state, database, Whom::new(subject, id), place.borrowed(), news);
 }

@@ -4,7 +4,7 @@ use super::cascade;
 use crate::{
     engine::server::{Name, Server},
     error::Error,
-    index::{Mark, Subject, Tick},
+    index::{Mark, SocketHash, Subject, Tick, Whom},
     layout::Layout,
     plan::{Detail, LiveSocket, Plan, Session},
     session,
@@ -69,8 +69,9 @@ fn note_owners(state: &mut State, database: usize, plan: &Plan<Name>) {
         .as_ref()
         .is_some_and(|sockets| sockets.owned.is_none() && !sockets.data.has(Placeholder::USER));
     if is_told_by_mapping {
+        let user = Whom::new(Subject::User, &plan.user).hash;
         for socket in plan.mapped_sockets() {
-            state.databases[database].index.set_owner(socket, &plan.user);
+            state.databases[database].index.add_owner(SocketHash::of(socket), user);
         }
     }
 }
@@ -81,9 +82,9 @@ fn live(state: &State, database: usize, plan: &Plan<Name>) -> Mark {
     let layout: &Layout = &state.layout;
     let by_name = layout.sockets.as_ref().is_some_and(|sockets| sockets.data.has(Placeholder::USER));
     let index = &state.databases[database].index;
-    let is_told_of = |socket: &&LiveSocket| {
-        !socket.ends_unseen && (by_name || index.owner(&socket.id).is_some_and(|owner| owner == plan.user))
-    };
+    let user = Whom::new(Subject::User, &plan.user).hash;
+    let is_told_of =
+        |socket: &&LiveSocket| !socket.ends_unseen && (by_name || index.is_owner(SocketHash::of(&socket.id), user));
     let ends = plan
         .live_by
         .iter()

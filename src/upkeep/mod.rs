@@ -4,12 +4,14 @@
 //! again, or the walk that builds the index has not met it yet. Whoever uses the index calls [`catch_up`] first, which
 //! leaves only the first case.
 
+mod findings;
 mod tidy;
 
 use std::{cell::Cell, collections::HashSet, time::Instant};
 
 use redis_module::raw::REDISMODULE_CTX_FLAGS_MULTI;
 
+pub use findings::{Findings, add, add_owner};
 pub use tidy::{Tidying, look};
 
 use crate::{
@@ -19,14 +21,12 @@ use crate::{
         watching,
     },
     faults,
-    index::{Added, News, Place, Subject},
-    layout::{Holder, Layout},
-    plan::{self, End, Presence, Sighting},
+    plan::Presence,
     state::{self, Build, Clock, Database, State},
     sweep::{
         candidates,
         cascade::{self, Departure},
-        crowds, fence, job,
+        fence, job,
     },
     watcher::{self, ANYBODY, Queued, Suspect},
 };
@@ -37,9 +37,6 @@ const MOST_UNREAD: usize = 1024;
 /// So many keys may wait for clients that cannot be told apart.
 const MOST_RESTLESS: usize = 256;
 
-/// From so many places on, a subject's places are looked at whenever their number has doubled.
-const CROWD: usize = 16;
-
 /// So many ticks after a pause, all commands that were held back have run.
 const TICKS_AFTER_PAUSE: u8 = 2;
 
@@ -47,7 +44,7 @@ const TICKS_AFTER_PAUSE: u8 = 2;
 /// an expired key before a command, and the command has not written its keys yet.
 pub fn suspect(server: &Server, client: u64, suspects: impl Iterator<Item = Suspect<Name>>, may_wait: bool) {
     // A pause may begin and end between two ticks.
-    is_held_back(server);
+    meet_pause(server);
     let is_overrun = state::with(|state| {
         for suspect in suspects {
             if may_wait {
@@ -174,12 +171,16 @@ pub fn catch_up(server: &Server) {
     }
 }
 
-/// Whether commands that were seen may not have run yet: inside a transaction those that follow, and while clients are
-/// paused any.
-fn is_held_back(server: &Server) -> bool {
+fn meet_pause(server: &Server) {
     if server.is_paused() {
         state::with(|state| state.pause = TICKS_AFTER_PAUSE);
     }
+}
+
+/// Whether commands that were seen may not have run yet: inside a transaction those that follow, and while clients are
+/// paused any.
+fn is_held_back(server: &Server) -> bool {
+    meet_pause(server);
     state::with(|state| state.pause > 0) || server.has_flag(REDISMODULE_CTX_FLAGS_MULTI)
 }
 
@@ -201,83 +202,16 @@ fn read_again(server: &Server, limit: usize) {
         (state.layout.clone(), suspects, state.databases.len())
     });
     for database in (0..databases).filter(|database| server.select(*database) && server.size() > 0) {
+        let mut findings = Findings::of(database);
         for suspect in &suspects {
             faults::point("read", suspect.key.as_ref());
-            read(server, &layout, database, suspect, Presence::Unknown);
+            findings.look(server, &layout, suspect, Presence::Unknown);
             if !server.is_replica() && fence::stops(database, suspect.key.as_ref()) {
                 state::with(|state| state.sweeping.trespassers.push((database, suspect.key.clone())));
             }
         }
+        findings.end();
     }
-}
-
-/// Reads a key into the index.
-fn read(server: &Server, layout: &Layout, database: usize, suspect: &Suspect<Name>, presence: Presence) {
-    let holder = layout.sockets.as_ref().and_then(|sockets| sockets.holder(suspect.key.as_ref()));
-    let owned = layout.sockets.as_ref().and_then(|sockets| sockets.owned);
-    let mut is_told = false;
-    let sight = plan::observe(server, layout, suspect, presence, holder.is_some(), &mut |sighting| {
-        let is_owned = sighting.subject == Subject::User && owned == Some(sighting.place.borrowed().trace());
-        is_told |= is_owned || holder == Some(Holder::User(sighting.id));
-        let socket = if let (Some(Holder::Socket(socket)), true) = (holder, is_owned) { Some(socket) } else { None };
-        state::with(|state| see(state, database, socket, &sighting));
-    });
-    state::with(|state| {
-        state.metrics.mistyped += sight.mistyped;
-        // Nobody who shows up there now has heard of it, but somebody else may have been live by it.
-        let user: Option<Box<[u8]>> = match holder.filter(|_| !is_told) {
-            Some(Holder::User(user)) => Some(user.into()),
-            Some(Holder::Socket(socket)) => state.databases[database].index.owner(socket).map(Into::into),
-            None => None,
-        };
-        if let Some(user) = user {
-            candidates::doubt(state, database, &user, sight.is_gone);
-            // Where the mapping said whose it is, nothing else would ever take that back.
-            if let (true, Some(Holder::Socket(socket)), None) = (sight.is_gone, holder, owned) {
-                state.databases[database].index.forget_owner(socket, &user);
-            }
-        }
-    });
-}
-
-/// Notes a sighting; `socket` is the one whose data names the subject there.
-fn see(state: &mut State, database: usize, socket: Option<&[u8]>, sighting: &Sighting<'_>) {
-    let Sighting { subject, id, place, end } = *sighting;
-    if subject == Subject::Anyone {
-        crowds::restart(&mut state.sweeping.crawls, database, place);
-    }
-    let now = state.clock.moment();
-    let news = match end {
-        End::Unknown => News::Evidence(now),
-        End::Never => News::Vital(now, now),
-        End::At(moment) => News::Vital(now, state.clock.tick(moment).next()),
-    };
-    let added = add(state, database, subject, id, place, news);
-    if end != End::Unknown {
-        candidates::heard(state, database, id, added.before, false);
-    }
-    // Whoever has the place already has the socket too.
-    if let Some(socket) = socket.filter(|_| added.count.is_some())
-        && let Some(former) = state.databases[database].index.set_owner(socket, id)
-    {
-        state.databases[database].index.remove(Subject::User, &former, place.borrowed());
-        candidates::doubt(state, database, &former, false);
-    }
-}
-
-/// Notes that the data of a socket names this user.
-pub fn add_owner(state: &mut State, layout: &Layout, database: usize, key: &Name, id: &[u8], place: &Place) {
-    let socket = layout.sockets.as_ref().and_then(|sockets| sockets.socket(key.as_ref()));
-    see(state, database, socket, &Sighting { subject: Subject::User, id, place, end: End::Unknown });
-}
-
-/// Notes that a subject shows up at a place.
-pub fn add(state: &mut State, database: usize, subject: Subject, id: &[u8], place: &Place, news: News) -> Added {
-    let added = state.databases[database].index.add(subject, id, place, news);
-    if added.count.is_some_and(|count| count >= CROWD && count.is_power_of_two()) {
-        state.crowding.push((database, subject, id.to_vec()));
-    }
-    added
 }
 
 /// Goes on building the index of a database until it is complete or `deadline` is over. `true` if it is complete.
@@ -297,6 +231,7 @@ fn build(server: &Server, database: usize, deadline: Option<Instant>) -> bool {
         Build::Walking(cursor, met) => (cursor, met),
     };
     server.select(database);
+    let mut findings = Findings::of(database);
     let met = Cell::new(met);
     let wanted = |name: &[u8]| {
         met.set(met.get() + 1);
@@ -306,13 +241,15 @@ fn build(server: &Server, database: usize, deadline: Option<Instant>) -> bool {
         let mut names = Vec::new();
         let is_over = (0..64).any(|_| !server.walk(&cursor, &wanted, &mut names));
         for key in names {
-            read(server, &layout, database, &Suspect { key, member: None }, Presence::Certain);
+            findings.look(server, &layout, &Suspect { key, member: None }, Presence::Certain);
         }
         if is_over {
+            findings.end();
             state::with(|state| state.databases[database].build = Build::Ready);
             return true;
         }
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            findings.end();
             state::with(|state| state.databases[database].build = Build::Walking(cursor, met.get()));
             return false;
         }
@@ -333,8 +270,8 @@ pub fn tick(server: &Server) -> bool {
         read_again(server, usize::MAX);
     }
     while state::with(|state| !state.unread.is_empty()) {
-        // Few at a time: a document may be long.
-        read_again(server, 4);
+        // Not many at a time: a document may be long.
+        read_again(server, 16);
         // What is beyond some is read whatever it takes: it must not grow without bound.
         if Instant::now() >= deadline && state::with(|state| state.unread.len()) <= MOST_UNREAD {
             return true;
@@ -418,6 +355,7 @@ fn report_left_out(server: &Server) {
 pub fn rebuild_everything() {
     state::try_with(|state| {
         state.databases.iter_mut().for_each(|database| *database = Database::default());
+        state.findings = Findings::default();
         state.crowding.clear();
         state.clock = Clock::default();
         let departures = std::mem::take(&mut state.sweeping.departures);
@@ -448,13 +386,16 @@ pub fn loaded(server: &Server, key: Name) {
         state.clock.refresh_often();
         state.layout.clone()
     });
-    read(server, &layout, server.database(), &Suspect { key, member: None }, Presence::Certain);
+    let mut findings = Findings::of(server.database());
+    findings.look(server, &layout, &Suspect { key, member: None }, Presence::Certain);
+    findings.pause();
 }
 
 /// All data was loaded. Where not every key was seen, whatever is known is not all: keys may have been there before, an
 /// append-only file may have emptied the database on its way, and Valkey 9 empties it only after loading has begun.
 pub fn loading_ends() {
     state::with(|state| {
+        state.note_findings();
         for database in &mut state.databases {
             match database.build {
                 Build::Loading => database.build = Build::Ready,
@@ -478,6 +419,7 @@ pub fn recover() {
 /// A database was emptied; `None`: all were.
 pub fn flushed(database: Option<usize>) {
     state::with(|state| {
+        state.note_findings();
         for (number, known) in state.databases.iter_mut().enumerate() {
             if database.is_none_or(|database| database == number) {
                 let is_loading = matches!(known.build, Build::Loading);
@@ -492,6 +434,7 @@ pub fn flushed(database: Option<usize>) {
 /// Two databases changed places.
 pub fn swapped(first: usize, second: usize) {
     state::with(|state| {
+        state.note_findings();
         state.databases.swap(first, second);
         state.sweeping.swap(first, second);
     });
