@@ -59,8 +59,8 @@ pub struct State {
     pub displaces_clients: Option<bool>,
     /// Which database each client had selected when a load began.
     pub loaded_for: HashMap<u64, usize>,
-    /// A timer is set.
-    pub is_awake: bool,
+    /// Which timers are set.
+    pub timers: Timers,
     /// What INFO counts.
     pub metrics: Metrics,
     /// What the log was told.
@@ -71,6 +71,15 @@ pub struct State {
     pub clock: Clock,
     /// Sweeps, and what they leave for later.
     pub sweeping: Sweeping,
+}
+
+/// Timers that are set.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timers {
+    /// The one for the next slice of work.
+    pub slice: bool,
+    /// The one that reads what was written just now.
+    pub haste: bool,
 }
 
 /// What is known of one database.
@@ -229,7 +238,7 @@ impl State {
             watched: 0,
             displaces_clients: None,
             loaded_for: HashMap::new(),
-            is_awake: false,
+            timers: Timers::default(),
             metrics: Metrics::default(),
             journal: Journal::default(),
             options: Rc::new(options),

@@ -181,9 +181,11 @@ impl Template {
     /// Needs no backtracking: where a literal is found first leaves the most room for what follows, and the last literal
     /// is looked for at the end of the name alone.
     pub fn matches<'n>(&self, name: &'n [u8]) -> Option<Bindings<'n>> {
+        // Most names fail here.
+        let mut rest = name.strip_prefix(self.prefix())?;
         let mut bindings = Bindings::default();
-        let mut rest = name;
-        for (at, part) in self.parts.iter().enumerate() {
+        let literals_done = usize::from(!self.prefix().is_empty());
+        for (at, part) in self.parts.iter().enumerate().skip(literals_done) {
             let value_length = match (part, self.parts.get(at + 1)) {
                 (Part::Literal(literal), _) => {
                     rest = rest.strip_prefix(&**literal)?;

@@ -81,7 +81,7 @@ impl Keyspace for Double {
         bytes.to_vec()
     }
 
-    fn open(&self, name: &Vec<u8>) -> Option<Value> {
+    fn open<'a>(&'a self, name: &'a Vec<u8>) -> Option<Value> {
         if self.expired.borrow().contains(name) { None } else { self.keys.borrow().get(name).cloned() }
     }
 

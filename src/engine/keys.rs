@@ -77,7 +77,7 @@ pub struct OpenKey<'s> {
     handle: Cell<Option<NonNull<raw::RedisModuleKey>>>,
     kind: Kind,
     server: &'s Server,
-    name: Name,
+    name: &'s Name,
 }
 
 impl Drop for OpenKey<'_> {
@@ -109,11 +109,11 @@ impl Key for OpenKey<'_> {
         }
         if self.size() <= LONGEST_COMPACT {
             self.close();
-            if let Ok(value) = Call::new(c"GET").with(Argument::Name(&self.name)).run(self.server) {
+            if let Ok(value) = Call::new(c"GET").with(Argument::Name(self.name)).run(self.server) {
                 return Cow::Owned(value.text());
             }
             // A cluster node that does not serve the slot refuses the command.
-            self.handle.set(self.server.open(&self.name).and_then(|again| again.handle.take()));
+            self.handle.set(self.server.open(self.name).and_then(|again| again.handle.take()));
         }
         let Some(handle) = self.handle() else { return Cow::Borrowed(&[]) };
         let mut length = 0;
@@ -149,7 +149,7 @@ impl Key for OpenKey<'_> {
 
 impl<'s> OpenKey<'s> {
     /// Takes over a handle that the server opened for reading.
-    pub(super) fn new(handle: NonNull<raw::RedisModuleKey>, server: &'s Server, name: Name) -> Self {
+    pub(super) fn new(handle: NonNull<raw::RedisModuleKey>, server: &'s Server, name: &'s Name) -> Self {
         // SAFETY: the handle is open.
         let kind = unsafe { api!(RedisModule_KeyType(handle.as_ptr())) };
         let kind = match isize::try_from(kind) {
@@ -180,7 +180,7 @@ impl OpenKey<'_> {
     /// The elements of a list.
     fn elements(&self) -> Vec<Vec<u8>> {
         self.close();
-        let all = [Argument::Name(&self.name), Argument::Bytes(b"0"), Argument::Bytes(b"-1")];
+        let all = [Argument::Name(self.name), Argument::Bytes(b"0"), Argument::Bytes(b"-1")];
         let call = all.into_iter().fold(Call::new(c"LRANGE"), Call::with);
         call.run(self.server).map(|reply| reply.texts()).unwrap_or_default()
     }

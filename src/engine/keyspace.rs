@@ -53,12 +53,14 @@ unsafe extern "C" fn on_loaded(
     guard("following a load", || {
         // SAFETY: context and key are valid during the call.
         let (server, name) = unsafe { (Server::new(ctx), bytes(key)) };
-        if upkeep::follows_loading(server.database(), name) {
-            // The key may be on the server's stack, where it cannot be shared.
-            upkeep::loaded(&server, Name::new(name));
+        // Nearly every key is one that nobody cares for, in a server that nobody has connected to yet.
+        let (is_watched, has_clients) =
+            state::with(|state| (state.watcher.cares_for(name), !state.loaded_for.is_empty()));
+        if is_watched {
+            upkeep::loaded(&server, name);
         }
         // Valkey 8.1 shows the key to the client that asked for the load, and leaves it in the key's database.
-        if let Some(database) = state::with(|state| state.loaded_for.get(&server.client()).copied()) {
+        if has_clients && let Some(database) = state::with(|state| state.loaded_for.get(&server.client()).copied()) {
             server.select(database);
         }
     });

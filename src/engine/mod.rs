@@ -74,7 +74,7 @@ pub trait Keyspace {
     fn name(&self, bytes: &[u8]) -> Self::Name;
 
     /// Opens a key; `None` if it does not exist.
-    fn open(&self, name: &Self::Name) -> Option<Self::Key<'_>>;
+    fn open<'a>(&'a self, name: &'a Self::Name) -> Option<Self::Key<'a>>;
 
     /// Whether fields of a hash may expire by themselves, of which nothing tells. Asked seldom.
     fn fields_expire(&self) -> bool;

@@ -243,10 +243,10 @@ impl Keyspace for Server {
         Name::new(bytes)
     }
 
-    fn open(&self, name: &Name) -> Option<OpenKey<'_>> {
+    fn open<'a>(&'a self, name: &'a Name) -> Option<OpenKey<'a>> {
         // SAFETY: context and name are valid; the server keeps its own reference to the name.
         let key = unsafe { api!(RedisModule_OpenKey(self.ctx(), name.raw(), reading_mode())) };
-        NonNull::new(key.cast()).map(|key| OpenKey::new(key, self, name.clone()))
+        NonNull::new(key.cast()).map(|key| OpenKey::new(key, self, name))
     }
 
     fn fields_expire(&self) -> bool {

@@ -66,7 +66,7 @@ pub fn background() -> Option<Server> {
 
 /// Makes sure that [`upkeep::tick`] is called soon.
 pub fn wake(server: &Server) {
-    if !state::with(|state| std::mem::replace(&mut state.is_awake, true)) {
+    if !state::with(|state| std::mem::replace(&mut state.timers.slice, true)) {
         set_timer(server);
     }
 }
@@ -83,12 +83,31 @@ fn set_timer(server: &Server) {
     unsafe { api!(RedisModule_CreateTimer(server.ctx(), 1, Some(on_timer), null_mut())) };
 }
 
+/// Makes sure that [`upkeep::read_soon`] is called as soon as the commands that clients have sent are done.
+pub fn hurry(server: &Server) {
+    if !state::with(|state| std::mem::replace(&mut state.timers.haste, true)) {
+        // SAFETY: the context is valid; the callback takes no data.
+        unsafe { api!(RedisModule_CreateTimer(server.ctx(), 0, Some(on_haste), null_mut())) };
+    }
+}
+
+unsafe extern "C" fn on_haste(ctx: *mut raw::RedisModuleCtx, _: *mut c_void) {
+    // SAFETY: the context is valid during the call.
+    let server = unsafe { Server::new(ctx) };
+    guard("reading what was written", || {
+        state::with(|state| state.timers.haste = false);
+        if !server.has_flag(raw::REDISMODULE_CTX_FLAGS_LOADING) {
+            upkeep::read_soon(&server);
+        }
+    });
+}
+
 unsafe extern "C" fn on_timer(ctx: *mut raw::RedisModuleCtx, _: *mut c_void) {
     // SAFETY: the context is valid during the call.
     let server = unsafe { Server::new(ctx) };
     guard("work between commands", || {
         // What comes after this needs a timer of its own, and a defect must not leave the module asleep.
-        state::with(|state| state.is_awake = false);
+        state::with(|state| state.timers.slice = false);
         if server.has_flag(raw::REDISMODULE_CTX_FLAGS_LOADING) || upkeep::tick(&server) {
             wake(&server);
         }

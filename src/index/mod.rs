@@ -91,7 +91,7 @@ impl Index {
         let shard = of_mut(shards, whom.hash);
         let Some((entry, records)) = shard.find_mut(whom) else {
             let mark = if subject == Subject::User { news.first() } else { Mark::Quiet };
-            shard.insert(whom, mark.into(), &pack([place.0]));
+            shard.insert(whom, mark.into(), place.0);
             *places += 1;
             return Added { count: Some(1), before: None };
         };

@@ -12,20 +12,22 @@ impl Place {
     /// # Panics
     /// If a placeholder of `key` is not bound.
     pub fn new(trace: usize, key: &Template, bindings: &Bindings<'_>) -> Self {
-        let values = || stored(key).map(|p| bindings.get(p).expect("a match binds every placeholder"));
-        // One byte is enough for nearly every length, and a vector that is full need not be copied into its box.
-        let mut bytes = Vec::with_capacity(1 + values().map(|value| value.len() + 1).sum::<usize>());
-        write_length(&mut bytes, trace);
-        for value in values() {
-            write_length(&mut bytes, value.len());
-            bytes.extend_from_slice(value);
-        }
+        let mut bytes = Vec::new();
+        Self::write(trace, key, bindings, &mut bytes);
         Self(bytes.into())
     }
 
-    /// The place as it is stored.
-    pub fn bytes(&self) -> &[u8] {
-        &self.0
+    /// Appends the same place to `out`, for [`PlaceRef::of_bytes`].
+    ///
+    /// # Panics
+    /// As [`Place::new`].
+    pub fn write(trace: usize, key: &Template, bindings: &Bindings<'_>, out: &mut Vec<u8>) {
+        write_length(out, trace);
+        for placeholder in stored(key) {
+            let value = bindings.get(placeholder).expect("a match binds every placeholder");
+            write_length(out, value.len());
+            out.extend_from_slice(value);
+        }
     }
 
     /// The same place, borrowed.
@@ -39,7 +41,7 @@ impl Place {
 pub struct PlaceRef<'p>(pub(super) &'p [u8]);
 
 impl<'p> PlaceRef<'p> {
-    /// A place as it is stored, from [`Place::bytes`].
+    /// A place as [`Place::write`] wrote it.
     pub fn of_bytes(bytes: &'p [u8]) -> Self {
         Self(bytes)
     }

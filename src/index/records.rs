@@ -39,13 +39,31 @@ const CROWD: u8 = 0x80;
 impl Records {
     /// Adds a record.
     pub(super) fn add(&mut self, record: Record<'_>) -> At {
-        let Record { subject, is_crowd, id, places } = record;
-        let length = 1 + length_of(id.len()) + id.len() + places.len();
-        let at = self.begin(length);
+        let at = self.begin_record(record, record.places.len());
+        self.bytes.extend_from_slice(record.places);
+        at
+    }
+
+    /// Adds the record of a subject with one place.
+    pub(super) fn add_first(&mut self, subject: Subject, id: &[u8], place: &[u8]) -> At {
+        let record = Record { subject, is_crowd: false, id, places: &[] };
+        let at = self.begin_record(record, length_of(place.len()) + place.len());
+        self.push_place(place);
+        at
+    }
+
+    fn push_place(&mut self, place: &[u8]) {
+        write_length(&mut self.bytes, place.len());
+        self.bytes.extend_from_slice(place);
+    }
+
+    /// Writes all of a record but its places, which take so many bytes.
+    fn begin_record(&mut self, record: Record<'_>, places: usize) -> At {
+        let Record { subject, is_crowd, id, .. } = record;
+        let at = self.begin(1 + length_of(id.len()) + id.len() + places);
         self.bytes.push(subject.kind() | if is_crowd { CROWD } else { 0 });
         write_length(&mut self.bytes, id.len());
         self.bytes.extend_from_slice(id);
-        self.bytes.extend_from_slice(places);
         at
     }
 
@@ -55,8 +73,7 @@ impl Records {
         self.remove(at);
         let extended = self.begin(end - start + length_of(place.len()) + place.len());
         self.bytes.extend_from_within(start..end);
-        write_length(&mut self.bytes, place.len());
-        self.bytes.extend_from_slice(place);
+        self.push_place(place);
         extended
     }
 
@@ -80,9 +97,11 @@ impl Records {
         Record { subject: Subject::of_kind(head & !CROWD), is_crowd: head & CROWD != 0, id, places }
     }
 
-    /// The first byte of the record, for whoever wants it to be in the processor's cache.
+    /// A byte of the record and one a cache line behind it, for whoever wants it to be in the processor's cache.
     pub(super) fn touch(&self, at: At) -> u8 {
-        self.bytes[Self::index(at)]
+        const LINE: usize = 64;
+        let at = Self::index(at);
+        self.bytes[at] ^ self.bytes[(at + LINE).min(self.bytes.len() - 1)]
     }
 
     /// Nobody needs this record any more.
@@ -92,7 +111,7 @@ impl Records {
 
     /// Whether so much is left behind that it should be squeezed out.
     pub(super) fn is_wasteful(&self) -> bool {
-        self.garbage * 4 > self.bytes.len()
+        self.garbage * 3 > self.bytes.len()
     }
 
     /// Only the records that somebody needs. `moved` is given the place of each, and changes it.

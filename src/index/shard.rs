@@ -71,9 +71,9 @@ impl Shard {
         Some((entry, records))
     }
 
-    /// Puts in a subject that is not there.
-    pub(super) fn insert(&mut self, whom: Whom<'_>, mark: Packed, places: &[u8]) {
-        let at = self.records.add(Record { subject: whom.subject, is_crowd: false, id: whom.id, places });
+    /// Puts in a subject that is not there, with a place.
+    pub(super) fn insert(&mut self, whom: Whom<'_>, mark: Packed, place: &[u8]) {
+        let at = self.records.add_first(whom.subject, whom.id, place);
         let entry = Entry { hash: whom.hash, mark, at };
         self.entries.insert(entry);
     }

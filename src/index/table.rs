@@ -63,15 +63,15 @@ impl<T> Default for Table<T> {
 impl<T: Hashed> Table<T> {
     /// Where the value is for which `is_it` holds, among those that have this hash.
     fn position(&self, hash: Hash, is_it: impl Fn(&T) -> bool) -> Option<usize> {
-        self.positions(hash)
-            .find(|at| self.places[*at].as_ref().is_some_and(|value| value.hash() == hash && is_it(value)))
-    }
-
-    /// The places from a hash's own until one that is free.
-    fn positions(&self, hash: Hash) -> impl Iterator<Item = usize> {
         let size = self.places.len();
-        let home = hash.home(size);
-        (home..size).chain(0..home).take_while(|at| self.places[*at].is_some())
+        let mut at = hash.home(size);
+        while let Some(Some(value)) = self.places.get(at) {
+            if value.hash() == hash && is_it(value) {
+                return Some(at);
+            }
+            at = next(at, size);
+        }
+        None
     }
 
     /// The value for which `is_it` holds, among those that have this hash.
@@ -87,7 +87,14 @@ impl<T: Hashed> Table<T> {
 
     /// All values that have this hash.
     pub(super) fn of_hash(&self, hash: Hash) -> impl Iterator<Item = &T> {
-        self.positions(hash).filter_map(|at| self.places[at].as_ref()).filter(move |value| value.hash() == hash)
+        let size = self.places.len();
+        let mut at = hash.home(size);
+        let values = std::iter::from_fn(move || {
+            let value = self.places.get(at)?.as_ref()?;
+            at = next(at, size);
+            Some(value)
+        });
+        values.filter(move |value| value.hash() == hash)
     }
 
     /// Whatever lies where a value of this hash would, for whoever wants it to be in the processor's cache.
@@ -111,17 +118,17 @@ impl<T: Hashed> Table<T> {
         self.used -= 1;
         // Those behind it close up, as far as none comes to lie before where its hash says.
         let size = self.places.len();
-        let mut at = (free + 1) % size;
+        let mut at = next(free, size);
         while let Some(value) = self.places[at] {
             let distance = |from: usize| (at + size - from) % size;
             if distance(value.hash().home(size)) >= distance(free) {
                 self.places.swap(free, at);
                 free = at;
             }
-            at = (at + 1) % size;
+            at = next(at, size);
         }
         if self.used * 3 < size {
-            self.resize(self.used + self.used / 2);
+            self.resize(self.used + self.used / 2 + 1);
         }
         removed
     }
@@ -132,11 +139,13 @@ impl<T: Hashed> Table<T> {
         before.into_iter().flatten().for_each(|value| self.put(value));
     }
 
-    /// There must be room.
+    /// There must be room. (There is always some, or a search would never end.)
     fn put(&mut self, value: T) {
         let size = self.places.len();
-        let home = value.hash().home(size);
-        let at = (home..size).chain(0..home).find(|at| self.places[*at].is_none()).expect("a table is never full");
+        let mut at = value.hash().home(size);
+        while self.places[at].is_some() {
+            at = next(at, size);
+        }
         self.places[at] = Some(value);
         self.used += 1;
     }
@@ -159,6 +168,11 @@ impl<T: Hashed> Table<T> {
     pub(super) fn allocation_size(&self) -> usize {
         size_of_val(&*self.places)
     }
+}
+
+/// The place behind, round a table of this size.
+fn next(at: usize, size: usize) -> usize {
+    if at + 1 == size { 0 } else { at + 1 }
 }
 
 #[cfg(test)]

@@ -26,6 +26,8 @@ pub struct Layout {
     pub name: String,
     /// The traces in the order of the document, then the mapping; a trace is known by its place here.
     pub traces: Vec<Trace>,
+    /// Those of them that the index has to know of, by number: see [`Trace::is_watched`].
+    pub watched: Box<[usize]>,
     /// How a live socket is found, if the layout says it.
     pub sockets: Option<Sockets>,
     /// What is announced to the rooms that a user leaves.
@@ -133,6 +135,15 @@ pub enum Holder<'n> {
     User(&'n [u8]),
     /// That of this socket, whoever's it is.
     Socket(&'n [u8]),
+}
+
+impl<'n> Holder<'n> {
+    /// The id of either.
+    pub fn id(self) -> &'n [u8] {
+        match self {
+            Self::User(id) | Self::Socket(id) => id,
+        }
+    }
 }
 
 impl Layout {

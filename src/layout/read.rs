@@ -112,7 +112,8 @@ impl Layout {
         }
         let sockets = document.sockets.map(|raw| read_sockets(raw.get(), &mut names)).transpose()?;
         let announce = read_announce(&document.announce, &traces)?;
-        let mut layout = Self { text: text.trim().to_owned(), name: document.name, traces, sockets, announce };
+        let text = text.trim().to_owned();
+        let mut layout = Self { text, name: document.name, traces, watched: Box::default(), sockets, announce };
         layout.check_that_sockets_are_known(&document.traces)?;
         if let Some(sockets) = &mut layout.sockets {
             let says_whose = |trace: &Trace| matches!(trace.what, What::Owned(_)) && trace.key == sockets.data;
@@ -120,6 +121,7 @@ impl Layout {
             layout.traces.iter_mut().for_each(|trace| trace.find_evidence(sockets));
             layout.traces.push(sockets.mapping());
         }
+        layout.watched = (0..layout.traces.len()).filter(|number| layout.traces[*number].is_watched()).collect();
         Ok(layout)
     }
 
@@ -292,7 +294,7 @@ mod tests {
         let numbers = |is: fn(&Trace) -> bool| (0..11).filter(|i| is(&layout.traces[*i])).collect::<Vec<_>>();
         assert_eq!(numbers(|trace| !trace.sweep), [9]);
         assert_eq!(numbers(|trace| trace.is_evidence), [0, 6, 7, 8, 10]);
-        assert_eq!(numbers(|trace| trace.is_watched()), [6, 7, 8, 9, 10]);
+        assert_eq!(*layout.watched, [6, 7, 8, 9, 10]);
         assert_eq!(layout.announce.len(), 2);
         assert!(layout.sockets.is_some_and(|s| s.room.is_some() && s.name.is_some()));
     }

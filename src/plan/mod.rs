@@ -23,7 +23,7 @@ pub use apply::Removed;
 pub use check::Checked;
 pub use device::Scope;
 pub use find::{Detail, find, find_key, owner, still_there};
-pub use observe::{End, MOST_MEMBERS, Presence, Sight, Sighting, observe};
+pub use observe::{End, MOST_MEMBERS, Presence, Sight, Sighting, Sought, observe};
 
 /// Every trace of one user that exists at this instant. `N` is a key's name in the server's form.
 ///

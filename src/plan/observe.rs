@@ -2,7 +2,7 @@
 
 use super::value;
 use crate::{
-    engine::{Key, Keyspace},
+    engine::Key,
     index::{Place, Subject},
     json,
     layout::{Field, Layout, Named, Reach, Trace, What},
@@ -18,16 +18,26 @@ pub const MOST_MEMBERS: usize = 256;
 const LONGEST_DOCUMENT: usize = 64 * 1024;
 
 /// A subject seen at a place.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Sighting<'a> {
     /// The kind of subject.
     pub subject: Subject,
     /// Its id; empty for [`Subject::Anyone`].
     pub id: &'a [u8],
-    /// Where it was seen.
-    pub place: &'a Place,
+    /// The number of the trace.
+    trace: usize,
+    /// Its key, and what that key's placeholders stand for.
+    key: &'a Template,
+    bindings: &'a Bindings<'a>,
     /// When the key ends, if that matters and was looked at.
     pub end: End,
+}
+
+impl Sighting<'_> {
+    /// Appends the place where the subject was seen, for [`crate::index::PlaceRef::of_bytes`].
+    pub fn write_place(&self, out: &mut Vec<u8>) {
+        Place::write(self.trace, self.key, self.bindings, out);
+    }
 }
 
 /// What is known of a key before it is looked at.
@@ -59,31 +69,50 @@ pub struct Sight {
     pub is_gone: bool,
 }
 
+/// A key that is looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Sought<'n> {
+    /// Its name.
+    pub name: &'n [u8],
+    /// If only one member of it may be new: that one.
+    pub member: Option<&'n [u8]>,
+    /// Whether it exists.
+    pub presence: Presence,
+    /// Whether somebody may be live by it.
+    pub is_vital: bool,
+}
+
+impl<'n> Sought<'n> {
+    /// What a command may have changed.
+    pub fn suspect<N: AsRef<[u8]>>(suspect: &'n Suspect<N>) -> Self {
+        let member = suspect.member.as_ref().map(AsRef::as_ref);
+        Self { name: suspect.key.as_ref(), member, presence: Presence::Unknown, is_vital: false }
+    }
+}
+
 /// Looks at a key and tells who shows up there, as far as the index has to know: traces whose key follows from the ids
-/// are found without it, unless a sweep looks for users there. If only one member of it may be new, only that is looked
-/// at. `is_vital` says that somebody may be live by the key. Changes nothing.
-pub fn observe<K: Keyspace>(
-    space: &K,
+/// are found without it, unless a sweep looks for users there. `open` opens the key; `None` if it does not exist. Changes
+/// nothing.
+pub fn observe<K: Key>(
     layout: &Layout,
-    suspect: &Suspect<K::Name>,
-    presence: Presence,
-    is_vital: bool,
+    sought: Sought<'_>,
+    open: &dyn Fn() -> Option<K>,
     tell: &mut dyn FnMut(Sighting<'_>),
 ) -> Sight {
     let mut sight = Sight { mistyped: 0, is_gone: false };
-    let traces = layout.traces.iter().enumerate().filter(|(_, trace)| trace.is_watched());
-    for (number, trace) in traces {
-        let Some(bindings) = trace.key.matches(suspect.key.as_ref()) else { continue };
+    for number in &*layout.watched {
+        let trace = &layout.traces[*number];
+        let Some(bindings) = trace.key.matches(sought.name) else { continue };
         let by_name = trace.reach == Reach::ByName || trace.what == What::Mapping;
         let user = bindings.get(Placeholder::USER).filter(|_| by_name);
-        let key = if user.is_some() && presence == Presence::Certain { None } else { space.open(&suspect.key) };
+        let key = if user.is_some() && sought.presence == Presence::Certain { None } else { open() };
         let end = match &key {
-            Some(key) if is_vital => key.expires_at().map_or(End::Never, End::At),
+            Some(key) if sought.is_vital => key.expires_at().map_or(End::Never, End::At),
             _ => End::Unknown,
         };
-        let place = || Place::new(number, &trace.key, &bindings);
+        let mut observer = Observer { trace, number: *number, bindings: &bindings, end, tell };
         match (user, key) {
-            (Some(_), None) if presence == Presence::Unknown => {
+            (Some(_), None) if sought.presence == Presence::Unknown => {
                 sight.is_gone = true;
                 break;
             }
@@ -91,11 +120,10 @@ pub fn observe<K: Keyspace>(
                 sight.is_gone = true;
                 break;
             }
-            (Some(id), _) => tell(Sighting { subject: Subject::User, id, place: &place(), end }),
+            (Some(id), _) => observer.tell(Subject::User, id),
             (None, Some(key)) => {
-                let mut observer = Observer { trace, bindings: &bindings, place: place(), end, tell };
-                let seen = match &suspect.member {
-                    Some(member) => observer.look_at_member(&key, member.as_ref()),
+                let seen = match sought.member {
+                    Some(member) => observer.look_at_member(&key, member),
                     None => observer.look(&key),
                 };
                 sight.mistyped += u64::from(seen.is_err());
@@ -108,8 +136,8 @@ pub fn observe<K: Keyspace>(
 /// Looks into a key whose value says who shows up there.
 struct Observer<'o> {
     trace: &'o Trace,
+    number: usize,
     bindings: &'o Bindings<'o>,
-    place: Place,
     end: End,
     tell: &'o mut dyn FnMut(Sighting<'_>),
 }
@@ -154,11 +182,16 @@ impl Observer<'_> {
     fn meet(&mut self, subject: Subject, id: &[u8]) {
         let user_of_name = self.bindings.get(Placeholder::USER);
         if !id.is_empty() && user_of_name.is_none_or(|user| user == id) {
-            (self.tell)(Sighting { subject, id, place: &self.place, end: self.end });
+            self.tell(subject, id);
         }
     }
 
     fn anyone(&mut self) {
-        (self.tell)(Sighting { subject: Subject::Anyone, id: b"", place: &self.place, end: self.end });
+        self.tell(Subject::Anyone, b"");
+    }
+
+    fn tell(&mut self, subject: Subject, id: &[u8]) {
+        let (trace, key, bindings, end) = (self.number, &self.trace.key, self.bindings, self.end);
+        (self.tell)(Sighting { subject, id, trace, key, bindings, end });
     }
 }

@@ -1,13 +1,13 @@
 //! The phases on a database in memory.
 
-use super::{Checked, Detail, Plan, Presence, Scope, find, observe, still_there};
+use super::{Checked, Detail, Plan, Scope, Sought, find, observe, still_there};
 use crate::{
     engine::{
-        Access, Kind,
+        Access, Keyspace, Kind,
         double::{Double, Value},
     },
     error::Error,
-    index::{Index, News, Subject, Tick, Whom},
+    index::{Index, News, PlaceRef, Subject, Tick, Whom},
     layout::Layout,
     watcher::Suspect,
 };
@@ -23,8 +23,10 @@ fn index(space: &Double, layout: &Layout) -> Index {
     let mut index = Index::default();
     for name in space.names() {
         let suspect = Suspect { key: name.into_bytes(), member: None };
-        observe(space, layout, &suspect, Presence::Unknown, false, &mut |seen| {
-            index.add(Whom::new(seen.subject, seen.id), seen.place.borrowed(), News::Evidence(Tick::FIRST));
+        observe(layout, Sought::suspect(&suspect), &|| space.open(&suspect.key), &mut |seen| {
+            let mut place = Vec::new();
+            seen.write_place(&mut place);
+            index.add(Whom::new(seen.subject, seen.id), PlaceRef::of_bytes(&place), News::Evidence(Tick::FIRST));
         });
     }
     index
@@ -216,5 +218,5 @@ fn values_that_cannot_hold_a_trace_are_counted_and_left_alone() {
     let plan = plan(&space, &layout, "u");
     assert_eq!((show(&plan), plan.mistyped), ("h:1".into(), 3));
     let suspect = Suspect { key: b"h:3".to_vec(), member: None };
-    assert_eq!(observe(&space, &layout, &suspect, Presence::Unknown, false, &mut |_| {}).mistyped, 1);
+    assert_eq!(observe(&layout, Sought::suspect(&suspect), &|| space.open(&suspect.key), &mut |_| {}).mistyped, 1);
 }

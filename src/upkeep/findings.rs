@@ -3,13 +3,16 @@
 //! Keys are looked at several at a time, and what was found is noted afterwards: each note meets parts of the index that
 //! the processor's caches do not hold, and meeting them all at once takes little longer than meeting one.
 
-use std::ops::Range;
+use std::{cell::OnceCell, ops::Range};
 
 use crate::{
-    engine::server::{Name, Server},
+    engine::{
+        Key, Keyspace,
+        server::{Name, Server},
+    },
     index::{Added, Hash, News, PlaceRef, SocketHash, Subject, Whom},
     layout::{Holder, Layout},
-    plan::{self, End, Presence, Sighting},
+    plan::{self, End, Presence, Sighting, Sought},
     state::{self, State},
     sweep::{candidates, crowds},
     watcher::Suspect,
@@ -32,9 +35,9 @@ pub struct Findings {
 /// A look at one key.
 #[derive(Debug)]
 struct Look {
-    /// Its name, if somebody may be live by it.
-    vital: Option<Name>,
-    /// The socket whose data it is.
+    /// The user or the socket that its name holds, if somebody may be live by it.
+    holder: Option<Range<usize>>,
+    /// Of a socket, the hash.
     socket: Option<SocketHash>,
     /// Until where its sightings stand among all.
     end: usize,
@@ -63,13 +66,26 @@ impl Findings {
         })
     }
 
-    /// Looks at a key of the selected database.
-    pub(super) fn look(&mut self, server: &Server, layout: &Layout, suspect: &Suspect<Name>, presence: Presence) {
-        let holder = layout.sockets.as_ref().and_then(|sockets| sockets.holder(suspect.key.as_ref()));
-        let is_vital = holder.is_some();
-        let sight = plan::observe(server, layout, suspect, presence, is_vital, &mut |sighting| self.push(&sighting));
+    /// Looks at a key of the selected database that may have changed.
+    pub(super) fn look(&mut self, server: &Server, layout: &Layout, suspect: &Suspect<Name>) {
+        self.look_at(layout, Sought::suspect(suspect), &|| server.open(&suspect.key));
+    }
+
+    /// Looks at a key of the selected database that is there.
+    pub(super) fn look_at_certain(&mut self, server: &Server, layout: &Layout, name: &[u8]) {
+        let sought = Sought { name, member: None, presence: Presence::Certain, is_vital: false };
+        // Few have to be opened.
+        let own = OnceCell::new();
+        self.look_at(layout, sought, &|| server.open(own.get_or_init(|| Name::new(name))));
+    }
+
+    fn look_at<K: Key>(&mut self, layout: &Layout, sought: Sought<'_>, open: &dyn Fn() -> Option<K>) {
+        let holder = layout.sockets.as_ref().and_then(|sockets| sockets.holder(sought.name));
+        let sought = Sought { is_vital: holder.is_some(), ..sought };
+        let sight = plan::observe(layout, sought, open, &mut |sighting| self.push(&sighting));
+        let id = holder.map(|holder| self.keep(holder.id()));
         self.looks.push(Look {
-            vital: is_vital.then(|| suspect.key.clone()),
+            holder: id,
             socket: if let Some(Holder::Socket(socket)) = holder { Some(SocketHash::of(socket)) } else { None },
             end: self.seen.len(),
             is_gone: sight.is_gone,
@@ -93,13 +109,17 @@ impl Findings {
         state::with(|state| state.findings = self);
     }
 
+    fn keep(&mut self, bytes: &[u8]) -> Range<usize> {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        start..self.bytes.len()
+    }
+
     fn push(&mut self, sighting: &Sighting<'_>) {
-        let mut keep = |bytes: &[u8]| {
-            let start = self.bytes.len();
-            self.bytes.extend_from_slice(bytes);
-            start..self.bytes.len()
-        };
-        let (id, place) = (keep(sighting.id), keep(sighting.place.bytes()));
+        let id = self.keep(sighting.id);
+        let start = self.bytes.len();
+        sighting.write_place(&mut self.bytes);
+        let place = start..self.bytes.len();
         let Whom { subject, hash, .. } = Whom::new(sighting.subject, sighting.id);
         self.seen.push(Seen { subject, hash, id, place, end: sighting.end });
     }
@@ -121,9 +141,11 @@ impl Findings {
 
     fn note_look(&self, state: &mut State, layout: &Layout, look: &Look, seen: &[Seen]) {
         state.metrics.mistyped += look.mistyped;
-        let sockets = layout.sockets.as_ref();
-        let holder = look.vital.as_ref().and_then(|key| sockets?.holder(key.as_ref()));
-        let owned = sockets.and_then(|sockets| sockets.owned);
+        let holder = look.holder.clone().map(|id| {
+            let id = &self.bytes[id];
+            if look.socket.is_some() { Holder::Socket(id) } else { Holder::User(id) }
+        });
+        let owned = layout.sockets.as_ref().and_then(|sockets| sockets.owned);
         let mut is_told = false;
         for Seen { subject, hash, id, place, end } in seen {
             let (id, place) = (&self.bytes[id.clone()], PlaceRef::of_bytes(&self.bytes[place.clone()]));

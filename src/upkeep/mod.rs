@@ -21,7 +21,6 @@ use crate::{
         watching,
     },
     faults,
-    plan::Presence,
     state::{self, Build, Clock, Database, State},
     sweep::{
         candidates,
@@ -30,6 +29,9 @@ use crate::{
     },
     watcher::{self, ANYBODY, Queued, Suspect},
 };
+
+/// So many unread keys are read at once, while they are still in the processor's cache.
+const MANY_UNREAD: usize = 32;
 
 /// So many unread keys may wait for the next slice.
 const MOST_UNREAD: usize = 1024;
@@ -45,7 +47,7 @@ const TICKS_AFTER_PAUSE: u8 = 2;
 pub fn suspect(server: &Server, client: u64, suspects: impl Iterator<Item = Suspect<Name>>, may_wait: bool) {
     // A pause may begin and end between two ticks.
     meet_pause(server);
-    let is_overrun = state::with(|state| {
+    let (is_overrun, is_much) = state::with(|state| {
         for suspect in suspects {
             if may_wait {
                 state.restless.push((client, suspect.clone()));
@@ -55,8 +57,12 @@ pub fn suspect(server: &Server, client: u64, suspects: impl Iterator<Item = Susp
             }
             note(state, suspect);
         }
-        state.transactions.is_overrun() || (client == ANYBODY && state.restless.len() > MOST_RESTLESS)
+        let is_overrun = state.transactions.is_overrun() || (client == ANYBODY && state.restless.len() > MOST_RESTLESS);
+        (is_overrun, state.unread.len() >= MANY_UNREAD && state.pause == 0)
     });
+    if is_much {
+        watching::hurry(server);
+    }
     if is_overrun {
         keyspace::watch_events(server);
     }
@@ -205,7 +211,7 @@ fn read_again(server: &Server, limit: usize) {
         let mut findings = Findings::of(database);
         for suspect in &suspects {
             faults::point("read", suspect.key.as_ref());
-            findings.look(server, &layout, suspect, Presence::Unknown);
+            findings.look(server, &layout, suspect);
             if !server.is_replica() && fence::stops(database, suspect.key.as_ref()) {
                 state::with(|state| state.sweeping.trespassers.push((database, suspect.key.clone())));
             }
@@ -241,7 +247,7 @@ fn build(server: &Server, database: usize, deadline: Option<Instant>) -> bool {
         let mut names = Vec::new();
         let is_over = (0..64).any(|_| !server.walk(&cursor, &wanted, &mut names));
         for key in names {
-            findings.look(server, &layout, &Suspect { key, member: None }, Presence::Certain);
+            findings.look_at_certain(server, &layout, key.as_ref());
         }
         if is_over {
             findings.end();
@@ -254,6 +260,27 @@ fn build(server: &Server, database: usize, deadline: Option<Instant>) -> bool {
             return false;
         }
     }
+}
+
+/// Reads what was written just now.
+pub fn read_soon(server: &Server) {
+    if !is_held_back(server) {
+        let deadline = Instant::now() + state::with(|state| state.options.slice());
+        read_until(server, deadline);
+    }
+}
+
+/// Reads what may have changed, until `deadline`. `true` if there is more.
+fn read_until(server: &Server, deadline: Instant) -> bool {
+    while state::with(|state| !state.unread.is_empty()) {
+        // Not many at a time: a document may be long.
+        read_again(server, 16);
+        // What is beyond some is read whatever it takes: it must not grow without bound.
+        if Instant::now() >= deadline && state::with(|state| state.unread.len()) <= MOST_UNREAD {
+            return true;
+        }
+    }
+    false
 }
 
 /// A slice of work between commands. `true` if there is more to do soon.
@@ -269,13 +296,8 @@ pub fn tick(server: &Server) -> bool {
     if state::with(|state| state.sweeping.has_work()) {
         read_again(server, usize::MAX);
     }
-    while state::with(|state| !state.unread.is_empty()) {
-        // Not many at a time: a document may be long.
-        read_again(server, 16);
-        // What is beyond some is read whatever it takes: it must not grow without bound.
-        if Instant::now() >= deadline && state::with(|state| state.unread.len()) <= MOST_UNREAD {
-            return true;
-        }
+    if read_until(server, deadline) {
+        return true;
     }
     let databases = state::with(|state| state.databases.len());
     (0..databases).any(|database| !build(server, database, Some(deadline)))
@@ -375,19 +397,17 @@ pub fn loading_begins(server: &Server) {
     }
 }
 
-/// Whether a key of this name that was just loaded has to be read.
-pub fn follows_loading(database: usize, name: &[u8]) -> bool {
-    state::with(|state| state.watcher.cares_for(name) && matches!(state.databases[database].build, Build::Loading))
-}
-
 /// This key was loaded.
-pub fn loaded(server: &Server, key: Name) {
+pub fn loaded(server: &Server, name: &[u8]) {
+    let database = server.database();
     let layout = state::with(|state| {
+        let follows = matches!(state.databases[database].build, Build::Loading);
         state.clock.refresh_often();
-        state.layout.clone()
+        follows.then(|| state.layout.clone())
     });
-    let mut findings = Findings::of(server.database());
-    findings.look(server, &layout, &Suspect { key, member: None }, Presence::Certain);
+    let Some(layout) = layout else { return };
+    let mut findings = Findings::of(database);
+    findings.look_at_certain(server, &layout, name);
     findings.pause();
 }
 

@@ -46,6 +46,8 @@ pub struct Watcher {
 /// Keys of one template.
 #[derive(Debug)]
 struct Watched {
+    /// What every name begins with.
+    head: Head,
     template: Template,
     /// They are collections of members alone.
     is_collection: bool,
@@ -53,12 +55,36 @@ struct Watched {
     is_vital: bool,
 }
 
+/// The first eight bytes of a name, or fewer: what is compared at once.
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    bytes: u64,
+    /// The bits of those that there are.
+    mask: u64,
+}
+
+impl Head {
+    fn of(name: &[u8]) -> Self {
+        let bytes = match name.first_chunk() {
+            Some(first) => u64::from_le_bytes(*first),
+            None => name.iter().rev().fold(0, |bits, byte| bits << 8 | u64::from(*byte)),
+        };
+        let missing = 8 - name.len().min(8);
+        Self { bytes, mask: u64::MAX.checked_shr(8 * u32::try_from(missing).unwrap_or(8)).unwrap_or(0) }
+    }
+
+    /// Whether a name with the other head may begin with this one.
+    fn begins(self, other: Self) -> bool {
+        other.bytes & self.mask == self.bytes && self.mask & !other.mask == 0
+    }
+}
+
 impl Watcher {
     /// What a layout needs to have watched.
     pub fn new(layout: &Layout) -> Self {
         let vital = layout.sockets.iter().flat_map(|sockets| [&sockets.of, &sockets.data]);
         let vital: Vec<&Template> = vital.collect();
-        let traces = layout.traces.iter().filter(|trace| trace.is_watched());
+        let traces = layout.watched.iter().map(|number| &layout.traces[*number]);
         let traces = traces.map(|trace| (&trace.key, matches!(trace.what, What::Member { .. })));
         let mut keys: Vec<Watched> = Vec::new();
         for (template, is_collection) in traces.chain(vital.iter().map(|template| (*template, false))) {
@@ -66,7 +92,8 @@ impl Watcher {
                 known.is_collection &= is_collection;
             } else {
                 let is_vital = vital.contains(&template);
-                keys.push(Watched { template: template.clone(), is_collection, is_vital });
+                let head = Head::of(template.prefix());
+                keys.push(Watched { head, template: template.clone(), is_collection, is_vital });
             }
         }
         let mut first_bytes = [false; 256];
@@ -89,7 +116,8 @@ impl Watcher {
     }
 
     fn may_be_watched(&self, argument: &[u8]) -> bool {
-        self.keys.iter().any(|key| argument.starts_with(key.template.prefix())) || populates(argument)
+        let head = Head::of(argument);
+        self.keys.iter().any(|key| key.head.begins(head)) || populates(argument)
     }
 
     /// Whether the index cares for a key of this name.
@@ -138,6 +166,16 @@ mod tests {
         assert!(Watcher::new(&direct).is_idle());
         let any = Layout::parse(r#"{"name":"x","traces":[{"key":"{tenant}/{userId}"}]}"#).unwrap();
         assert!(Watcher::new(&any).cares_for(b"acme/u") && !Watcher::new(&any).cares_for(b"acme"));
+    }
+
+    #[test]
+    fn a_head_begins_what_the_name_begins() {
+        let names = ["", "a", "ab", "\0", "a\0", "abcdefg", "abcdefgh", "abcdefghi", "abcdefgx", "b"];
+        for (one, other) in names.iter().flat_map(|one| names.map(|other| (*one, other))) {
+            // Of a longer one, the first bytes are all that is told.
+            let begins = other.starts_with(&one[..one.len().min(8)]);
+            assert_eq!(Head::of(one.as_bytes()).begins(Head::of(other.as_bytes())), begins, "{one:?} {other:?}");
+        }
     }
 
     #[test]
