@@ -6,7 +6,7 @@
 //! Built for memory and for few cache misses, since there is one record for every user of the server: a record holds the
 //! subject and its places packed one behind the other, and a place holds only what the key's name does not say already
 //! (the values of the placeholders other than the user's id). Sharded, so that the growth of a hash table moves a
-//! thousandth of the records at a time, and so that a walk can pause between shards.
+//! small part of the records at a time, and so that a walk can pause between shards.
 
 mod crowd;
 mod mark;

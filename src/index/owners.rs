@@ -2,7 +2,7 @@
 //!
 //! When that key is gone, nothing but this says whose it was. It may be out of date, and is taken as a hint whom to look
 //! at. So two hashes are enough, where the ids would take ten times as much: a hash that two sockets share, or two users,
-//! makes a hint too many. (Only if two sockets of one user share all 42 bits is a hint missing, once one of them is gone.)
+//! makes a hint too many. (Only if two sockets of one user share all forty bits is a hint missing, once one of them is gone.)
 
 use super::{
     Index, PlaceRef, Subject, Whom,

@@ -81,8 +81,8 @@ impl Records {
     fn begin(&mut self, length: usize) -> At {
         let (at, needed) = (self.bytes.len(), length_of(length) + length);
         if needed > self.bytes.capacity() - at {
-            // By a quarter: a thousand shards that grow alike would be half empty together.
-            self.bytes.reserve_exact(needed.max(at / 4));
+            // By half: shards that grow alike would be half empty together if each doubled.
+            self.bytes.reserve_exact(needed.max(at / 2));
         }
         write_length(&mut self.bytes, length);
         At(u32::try_from(at).expect("a shard's records take less than 4 GB"))
@@ -111,7 +111,7 @@ impl Records {
 
     /// Whether so much is left behind that it should be squeezed out.
     pub(super) fn is_wasteful(&self) -> bool {
-        self.garbage * 3 > self.bytes.len()
+        self.garbage * 2 > self.bytes.len()
     }
 
     /// Only the records that somebody needs. `moved` is given the place of each, and changes it.

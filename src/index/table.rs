@@ -2,7 +2,7 @@
 //!
 //! A value lies where its hash says or a few places behind, in one piece with its neighbours: so to look for one meets a
 //! single line of the processor's cache, where tables that keep their marks apart meet two. The table grows by half,
-//! so that a thousand of them that grow alike are not half empty together.
+//! so that many of them that grow alike are not half empty together.
 
 use std::{
     hash::{BuildHasher, RandomState},

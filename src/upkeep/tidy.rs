@@ -15,7 +15,7 @@ use crate::{
 const MOST_LOOKED_AT: usize = 1024;
 
 /// When the next of [`SHARDS`] shards is looked at, unless many of the last one's subjects were stale.
-const LATER: Duration = Duration::from_secs(1);
+const LATER: Duration = Duration::from_secs(4);
 
 /// Where the walk is.
 #[derive(Debug)]
