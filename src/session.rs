@@ -120,7 +120,7 @@ pub fn log_out(server: &Server, checked: &Checked<Name>, occasion: Occasion<'_>)
             state.metrics.count(removed, is_asked_for.then_some(took));
             state.sweeping.report.users += u64::from(!is_asked_for);
             // A sweep has one line at its end.
-            let is_told = occasion.cause != Cause::Sweep && state.journal.admits(Instant::now(), 3);
+            let is_told = occasion.cause != Cause::Sweep && state.journal.admits(occasion.began + took, 3);
             is_told.then(|| state.options.log_level())
         });
         if let Some(level) = level {

@@ -257,7 +257,9 @@ impl Keyspace for Server {
     }
 
     fn is_cluster(&self) -> bool {
-        self.has_flag(raw::REDISMODULE_CTX_FLAGS_CLUSTER)
+        // A server is one or not for as long as it runs, and to ask makes it gather all of its flags.
+        static ANSWER: OnceLock<bool> = OnceLock::new();
+        *ANSWER.get_or_init(|| self.has_flag(raw::REDISMODULE_CTX_FLAGS_CLUSTER))
     }
 
     fn serves(&self, name: &Name) -> bool {

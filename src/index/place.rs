@@ -111,6 +111,12 @@ pub(super) fn read_length(bytes: &mut &[u8]) -> usize {
 pub struct Places(pub(super) Vec<u8>);
 
 impl Places {
+    /// About how many there are.
+    pub fn about(&self) -> usize {
+        const USUAL: usize = 16;
+        self.0.len() / USUAL
+    }
+
     /// One after the other, in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = PlaceRef<'_>> {
         unpack(&self.0).map(PlaceRef)

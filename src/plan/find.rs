@@ -64,6 +64,7 @@ pub fn find<K: Keyspace>(
         return finder.plan;
     }
     let known = places(Subject::User, user);
+    finder.plan.keys.reserve(known.about());
     let crowds = places(Subject::Anyone, b"");
     finder.direct(names_a_key, None);
     finder.indexed(names_a_key, Subject::User, user, &known, None);
@@ -110,7 +111,9 @@ pub fn still_there<K: Keyspace>(space: &K, layout: &Layout, subject: Subject, id
     let plan = Plan::empty(id, Detail::Facts);
     let mut finder = Finder { space, layout, user: id, plan, buffer: Vec::new() };
     let trace = &layout.traces[place.trace()];
-    let bindings = finder.bindings(trace, place, (subject == Subject::Socket).then_some(id));
+    let given = Bindings::user(id);
+    let given = if subject == Subject::Socket { given.with(Placeholder::SOCKET, id) } else { given };
+    let bindings = place.bind(&trace.key, given);
     let name = finder.name(&trace.key, &bindings);
     if subject == Subject::Anyone || trace.reach == Reach::ByName || !space.serves(&name) {
         return space.open(&name).is_some();
@@ -198,14 +201,16 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         socket: Option<&[u8]>,
     ) {
         let layout = self.layout;
+        let given = Bindings::user(self.user);
+        let given = socket.map_or(given, |id| given.with(Placeholder::SOCKET, id));
         for place in places.iter() {
             let trace = &layout.traces[place.trace()];
-            // The index also knows of places that are found by name, for whoever looks for users.
+            // The index also knows of places that are found by name, for whoever looks for users. A socket in the key's
+            // name goes before the one that is asked for.
             if trace.reach == Reach::Direct || !wanted(trace) || !self.plan.detail.asks_for(trace) {
                 continue;
             }
-            let bindings = self.bindings(trace, place, socket);
-            let located = self.locate(trace, &bindings);
+            let located = self.locate(trace, &place.bind(&trace.key, given));
             // What a cluster node may not look into only seems to be gone; the slow walk asks for that.
             if subject != Subject::Anyone && !located.is_valid(trace) && !self.space.is_cluster() {
                 self.plan.stale.push((subject, id.into(), place.to_owned()));
@@ -235,16 +240,6 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         }
         self.plan.live = !self.plan.live_by.is_empty();
         self.plan.live
-    }
-
-    /// A socket in the key's name goes before the one that is asked for.
-    fn bindings<'p>(&self, trace: &Trace, place: PlaceRef<'p>, socket: Option<&'p [u8]>) -> Bindings<'p>
-    where
-        'a: 'p,
-    {
-        let bindings = Bindings::user(self.user);
-        let bindings = socket.map_or(bindings, |id| bindings.with(Placeholder::SOCKET, id));
-        place.bind(&trace.key, bindings)
     }
 
     /// Looks at one place and notes the trace that is there. The only way in which a trace is found.
