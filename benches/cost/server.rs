@@ -60,13 +60,13 @@ pub struct Server {
 impl Server {
     /// A server with the module at this path, or a plain one; answers when it is back.
     pub fn start(module: Option<&Path>) -> Outcome<Self> {
-        let server = Self::spawn(module, Home::new()?)?;
+        let server = Self::spawn(module, &[], Home::new()?)?;
         server.client()?;
         Ok(server)
     }
 
-    /// Starts a server in a directory, where it loads `dump.rdb` if there is one. It need not answer yet.
-    pub fn spawn(module: Option<&Path>, home: Home) -> Outcome<Self> {
+    /// Starts a server, with options for the module, in a directory where it loads `dump.rdb` if there is one. It need not answer yet.
+    pub fn spawn(module: Option<&Path>, options: &[&str], home: Home) -> Outcome<Self> {
         // Somebody else may take the port first; then the server ends, and waiting for an answer fails.
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let mut command = Command::new(program());
@@ -74,7 +74,7 @@ impl Server {
         command.args(["--enable-debug-command", "local", "--hz", CHORES[0]]);
         command.arg("--dir").arg(&home.0).arg("--logfile").arg(home.0.join("server.log"));
         if let Some(module) = module {
-            command.arg("--loadmodule").arg(module);
+            command.arg("--loadmodule").arg(module).args(options);
         }
         let words = File::create(home.0.join("server.out"))?;
         let process = command.stdin(Stdio::null()).stdout(words.try_clone()?).stderr(words).spawn();

@@ -158,7 +158,7 @@ struct Finder<'a, K: Keyspace> {
     buffer: Vec<u8>,
 }
 
-impl<'a, K: Keyspace> Finder<'a, K> {
+impl<K: Keyspace> Finder<'_, K> {
     /// The sockets in the mapping, with `true` for: the mapping holds it.
     fn mapped_sockets(&mut self) -> Vec<(Vec<u8>, bool)> {
         let Some(sockets) = &self.layout.sockets else { return Vec::new() };
