@@ -1,6 +1,9 @@
 //! One user's logout, from the state's side: what every caller of the phases in [`crate::plan`] does around them.
 
-use std::time::{Duration, Instant};
+use std::{
+    cell::RefCell,
+    time::{Duration, Instant},
+};
 
 use crate::{
     engine::{
@@ -162,22 +165,37 @@ fn fence_off(server: &Server, plan: &Plan<Name>) {
 fn forget(server: &Server, plan: &Plan<Name>) {
     let database = server.database();
     state::with(|state| {
-        let (known, traces) = (&mut state.databases[database], &state.layout.traces);
+        let (known, layout) = (&mut state.databases[database], &state.layout);
         let stays = |place: PlaceRef<'_>| {
-            let trace = &traces[place.trace()];
+            let trace = &layout.traces[place.trace()];
             trace.reach == Reach::ByName && matches!(trace.what, What::Member { .. })
                 || plan.detail == Detail::Ghost && !trace.sweep
         };
-        known.index.retain(Subject::User, &plan.user, stays);
+        // Those whose data is gone already too, which no plan tells.
+        let sockets = RefCell::new(Vec::new());
+        let forgets = |place: PlaceRef<'_>| {
+            let socket = layout.owned_socket(place).map(SocketHash::of);
+            sockets.borrow_mut().extend(socket);
+        };
+        known.index.retain(Subject::User, &plan.user, |place| {
+            let stays = stays(place);
+            if !stays {
+                forgets(place);
+            }
+            stays
+        });
         known.index.set_mark(&plan.user, Mark::Quiet);
         for socket in &plan.sockets {
             known.index.retain(Subject::Socket, &socket.id, stays);
         }
-        // Of a plan by names alone, the keys tell the sockets.
-        let sockets = plan.sockets.iter().map(|socket| &*socket.id);
+        // Where no data says whose a socket is, the plan does, or at least the names of keys.
+        let is_told = layout.sockets.as_ref().is_some_and(|sockets| sockets.owned.is_some());
+        let planned = plan.sockets.iter().map(|socket| &*socket.id);
+        let planned = planned.chain(plan.keys.iter().filter_map(|key| key.socket()));
+        let planned = planned.filter(|_| !is_told).map(SocketHash::of);
         let user = Whom::new(Subject::User, &plan.user).hash;
-        for socket in sockets.chain(plan.keys.iter().filter_map(|key| key.socket())) {
-            known.index.forget_owner(SocketHash::of(socket), user);
+        for socket in sockets.into_inner().into_iter().chain(planned) {
+            known.index.forget_owner(socket, user);
         }
     });
 }

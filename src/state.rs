@@ -14,7 +14,6 @@ use crate::{
     layout::{Holder, Layout},
     plan::Removed,
     sweep::{Sweeping, candidates},
-    template::{Bindings, Placeholder},
     upkeep::{Findings, Tidying},
     watcher::{Suspect, Transactions, Watcher},
 };
@@ -253,9 +252,7 @@ impl State {
     pub fn forget_place(&mut self, database: usize, subject: Subject, id: &[u8], place: PlaceRef<'_>) {
         let (layout, index) = (self.layout.clone(), &mut self.databases[database].index);
         index.remove(subject, id, place);
-        let owned = layout.sockets.as_ref().and_then(|sockets| sockets.owned);
-        let bindings = place.bind(&layout.traces[place.trace()].key, Bindings::default());
-        let Some(socket) = bindings.get(Placeholder::SOCKET).filter(|_| owned == Some(place.trace())) else { return };
+        let Some(socket) = layout.owned_socket(place) else { return };
         index.forget_owner(SocketHash::of(socket), Whom::new(Subject::User, id).hash);
         // The socket may be in the mapping still, or another one may be. When that ends, nothing tells that it matters to
         // this user. An end that has come is left to whoever looks for ends.

@@ -331,3 +331,18 @@ fn fields_that_expire_by_themselves_end_a_session() {
     wait_until("the fields are gone", || server.run("EXISTS app:sessions:s5") == int(0));
     assert_eq!(early + sweep_exactly(&server), 3, "ann, bob and dora; emil's data is there without an owner");
 }
+
+/// A key that is gone from a database that is empty then.
+#[test]
+fn the_last_keys_of_a_database() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.script(r#"SET socket_data:s {"userId":"u"}"#);
+    client.script("SET user_socket:u s\nSADD active_users u");
+    settle(&server);
+    client.must("DEL user_socket:u socket_data:s active_users");
+    // Whoever asks has the module read what was written.
+    client.must("SESSION.INSPECT nobody");
+    client.must("SADD active_users u");
+    assert_eq!(sweep_exactly(&server), 1);
+}

@@ -2,7 +2,8 @@
 //!
 //! When that key is gone, nothing but this says whose it was. It may be out of date, and is taken as a hint whom to look
 //! at. So two hashes are enough, where the ids would take ten times as much: a hash that two sockets share, or two users,
-//! makes a hint too many. (Only if two sockets of one user share all forty bits is a hint missing, once one of them is gone.)
+//! makes a hint too many. (One is missing only if two sockets of one user share all forty bits and one of them is gone, or
+//! if a socket changes hands between two users who share all 32.)
 
 use super::{
     Index, PlaceRef, Subject, Whom,
@@ -80,6 +81,23 @@ impl Index {
         records.filter(|record| record.subject == Subject::User).map(|record| record.id.into())
     }
 
+    /// Forgets whose a socket was.
+    pub fn forget_owners(&mut self, socket: SocketHash) {
+        if let Some(shard) = self.shards.get_mut(socket.shard) {
+            while shard.ties.remove(socket.hash, |_| true).is_some() {}
+        }
+    }
+
+    /// Forgets whose the sockets of one shard are as far as nobody has a place any more who could be meant.
+    pub fn forget_strays(&mut self, shard: usize) {
+        let Some(of_sockets) = self.shards.get(shard) else { return };
+        let is_stray = |tie: &&Tie| self.shards[tie.user.shard()].entries.of_hash(tie.user).next().is_none();
+        let strays: Vec<Tie> = of_sockets.ties.iter().filter(is_stray).copied().collect();
+        for stray in strays {
+            self.shards[shard].ties.remove(stray.socket, |tie| *tie == stray);
+        }
+    }
+
     /// Forgets that a socket was this user's.
     pub fn forget_owner(&mut self, socket: SocketHash, user: Hash) {
         let tie = Tie { socket: socket.hash, user };
@@ -125,8 +143,15 @@ mod tests {
         assert_eq!(owners(&index, b"s1"), ["bobby"], "noted twice is noted once");
         assert!(is_owner(&index, hashes(b"s1", b"bobby")) && is_owner(&index, hashes(b"s2", b"ann")));
         assert!(!is_owner(&index, hashes(b"s1", b"ann")));
+        add(&mut index, hashes(b"s1", b"ann"));
+        index.forget_owners(SocketHash::of(b"s1"));
+        assert!(owners(&index, b"s1").is_empty());
+        add(&mut index, hashes(b"s1", b"bobby"));
+        // Ann goes, and what was known of her sockets with the next walk.
+        index.retain(Subject::User, b"ann", |_| false);
+        (0..SHARDS).for_each(|shard| index.forget_strays(shard));
+        assert!(!is_owner(&index, hashes(b"s2", b"ann")) && is_owner(&index, hashes(b"s1", b"bobby")));
         forget(&mut index, hashes(b"s1", b"bobby"));
-        forget(&mut index, hashes(b"s2", b"ann"));
         assert!(index.shards.iter().all(|shard| shard.ties.is_empty()));
     }
 

@@ -8,8 +8,9 @@ mod read;
 
 use crate::{
     events::Announcement,
+    index::PlaceRef,
     json::Pointer,
-    template::{Placeholder, Template},
+    template::{Bindings, Placeholder, Template},
 };
 
 pub use read::LayoutError;
@@ -159,6 +160,12 @@ impl Layout {
     pub fn is_trace(&self, name: &[u8]) -> bool {
         let is_key = |trace: &&Trace| matches!(trace.what, What::Key | What::Owned(_));
         self.traces.iter().filter(is_key).any(|trace| trace.key.matches(name).is_some())
+    }
+
+    /// The socket whose data is at a place, if that says whose it is.
+    pub fn owned_socket<'p>(&self, place: PlaceRef<'p>) -> Option<&'p [u8]> {
+        self.sockets.as_ref()?.owned.filter(|owned| *owned == place.trace())?;
+        place.bind(&self.traces[place.trace()].key, Bindings::default()).get(Placeholder::SOCKET)
     }
 
     /// Whether a member that names a socket is evidence of its user's session.

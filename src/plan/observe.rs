@@ -100,9 +100,11 @@ pub fn observe<K: Key>(
     tell: &mut dyn FnMut(Sighting<'_>),
 ) -> Sight {
     let mut sight = Sight { mistyped: 0, is_gone: false };
+    let mut is_watched = false;
     for number in &*layout.watched {
         let trace = &layout.traces[*number];
         let Some(bindings) = trace.key.matches(sought.name) else { continue };
+        is_watched = true;
         let by_name = trace.reach == Reach::ByName || trace.what == What::Mapping;
         let user = bindings.get(Placeholder::USER).filter(|_| by_name);
         let key = if user.is_some() && sought.presence == Presence::Certain { None } else { open() };
@@ -129,6 +131,10 @@ pub fn observe<K: Key>(
                 sight.mistyped += u64::from(seen.is_err());
             }
         }
+    }
+    // The data of a socket may be no trace, and matters all the same.
+    if sought.is_vital && !is_watched && sought.presence == Presence::Unknown {
+        sight.is_gone = open().is_none();
     }
     sight
 }

@@ -44,8 +44,21 @@ pub fn heard(state: &mut State, database: usize, user: &[u8], before: Option<Mar
 
 /// A key by which somebody may be live expired or was evicted.
 pub fn expired(state: &mut State, database: usize, holder: Holder<'_>) {
-    for user in state.databases[database].users_by(holder) {
+    let users = state.databases[database].users_by(holder);
+    if let (Holder::Socket(socket), true) = (holder, users.is_empty()) {
+        state.sweeping.unknown_ends.push((database, socket.into()));
+    }
+    for user in users {
         add(state, Candidate { database, user, has_expired: true });
+    }
+}
+
+/// What was read is noted: whose were the sockets that ended meanwhile? Of one that is still nobody's nobody ever asks.
+pub fn find_out(state: &mut State) {
+    for (database, socket) in std::mem::take(&mut state.sweeping.unknown_ends) {
+        for user in state.databases[database].users_by(Holder::Socket(&socket)) {
+            add(state, Candidate { database, user, has_expired: true });
+        }
     }
 }
 

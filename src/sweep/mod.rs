@@ -45,6 +45,8 @@ pub struct Sweeping {
     pub jobs: VecDeque<Job>,
     /// Users to be looked at soon.
     pub candidates: VecDeque<Candidate>,
+    /// Sockets whose data ended before it was known whose they are: the database and the socket.
+    pub unknown_ends: Vec<(usize, Box<[u8]>)>,
     /// Users to be cleaned up when their grace is over.
     pub departures: BinaryHeap<Departure>,
     /// The collection that is being read, by database.
@@ -70,6 +72,7 @@ impl Default for Sweeping {
         Self {
             jobs: VecDeque::new(),
             candidates: VecDeque::new(),
+            unknown_ends: Vec::new(),
             departures: BinaryHeap::new(),
             crawls: Vec::new(),
             fence: Fence::default(),
@@ -116,6 +119,7 @@ impl Sweeping {
             number => number,
         };
         self.candidates.iter_mut().for_each(|candidate| candidate.database = swapped(candidate.database));
+        self.unknown_ends.iter_mut().for_each(|(database, _)| *database = swapped(*database));
         let departures = std::mem::take(&mut self.departures).into_iter();
         self.departures = departures.map(|departure| departure.in_database(swapped)).collect();
         self.passed_over.iter_mut().for_each(|(database, _)| *database = swapped(*database));

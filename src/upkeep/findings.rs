@@ -137,6 +137,7 @@ impl Findings {
         self.looks.clear();
         self.seen.clear();
         self.bytes.clear();
+        candidates::find_out(state);
     }
 
     fn note_look(&self, state: &mut State, layout: &Layout, look: &Look, seen: &[Seen]) {
@@ -158,11 +159,10 @@ impl Findings {
         if let Some(holder) = holder.filter(|_| !is_told) {
             for user in state.databases[self.database].users_by(holder) {
                 candidates::doubt(state, self.database, &user, look.is_gone);
-                // Where the mapping said whose it is, nothing else would ever take that back.
-                if let (true, Some(socket), None) = (look.is_gone, look.socket, owned) {
-                    let hash = Whom::new(Subject::User, &user).hash;
-                    state.databases[self.database].index.forget_owner(socket, hash);
-                }
+            }
+            // Where the mapping said whose it is, nothing else would ever take that back.
+            if let (true, Some(socket), None) = (look.is_gone, look.socket, owned) {
+                state.databases[self.database].index.forget_owners(socket);
             }
         }
     }

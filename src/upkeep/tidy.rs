@@ -86,7 +86,8 @@ fn begin() -> bool {
 /// A shard is done.
 fn end() {
     state::with(|state| {
-        let (tidying, databases) = (&mut state.tidying, &state.databases);
+        let (tidying, databases) = (&mut state.tidying, &mut state.databases);
+        databases[tidying.database].index.forget_strays(tidying.shard);
         tidying.at = Instant::now() + if tidying.is_hurried() { Duration::ZERO } else { LATER };
         tidying.shard += 1;
         if tidying.shard == SHARDS || databases[tidying.database].index.is_empty() {
