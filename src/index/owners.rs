@@ -88,11 +88,14 @@ impl Index {
         }
     }
 
-    /// Forgets whose the sockets of one shard are as far as nobody has a place any more who could be meant.
-    pub fn forget_strays(&mut self, shard: usize) {
+    /// Forgets whose the sockets of one shard are as far as nobody has a place any more who could be meant. Looks at
+    /// `most` of them, at others for another `part`.
+    pub fn forget_strays(&mut self, shard: usize, part: usize, most: usize) {
         let Some(of_sockets) = self.shards.get(shard) else { return };
+        let parts = of_sockets.ties.len().div_ceil(most).max(1);
+        let ties = of_sockets.ties.iter().skip(part % parts * most).take(most);
         let is_stray = |tie: &&Tie| self.shards[tie.user.shard()].entries.of_hash(tie.user).next().is_none();
-        let strays: Vec<Tie> = of_sockets.ties.iter().filter(is_stray).copied().collect();
+        let strays: Vec<Tie> = ties.filter(is_stray).copied().collect();
         for stray in strays {
             self.shards[shard].ties.remove(stray.socket, |tie| *tie == stray);
         }
@@ -149,10 +152,12 @@ mod tests {
         add(&mut index, hashes(b"s1", b"bobby"));
         // Ann goes, and what was known of her sockets with the next walk.
         index.retain(Subject::User, b"ann", |_| false);
-        (0..SHARDS).for_each(|shard| index.forget_strays(shard));
+        for (shard, part) in (0..SHARDS).flat_map(|shard| [(shard, 6), (shard, 7)]) {
+            index.forget_strays(shard, part, 1);
+        }
         assert!(!is_owner(&index, hashes(b"s2", b"ann")) && is_owner(&index, hashes(b"s1", b"bobby")));
         forget(&mut index, hashes(b"s1", b"bobby"));
-        assert!(index.shards.iter().all(|shard| shard.ties.is_empty()));
+        assert!(index.shards.iter().all(|shard| shard.ties.len() == 0));
     }
 
     #[test]

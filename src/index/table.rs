@@ -150,9 +150,9 @@ impl<T: Hashed> Table<T> {
         self.used += 1;
     }
 
-    #[cfg(test)]
-    pub(super) fn is_empty(&self) -> bool {
-        self.used == 0
+    /// How many values there are.
+    pub(super) fn len(&self) -> usize {
+        self.used
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
@@ -222,7 +222,7 @@ mod tests {
             for number in list {
                 assert!(table.remove(hash(number), |known| known.1 == number).is_some());
             }
-            assert!(table.is_empty() && table.allocation_size() <= 4 * size_of::<Number>());
+            assert!(table.len() == 0 && table.allocation_size() <= 4 * size_of::<Number>());
         }
     }
 }

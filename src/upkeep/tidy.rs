@@ -11,7 +11,7 @@ use crate::{
     plan, state,
 };
 
-/// So many places of one subject are looked at in one go; of more, another part each time.
+/// So many places of one subject, or owners of sockets, are looked at in one go; of more, another part each time.
 const MOST_LOOKED_AT: usize = 1024;
 
 /// When the next of [`SHARDS`] shards is looked at, unless many of the last one's subjects were stale.
@@ -87,7 +87,7 @@ fn begin() -> bool {
 fn end() {
     state::with(|state| {
         let (tidying, databases) = (&mut state.tidying, &mut state.databases);
-        databases[tidying.database].index.forget_strays(tidying.shard);
+        databases[tidying.database].index.forget_strays(tidying.shard, state.looks, MOST_LOOKED_AT);
         tidying.at = Instant::now() + if tidying.is_hurried() { Duration::ZERO } else { LATER };
         tidying.shard += 1;
         if tidying.shard == SHARDS || databases[tidying.database].index.is_empty() {
