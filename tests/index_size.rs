@@ -4,13 +4,14 @@ mod support;
 
 use std::ops::Range;
 
-use support::{Client, Server, int, wait_until};
+use support::{Client, Server, int, keys, wait_until};
 
 /// How users leave.
 type Leave = fn(&mut Client, Range<usize>);
 
+/// By the application's own doing, as far as it goes.
 fn delete(client: &mut Client, users: Range<usize>) {
-    users.for_each(|n| client.script(&format!("DEL map:u{n} sock:s{n}\nSREM online u{n}")));
+    users.for_each(|n| client.script(&format!("DEL map:u{n} sock:s{n}\nSESSION.LOGOUT u{n}")));
 }
 
 /// The data and the mapping end first, of which nothing tells.
@@ -34,8 +35,9 @@ fn bytes_after(server: &Server, round: usize, leave: Leave) -> i64 {
     leave(&mut client, users);
     // Whoever asks has the module read what was written.
     client.must("SESSION.INSPECT nobody");
-    assert_eq!(client.must("DBSIZE"), int(0));
-    server.info("session")["session_index_bytes"].parse().expect("a number")
+    let info = server.info("session");
+    assert_eq!((keys(&mut client), &*info["session_index_entries"]), (vec![], "0"));
+    info["session_index_bytes"].parse().expect("a number")
 }
 
 /// Users and sockets are new each time, so whatever is kept of one that is gone would be kept for ever.
