@@ -177,6 +177,7 @@ pub fn catch_up(server: &Server) {
     }
 }
 
+/// Remembers a pause of clients for as long as what it held back may not have run.
 fn meet_pause(server: &Server) {
     if server.is_paused() {
         state::with(|state| state.pause = TICKS_AFTER_PAUSE);
