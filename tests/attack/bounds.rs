@@ -1,0 +1,1 @@
+//! Ids, reasons and the layout's file have bounds.

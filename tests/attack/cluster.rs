@@ -1,0 +1,1 @@
+//! In a cluster a transaction or script that may be shown one slot alone is refused.

@@ -1,0 +1,1 @@
+//! The fence is by socket and user, and bounded in bytes.

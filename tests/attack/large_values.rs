@@ -1,0 +1,1 @@
+//! What large values cost a logout.

@@ -1,0 +1,21 @@
+//! Attacks on the server by way of the module: each file is one that once did harm, and must do none on any engine.
+
+// Nobody but this crate uses what is public here.
+#![allow(unreachable_pub)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod anonymous;
+mod bounds;
+mod busy;
+mod cluster;
+mod fence;
+mod large_values;
+mod refused_writes;
+mod rooms;
+mod scripts;
+mod selectors;
+mod strangers;
+mod unload;
+mod who_exists;

@@ -1,0 +1,1 @@
+//! While the server refuses writes, nothing of the module's own deletes anything.

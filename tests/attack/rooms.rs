@@ -1,0 +1,1 @@
+//! Only sockets whose data named the user are disconnected.

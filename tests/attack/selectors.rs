@@ -1,0 +1,1 @@
+//! A command and its keys are judged by one ACL selector.

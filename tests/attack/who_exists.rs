@@ -1,0 +1,1 @@
+//! A caller without rights learns of nobody whether there are traces.
