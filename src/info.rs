@@ -10,8 +10,10 @@ pub fn fields() -> Vec<(&'static str, String)> {
     let sizes = database_sizes();
     state::with(|state| {
         let metrics = &state.metrics;
+        let builds: Vec<_> = state.databases.iter().map(|database| &database.build).zip(sizes).collect();
         let entries: usize = state.databases.iter().map(|database| database.index.len()).sum();
         let bytes: usize = state.databases.iter().map(|database| database.index.bytes()).sum();
+        let (pending_keys, pending_bytes) = state.tracker.size();
         let (report, fence) = (&state.sweeping.report, &state.sweeping.fence);
         vec![
             ("logouts", metrics.logouts.to_string()),
@@ -21,9 +23,12 @@ pub fn fields() -> Vec<(&'static str, String)> {
             ("slowest_logout_usec", metrics.slowest.as_micros().to_string()),
             ("events_sent", metrics.events_sent.to_string()),
             ("events_left_out", metrics.events_left_out.to_string()),
-            ("index_state", index_state(&state.databases.iter().map(|d| &d.build).zip(sizes).collect::<Vec<_>>())),
+            ("index_state", index_state(state.tracker.is_trusted(), &builds)),
             ("index_entries", entries.to_string()),
             ("index_bytes", bytes.to_string()),
+            ("pending_keys", pending_keys.to_string()),
+            ("pending_bytes", pending_bytes.to_string()),
+            ("watches_events", u8::from(state.tracker.watches_events).to_string()),
             ("sweeps", report.sweeps.to_string()),
             ("sweeps_running", state.sweeping.jobs.iter().filter(|job| !job.settles()).count().to_string()),
             ("swept_users", report.users.to_string()),
@@ -49,7 +54,10 @@ fn database_sizes() -> Vec<u64> {
 }
 
 /// `ready`, or `building n%` of all keys. A database without a key has nothing to build.
-fn index_state(databases: &[(&Build, u64)]) -> String {
+fn index_state(is_trusted: bool, databases: &[(&Build, u64)]) -> String {
+    if !is_trusted {
+        return "building 0%".to_owned();
+    }
     let (mut met, mut all) = (0, 0);
     for (build, size) in databases {
         all += size;
@@ -68,8 +76,9 @@ mod tests {
 
     #[test]
     fn the_index_is_ready_when_every_key_was_met() {
-        assert_eq!(index_state(&[(&Build::Todo, 0), (&Build::Ready, 5)]), "ready");
-        assert_eq!(index_state(&[(&Build::Todo, 5), (&Build::Ready, 5)]), "building 50%");
-        assert_eq!(index_state(&[]), "ready");
+        assert_eq!(index_state(true, &[(&Build::Todo, 0), (&Build::Ready, 5)]), "ready");
+        assert_eq!(index_state(true, &[(&Build::Todo, 5), (&Build::Ready, 5)]), "building 50%");
+        assert_eq!(index_state(true, &[]), "ready");
+        assert_eq!(index_state(false, &[(&Build::Ready, 5)]), "building 0%", "it is about to be built anew");
     }
 }

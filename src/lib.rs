@@ -20,6 +20,7 @@
 //! | [`upkeep`] | keeping the index right: reading again, building, tidying | through [`plan`] |
 //! | [`index`] | where users may show up; a superset | no |
 //! | [`watcher`] | which commands may change what the index knows | no |
+//! | [`tracker`] | what was written and is not read yet, queued, or held back | no |
 //! | [`events`] | which messages and entries follow a logout, and their bytes | through [`engine`]'s traits |
 //! | [`layout`], [`template`], [`json`] | where traces are; names; documents | no |
 //! | [`config`], [`info`], [`journal`], [`error`] | options, INFO fields, log lines, errors | no |
@@ -43,6 +44,7 @@ pub mod session;
 pub mod state;
 pub mod sweep;
 pub mod template;
+pub mod tracker;
 pub mod upkeep;
 pub mod watcher;
 

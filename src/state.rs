@@ -1,9 +1,9 @@
 //! What the module keeps between calls.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::HashMap,
     rc::Rc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use crate::{
@@ -14,8 +14,9 @@ use crate::{
     layout::{Holder, Layout},
     plan::Removed,
     sweep::{Sweeping, candidates},
+    tracker::Tracker,
     upkeep::{Findings, Tidying},
-    watcher::{Suspect, Transactions, Watcher},
+    watcher::Watcher,
 };
 
 /// The module's state; there is none before the module is loaded and after it is unloaded.
@@ -27,31 +28,20 @@ pub struct State {
     pub watcher: Rc<Watcher>,
     /// What is known of each database, by its number.
     pub databases: Vec<Database>,
-    /// Keys that may have changed since they were read last.
-    pub unread: VecDeque<Suspect<Name>>,
-    /// Those of them that came while clients were paused, so that each is kept once.
-    pub held_back: HashSet<Suspect<Box<[u8]>>>,
+    /// What was written and is not read yet.
+    pub tracker: Tracker<Name>,
+    /// What the server said last of how often `DEBUG` was called.
+    pub debug_calls: Option<String>,
+    /// When the list of all clients was asked for last, and how long that took.
+    pub listed: Option<(Instant, Duration)>,
     /// What was found in keys that were read, and is not in the indexes yet.
     pub findings: Findings,
-    /// Keys that these clients may write without naming them again, because they wait: read before every use.
-    pub restless: Vec<(u64, Suspect<Name>)>,
     /// How often places were looked at.
     pub looks: usize,
-    /// Something may have changed any key.
-    pub distrusts: bool,
-    /// Clients that wait to write a key that they named before the module was loaded.
-    pub waiting: Vec<u64>,
-    /// Keys that open transactions have queued.
-    pub transactions: Transactions<Suspect<Name>>,
     /// Subjects that got so many places that it is time to look which are still right.
     pub crowding: Vec<(usize, Subject, Vec<u8>)>,
     /// The walk that looks which places are still right.
     pub tidying: Tidying,
-    /// While clients are paused their commands are seen long before they run. So many ticks without a pause are needed
-    /// before what was read counts as read.
-    pub pause: u8,
-    /// Keyspace events are watched too, because transactions could not be followed.
-    pub watches_events: bool,
     /// Of keys that appear or end by themselves, which events are watched (`REDISMODULE_NOTIFY_*`).
     pub watched: i32,
     /// Whether watching events can leave a client in another database, once that was tried.
@@ -222,18 +212,13 @@ impl State {
             watcher: Rc::new(Watcher::new(&layout)),
             layout: Rc::new(layout),
             databases: (0..databases).map(|_| Database::default()).collect(),
-            unread: VecDeque::new(),
-            held_back: HashSet::new(),
+            tracker: Tracker::default(),
+            debug_calls: None,
+            listed: None,
             findings: Findings::default(),
             looks: 0,
-            restless: Vec::new(),
-            distrusts: false,
-            waiting: Vec::new(),
-            transactions: Transactions::default(),
             crowding: Vec::new(),
             tidying: Tidying::default(),
-            pause: 0,
-            watches_events: false,
             watched: 0,
             displaces_clients: None,
             loaded_for: HashMap::new(),

@@ -1,6 +1,9 @@
 //! The server's clients.
 
-use std::{ffi::CStr, ptr::null_mut};
+use std::{
+    ffi::CStr,
+    ptr::{NonNull, null_mut},
+};
 
 use redis_module::raw;
 
@@ -8,6 +11,7 @@ use super::{
     call::{Argument, Call},
     server::{OK, Server, api},
 };
+use crate::tracker::Word;
 
 impl Server {
     /// Whether clients are paused, so that commands wait that the module has seen already.
@@ -45,21 +49,52 @@ impl Server {
         unsafe { api!(RedisModule_GetClientInfoById(null_mut(), client)) == OK }
     }
 
-    /// Whether a client is connected and waits in a blocking command.
-    pub fn is_blocked(&self, client: u64) -> bool {
-        // SAFETY: all fields are numbers, for which zeros are valid.
-        let mut info: raw::RedisModuleClientInfo = unsafe { std::mem::zeroed() };
-        info.version = 1;
-        // SAFETY: the structure is of the version that it says.
-        let found = unsafe { api!(RedisModule_GetClientInfoById((&raw mut info).cast(), client)) } == OK;
-        found && info.flags & u64::from(raw::REDISMODULE_CLIENTINFO_FLAG_BLOCKED) != 0
+    /// All clients, as `CLIENT LIST` shows them. Costs time for each.
+    pub fn clients(&self) -> Vec<ConnectedClient> {
+        self.list_clients(&[]).unwrap_or_default()
     }
 
-    /// All clients, as `CLIENT LIST` shows them.
-    pub fn clients(&self) -> Vec<ConnectedClient> {
-        let list = Call::new(c"CLIENT").with(Argument::Bytes(b"LIST")).run(self);
-        let text = list.map(|reply| reply.text()).unwrap_or_default();
-        text.split(|byte| *byte == b'\n').filter_map(ConnectedClient::read).collect()
+    /// Those of these clients that are connected, as `CLIENT LIST ID` shows them: who is no real client, such as that of a
+    /// script, is not found by it on any server. `None` if the server does not say.
+    ///
+    /// (`RM_GetClientInfoById` crashes Valkey 9 when it is asked about a script's client while the script runs, and looks
+    /// the address up each time.)
+    pub fn clients_among(&self, ids: &[u64]) -> Option<Vec<ConnectedClient>> {
+        if ids.is_empty() { Some(Vec::new()) } else { self.list_clients(ids) }
+    }
+
+    fn list_clients(&self, ids: &[u64]) -> Option<Vec<ConnectedClient>> {
+        let ids: Vec<String> = ids.iter().map(u64::to_string).collect();
+        let option = (!ids.is_empty()).then_some(&b"ID"[..]);
+        let options = option.into_iter().chain(ids.iter().map(String::as_bytes));
+        let call = Call::new(c"CLIENT").with(Argument::Bytes(b"LIST"));
+        let text = options.map(Argument::Bytes).fold(call, Call::with).run(self).ok()?.text();
+        Some(text.split(|byte| *byte == b'\n').filter_map(ConnectedClient::read).collect())
+    }
+
+    /// How many clients wait, in a blocking command or because clients are paused; `None` if the server does not say.
+    pub fn blocked_clients(&self) -> Option<u64> {
+        self.info(c"clients", c"blocked_clients")?.parse().ok()
+    }
+
+    /// How often `DEBUG` was called and how long that took: another text each time that it was carried out. Refused calls
+    /// are not in it. `None` if it was never called.
+    pub fn debug_calls(&self) -> Option<String> {
+        let statistics = self.info(c"commandstats", c"cmdstat_debug").filter(|text| !text.starts_with("calls=0,"))?;
+        Some(statistics.split(',').take(2).collect())
+    }
+
+    /// A field of a section of INFO, as the server itself knows it, whatever the command is called.
+    fn info(&self, section: &'static CStr, field: &'static CStr) -> Option<String> {
+        // SAFETY: the context is valid; the data is freed once, below; the text lives as long as the data.
+        unsafe {
+            let data = api!(RedisModule_GetServerInfo(self.ctx(), section.as_ptr()));
+            let text = api!(RedisModule_ServerInfoGetFieldC(data, field.as_ptr()));
+            let text = NonNull::new(text.cast_mut()).map(|text| CStr::from_ptr(text.as_ptr()));
+            let text = text.map(|text| text.to_string_lossy().into_owned());
+            api!(RedisModule_FreeServerInfo(self.ctx(), data));
+            text
+        }
     }
 }
 
@@ -70,8 +105,8 @@ pub struct ConnectedClient {
     pub id: u64,
     /// The number of the database that it has selected.
     pub database: usize,
-    /// It has opened a transaction.
-    pub has_transaction: bool,
+    /// If it has opened a transaction: bytes of the arguments that are queued in it, and a little more.
+    pub queued: Option<usize>,
     /// It waits in a blocking command.
     pub is_blocked: bool,
     /// The command it sent last.
@@ -79,13 +114,21 @@ pub struct ConnectedClient {
 }
 
 impl ConnectedClient {
+    /// What follows of it for what the client sent.
+    pub fn word(&self) -> Word {
+        if self.is_blocked { Word::Blocked } else { Word::Free { queued: self.queued } }
+    }
+
     fn read(line: &[u8]) -> Option<Self> {
         let line = String::from_utf8_lossy(line);
         let field = |name: &str| line.split(' ').find_map(|field| field.strip_prefix(name)?.strip_prefix('='));
         Some(Self {
             id: field("id")?.parse().ok()?,
             database: field("db")?.parse().ok()?,
-            has_transaction: field("multi").is_some_and(|queued| queued != "-1"),
+            queued: match field("multi") {
+                None | Some("-1") => None,
+                Some(_) => Some(field("multi-mem").and_then(|bytes| bytes.parse().ok()).unwrap_or(usize::MAX)),
+            },
             is_blocked: field("flags").is_some_and(|flags| flags.contains('b')),
             command: field("cmd").unwrap_or_default().as_bytes().to_vec(),
         })
@@ -99,17 +142,12 @@ mod tests {
     #[test]
     fn a_line_of_client_list_tells_what_a_client_began() {
         let line = b"id=7 addr=127.0.0.1:5 name= db=0 flags=b multi=-1 qbuf=0 cmd=blmove user=default resp=2";
-        let expected = ConnectedClient {
-            id: 7,
-            database: 0,
-            has_transaction: false,
-            is_blocked: true,
-            command: b"blmove".to_vec(),
-        };
-        assert_eq!(ConnectedClient::read(line), Some(expected));
-        let line = b"id=8 db=5 flags=x multi=2 cmd=set";
         let expected =
-            ConnectedClient { id: 8, database: 5, has_transaction: true, is_blocked: false, command: b"set".to_vec() };
+            ConnectedClient { id: 7, database: 0, queued: None, is_blocked: true, command: b"blmove".to_vec() };
+        assert_eq!(ConnectedClient::read(line), Some(expected));
+        let line = b"id=8 db=5 flags=x multi=2 multi-mem=61 cmd=set";
+        let expected =
+            ConnectedClient { id: 8, database: 5, queued: Some(61), is_blocked: false, command: b"set".to_vec() };
         assert_eq!(ConnectedClient::read(line), Some(expected));
         assert_eq!(ConnectedClient::read(b""), None);
     }

@@ -12,8 +12,10 @@ use super::{
 use crate::{
     faults,
     plan::MOST_MEMBERS,
-    state, upkeep,
-    watcher::{self, ANYBODY, Effect, Meaning, Suspect},
+    state,
+    tracker::ANYBODY,
+    upkeep,
+    watcher::{self, Effect, Meaning, Suspect},
 };
 
 /// Called for every command of the server: whatever is done here, everybody pays for. So the command's name is not even
@@ -119,7 +121,7 @@ fn look_at(command: &Arguments, first: c_int, count: c_int) {
 fn on_unknown_populate(client: u64) {
     let Some(server) = background() else { return };
     if server.allows_debug() && !server.has_command(c"DEBUG") {
-        upkeep::suspect_everything(&server, client);
+        upkeep::suspect_populating(&server, client);
     }
 }
 
@@ -128,14 +130,14 @@ fn on_special(command: &Arguments, meaning: Meaning, first: Option<&[u8]>) {
     let client = command.client();
     match meaning {
         Meaning::Ordinary => {}
-        Meaning::Begin => state::with(|state| state.transactions.begin(client)),
+        Meaning::Begin => state::with(|state| state.tracker.transactions.begin(client)),
         Meaning::Execute => upkeep::executes(&server, client),
         // A client that cannot be told apart may have had no transaction to drop.
         Meaning::Reset if client == ANYBODY => {}
         Meaning::Discard | Meaning::Reset => upkeep::discards(&server, client),
         Meaning::Anything => {
             if first.is_some_and(watcher::populates) && server.allows_debug() {
-                upkeep::suspect_everything(&server, client);
+                upkeep::suspect_populating(&server, client);
             }
         }
     }

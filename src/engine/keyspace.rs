@@ -14,7 +14,6 @@ use crate::{
     state,
     sweep::{candidates, fence},
     upkeep,
-    watcher::Transactions,
 };
 
 /// What is called for a keyspace event.
@@ -67,8 +66,9 @@ unsafe extern "C" fn on_loaded(
     OK
 }
 
-/// Watches keyspace events too, from now on. They make every write of the server dearer, so this is the last resort,
-/// where clients cannot be told apart and their transactions could not be followed.
+/// Watches keyspace events too, from now on, and once. They make every write of the server dearer, so this is the last
+/// resort: where clients cannot be told apart and their transactions could not be followed, or where more is queued than
+/// can be held.
 pub fn watch_events(server: &Server) {
     let events = raw::REDISMODULE_NOTIFY_NEW
         | raw::REDISMODULE_NOTIFY_STRING
@@ -76,19 +76,19 @@ pub fn watch_events(server: &Server) {
         | raw::REDISMODULE_NOTIFY_SET
         | raw::REDISMODULE_NOTIFY_ZSET
         | raw::REDISMODULE_NOTIFY_LIST;
+    if state::with(|state| state.tracker.watches_events) {
+        return;
+    }
     // SAFETY: the context is valid; the callback lives as long as the module is loaded.
     let subscribed = unsafe { api!(RedisModule_SubscribeToKeyspaceEvents(server.ctx(), events, Some(on_change))) };
-    let is_watching = subscribed == OK;
-    // What is queued will be seen when it changes something.
-    state::with(|state| {
-        state.watches_events = is_watching;
-        state.transactions = Transactions::default();
-        state.restless.clear();
-    });
+    if subscribed != OK {
+        return;
+    }
+    state::with(|state| state.tracker.watch_events());
     server.log(
         c"notice",
-        "transactions of several clients overlap and this server does not tell clients apart; \
-         watching keyspace events instead, which makes every write a little slower",
+        "transactions or waiting clients can't be followed by their commands alone; \
+         watching keyspace events from now on, which makes every write a little slower",
     );
 }
 

@@ -145,7 +145,7 @@ fn require_functions() -> Result<(), LoadError> {
     if has_all { Ok(()) } else { Err(LoadError::TooOld) }
 }
 
-/// The commands by which traces are found and removed. They can be missing only by configuration, which cannot change
+/// The commands by which traces are found and removed, and what clients do is followed. They can be missing only by configuration, which cannot change
 /// while the server runs: so a logout need not fear it.
 fn require_commands(server: &Server) -> Result<(), LoadError> {
     let commands = [
@@ -162,6 +162,7 @@ fn require_commands(server: &Server) -> Result<(), LoadError> {
         c"LRANGE",
         c"EXISTS",
         c"GET",
+        c"CLIENT",
     ];
     // By these the module follows transactions. With one argument too many they do nothing, as those above without any.
     let transactions = [c"MULTI", c"EXEC", c"DISCARD"];

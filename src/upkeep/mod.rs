@@ -6,13 +6,15 @@
 
 mod findings;
 mod tidy;
+mod tracking;
 
-use std::{cell::Cell, collections::HashSet, time::Instant};
+use std::{cell::Cell, time::Instant};
 
 use redis_module::raw::REDISMODULE_CTX_FLAGS_MULTI;
 
 pub use findings::{Findings, add, add_owner};
 pub use tidy::{Tidying, look};
+pub use tracking::{changed, discards, executes, meet_clients, suspect, suspect_populating};
 
 use crate::{
     engine::{
@@ -21,193 +23,54 @@ use crate::{
         watching,
     },
     faults,
-    state::{self, Build, Clock, Database, State},
+    state::{self, Build, Clock, Database},
     sweep::{
         candidates,
         cascade::{self, Departure},
         fence, job,
     },
-    watcher::{self, ANYBODY, Queued, Suspect},
+    watcher::Suspect,
 };
 
-/// So many unread keys are read at once, while they are still in the processor's cache.
-const MANY_UNREAD: usize = 32;
+/// So many unread keys are read at a time.
+const AT_A_TIME: usize = 16;
 
 /// So many unread keys may wait for the next slice.
 const MOST_UNREAD: usize = 1024;
 
-/// So many keys may wait for clients that cannot be told apart.
-const MOST_RESTLESS: usize = 256;
-
-/// So many ticks after a pause, all commands that were held back have run.
-const TICKS_AFTER_PAUSE: u8 = 2;
-
-/// A command that is about to run, or be queued, may change these keys. Nothing is read here: a server may not delete
-/// an expired key before a command, and the command has not written its keys yet.
-pub fn suspect(server: &Server, client: u64, suspects: impl Iterator<Item = Suspect<Name>>, may_wait: bool) {
-    // A pause may begin and end between two ticks.
-    meet_pause(server);
-    let (is_overrun, is_much) = state::with(|state| {
-        for suspect in suspects {
-            if may_wait {
-                state.restless.push((client, suspect.clone()));
-            }
-            if !state.watches_events {
-                state.transactions.queue(client, &suspect);
-            }
-            note(state, suspect);
-        }
-        let is_overrun = state.transactions.is_overrun() || (client == ANYBODY && state.restless.len() > MOST_RESTLESS);
-        (is_overrun, state.unread.len() >= MANY_UNREAD && state.pause == 0)
-    });
-    if is_much {
-        watching::hurry(server);
-    }
-    if is_overrun {
-        keyspace::watch_events(server);
-    }
-    watching::wake(server);
-}
-
-/// A command that is about to run, or be queued, may change any key.
-pub fn suspect_everything(server: &Server, client: u64) {
-    state::with(|state| {
-        state.transactions.queue_anything(client);
-        state.distrusts = true;
-    });
-    watching::wake(server);
-}
-
-/// This key may just have changed.
-pub fn changed(server: &Server, name: Name) {
-    state::with(|state| note(state, Suspect { key: name, member: None }));
-    watching::wake(server);
-}
-
-fn note(state: &mut State, suspect: Suspect<Name>) {
-    // What is held back is kept until it has run, however often it comes meanwhile.
-    if state.pause > 0 && !state.held_back.insert(suspect.bytes()) {
-        return;
-    }
-    // One command often names a key that the one before named.
-    let is_known = |last: &Suspect<Name>| {
-        last.member.is_none() && suspect.member.is_none() && last.key.as_ref() == suspect.key.as_ref()
-    };
-    if !state.unread.back().is_some_and(is_known) {
-        state.unread.push_back(suspect);
-    }
-}
-
-fn note_all(state: &mut State, queued: Queued<Suspect<Name>>) {
-    state.unread.extend(queued.keys);
-    state.distrusts |= queued.anything;
-}
-
-/// A client executes its transaction now.
-pub fn executes(server: &Server, client: u64) {
-    let is_out_of_step = state::with(|state| {
-        let queued = state.transactions.execute(client);
-        let is_out_of_step = queued.is_err() && !state.watches_events;
-        note_all(state, queued.unwrap_or_default());
-        state.distrusts |= is_out_of_step;
-        is_out_of_step
-    });
-    if is_out_of_step {
-        keyspace::watch_events(server);
-    }
-    watching::wake(server);
-}
-
-/// A client drops its transaction.
-pub fn discards(server: &Server, client: u64) {
-    state::with(|state| {
-        let queued = state.transactions.discard(client);
-        note_all(state, queued);
-    });
-    watching::wake(server);
-}
-
-/// Learns of what clients began before the module could see it.
-pub fn meet_clients(server: &Server) {
-    for client in server.clients() {
-        state::with(|state| {
-            if client.has_transaction {
-                let id = if server.knows_clients() { client.id } else { ANYBODY };
-                state.transactions.begin(id);
-                state.transactions.queue_anything(id);
-            }
-            if client.is_blocked && watcher::may_wait(&client.command) {
-                state.waiting.push(client.id);
-            }
-        });
-    }
-}
-
-/// Builds anew what cannot be trusted: after a command that may have changed any key, and when a client goes on that
-/// waited already when the module was loaded. Reads once more what clients may have written that wait no longer.
-fn regain_trust(server: &Server) {
-    let is_held_back = is_held_back(server);
-    state::with(|state| {
-        // Looking a client up calls nothing back.
-        let settled =
-            |entry: &mut (u64, Suspect<Name>)| entry.0 != ANYBODY && !is_held_back && !server.is_blocked(entry.0);
-        let settled: Vec<_> = state.restless.extract_if(.., settled).collect();
-        state.unread.extend(settled.into_iter().map(|(_, suspect)| suspect));
-
-        let before = state.waiting.len();
-        state.waiting.retain(|client| server.is_blocked(*client));
-        state.distrusts |= state.waiting.len() < before;
-    });
-    if state::with(|state| state.distrusts) {
-        rebuild_everything();
-        state::with(|state| state.distrusts = is_held_back);
-    }
-}
+/// Into how many shares a slice is divided.
+const SHARES: u32 = 6;
 
 /// Makes the index of the selected database right and complete at this instant.
 pub fn catch_up(server: &Server) {
     let database = server.database();
     let _keep = server.keep_database();
-    regain_trust(server);
-    if state::with(|state| !state.unread.is_empty() || !state.restless.is_empty()) {
-        read_again(server, usize::MAX);
-    }
+    tracking::regain_trust(server);
+    read_everything(server);
     if !state::with(|state| matches!(state.databases[database].build, Build::Ready)) {
         build(server, database, None);
     }
 }
 
-/// Remembers a pause of clients for as long as what it held back may not have run.
-fn meet_pause(server: &Server) {
-    if server.is_paused() {
-        state::with(|state| state.pause = TICKS_AFTER_PAUSE);
+/// Reads all that may have changed. What a client that waits may write is read each time: it may have been served since,
+/// by a command that says nothing of it.
+fn read_everything(server: &Server) {
+    if state::with(|state| state.tracker.unread() > 0 || !state.tracker.waiting.is_empty()) {
+        let waiting = state::with(|state| state.tracker.waiting.suspects().cloned().collect());
+        read_again(server, usize::MAX, waiting);
     }
 }
 
-/// Whether commands that were seen may not have run yet: inside a transaction those that follow, and while clients are
-/// paused any.
-fn is_held_back(server: &Server) -> bool {
-    meet_pause(server);
-    state::with(|state| state.pause > 0) || server.has_flag(REDISMODULE_CTX_FLAGS_MULTI)
-}
-
-/// Reads again at most `limit` of the keys that may have changed, in every database, since a command does not say in
-/// which it runs. Leaves another database selected.
-fn read_again(server: &Server, limit: usize) {
-    let keeps = is_held_back(server);
-    let (layout, suspects, databases) = state::with(|state| {
+/// Reads again at most `limit` of the keys that may have changed, and `others`, in every database, since a command does not
+/// say in which it runs. Leaves another database selected.
+fn read_again(server: &Server, limit: usize, others: Vec<Suspect<Name>>) {
+    // Inside a transaction those commands were seen already that follow.
+    let stays = server.has_flag(REDISMODULE_CTX_FLAGS_MULTI);
+    let (layout, mut suspects, databases) = state::with(|state| {
         state.clock.refresh();
-        let count = limit.min(state.unread.len());
-        let mut suspects: Vec<Suspect<Name>> = state.unread.drain(..count).collect();
-        if keeps {
-            state.unread.extend(suspects.iter().cloned());
-        } else if state.unread.is_empty() {
-            state.unread.shrink_to(MOST_UNREAD);
-            state.held_back = HashSet::new();
-        }
-        suspects.extend(state.restless.iter().map(|(_, suspect)| suspect.clone()));
-        (state.layout.clone(), suspects, state.databases.len())
+        (state.layout.clone(), state.tracker.take(limit, stays), state.databases.len())
     });
+    suspects.extend(others);
     // Of a key that is gone from a database that holds no other, somebody has to hear too.
     let is_used = |database: &usize| {
         server.select(*database)
@@ -270,19 +133,17 @@ fn build(server: &Server, database: usize, deadline: Option<Instant>) -> bool {
 
 /// Reads what was written just now.
 pub fn read_soon(server: &Server) {
-    if !is_held_back(server) {
-        let deadline = Instant::now() + state::with(|state| state.options.slice());
-        read_until(server, deadline);
-    }
+    let deadline = Instant::now() + state::with(|state| state.options.slice());
+    read_until(server, deadline);
 }
 
 /// Reads what may have changed, until `deadline`. `true` if there is more.
 fn read_until(server: &Server, deadline: Instant) -> bool {
-    while state::with(|state| !state.unread.is_empty()) {
+    while state::with(|state| state.tracker.unread() > 0) {
         // Not many at a time: a document may be long.
-        read_again(server, 16);
+        read_again(server, AT_A_TIME, Vec::new());
         // What is beyond some is read whatever it takes: it must not grow without bound.
-        if Instant::now() >= deadline && state::with(|state| state.unread.len()) <= MOST_UNREAD {
+        if Instant::now() >= deadline && state::with(|state| state.tracker.unread()) <= MOST_UNREAD {
             return true;
         }
     }
@@ -290,52 +151,48 @@ fn read_until(server: &Server, deadline: Instant) -> bool {
 }
 
 /// A slice of work between commands. `true` if there is more to do soon.
+///
+/// Each kind of work has a share of the slice, so that none keeps another from going on: under any load what is written is
+/// read, and a sweep ends.
 pub fn tick(server: &Server) -> bool {
-    if is_held_back(server) {
-        let is_paused = server.is_paused();
-        state::with(|state| state.pause -= u8::from(!is_paused && state.pause > 0));
-        return true;
-    }
-    regain_trust(server);
-    let deadline = Instant::now() + state::with(|state| state.options.slice());
-    // Whatever came in since the last slice is read before somebody is judged: no load may keep sweeps from going on.
-    if state::with(|state| state.sweeping.has_work()) {
-        read_again(server, usize::MAX);
-    }
-    if read_until(server, deadline) {
-        return true;
-    }
+    let (began, share) = (Instant::now(), state::with(|state| state.options.slice()) / SHARES);
+    // At least one share, and what those before left of theirs.
+    let deadline = |shares: u32| (began + share * shares).max(Instant::now() + share);
+    let asks = tracking::settle(server, false);
+    tracking::regain_trust_unless_populating(server);
+    let is_sweeping = state::with(|state| state.sweeping.has_work());
+    let reads = read_until(server, deadline(if is_sweeping { 2 } else { SHARES }));
     let databases = state::with(|state| state.databases.len());
-    (0..databases).any(|database| !build(server, database, Some(deadline)))
-        || look_at_crowds(server, deadline)
-        || sweep(server, deadline)
-        || tidy::is_hurried() && tidy::go_on(server)
+    let builds = (0..databases).any(|database| !build(server, database, Some(deadline(3))));
+    // What is swept has to be known completely. All of the rest goes on, and not one kind of it alone.
+    let goes_on = builds
+        || look_at_crowds(server, deadline(3)) | sweep(server, &deadline)
+        || tidy::is_hurried() && tidy::go_on(server);
+    goes_on || reads || asks
 }
 
-/// What a slice does for sweeps.
-fn sweep(server: &Server, deadline: Instant) -> bool {
-    let goes_on = sweep_until(server, deadline);
-    state::with(|state| state.sweeping.at_work = None);
-    goes_on
-}
-
-fn sweep_until(server: &Server, deadline: Instant) -> bool {
+/// What a slice does for sweeps. `true` if there is more. Nobody writes while clients are paused; afterwards [`cron`] sees that
+/// it goes on.
+fn sweep(server: &Server, deadline: &dyn Fn(u32) -> Instant) -> bool {
+    if !state::with(|state| state.sweeping.has_work()) || server.is_paused() {
+        return false;
+    }
+    // Whatever came in since the last slice is read before somebody is judged.
+    read_everything(server);
+    let mut goes_on = false;
     if !server.is_replica() {
         fence::enforce_noted(server);
-        if candidates::look(server, deadline) || cascade::clean(server, deadline) {
-            return true;
-        }
+        goes_on |= candidates::look(server, deadline(4)) | cascade::clean(server, deadline(5));
     }
-    // A client that waited may have been served since, by a command that says nothing of it.
-    if state::with(|state| !state.sweeping.jobs.is_empty() && !state.restless.is_empty()) {
-        read_again(server, usize::MAX);
-    }
-    job::slice(server, deadline)
+    goes_on |= job::slice(server, deadline(SHARES));
+    state::with(|state| state.sweeping.at_work = None);
+    goes_on
 }
 
 /// What is done now and then, a few times a second.
 pub fn cron(server: &Server) {
     report_left_out(server);
+    tracking::settle_all(server);
     if state::with(|state| state.databases.iter().any(|database| !matches!(database.build, Build::Ready))) {
         watching::wake(server);
     }
@@ -352,9 +209,7 @@ pub fn cron(server: &Server) {
             watching::wake(server);
         }
     }
-    // Looking a client up calls nothing back.
-    state::with(|state| state.transactions.retain(|client| server.has_client(client)));
-    if state::with(|state| state.unread.is_empty()) && tidy::go_on(server) {
+    if state::with(|state| state.tracker.unread() == 0) && tidy::go_on(server) {
         watching::wake(server);
     }
 }

@@ -7,7 +7,6 @@
 //! exactness, so new commands, and commands of other modules, are suspected by themselves.
 
 mod effect;
-mod transactions;
 
 use crate::{
     layout::{Layout, What},
@@ -17,7 +16,6 @@ use crate::{
 use effect::POPULATE;
 
 pub use effect::{Effect, Meaning, Members, effect, may_wait, meaning, populates};
-pub use transactions::{ANYBODY, OutOfStep, Queued, Transactions};
 
 /// What a command may have changed: a key, or one member that it may have put into a collection. `K` is a name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -26,13 +24,6 @@ pub struct Suspect<K> {
     pub key: K,
     /// The member, if nothing else of the key has changed.
     pub member: Option<K>,
-}
-
-impl<K: AsRef<[u8]>> Suspect<K> {
-    /// The names as bytes, to tell suspects apart.
-    pub fn bytes(&self) -> Suspect<Box<[u8]>> {
-        Suspect { key: self.key.as_ref().into(), member: self.member.as_ref().map(|member| member.as_ref().into()) }
-    }
 }
 
 /// Recognises names of keys that the index cares for.
