@@ -3,6 +3,7 @@
 use crate::{
     engine::watching,
     state::{self, Build},
+    tracker::Trust,
 };
 
 /// The fields in their order.
@@ -23,7 +24,7 @@ pub fn fields() -> Vec<(&'static str, String)> {
             ("slowest_logout_usec", metrics.slowest.as_micros().to_string()),
             ("events_sent", metrics.events_sent.to_string()),
             ("events_left_out", metrics.events_left_out.to_string()),
-            ("index_state", index_state(state.tracker.is_trusted(), &builds)),
+            ("index_state", index_state(state.tracker.trust == Trust::Whole, &builds)),
             ("index_entries", entries.to_string()),
             ("index_bytes", bytes.to_string()),
             ("pending_keys", pending_keys.to_string()),

@@ -29,6 +29,17 @@ pub struct Queued<K> {
     pub anything: bool,
 }
 
+/// Whether all that changed is noted, from the most to the least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trust {
+    /// It is.
+    Whole,
+    /// Not if `DEBUG POPULATE` was carried out.
+    Doubtful,
+    /// Something may have changed any key.
+    Lost,
+}
+
 /// What the server says of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Word {
@@ -53,10 +64,8 @@ pub struct Tracker<K> {
     pub transactions: Transactions<K>,
     /// What clients that wait may write.
     pub waiting: Waiting<K>,
-    /// `DEBUG POPULATE` may have been carried out.
-    pub may_have_populated: bool,
-    /// Something may have changed any key.
-    pub distrusts: bool,
+    /// Whether all that changed is noted here.
+    pub trust: Trust,
     /// Keyspace events are watched too, because transactions or waiting clients could not be followed. Then nothing is
     /// held: what is written will be told.
     pub watches_events: bool,
@@ -88,8 +97,7 @@ impl<K> Default for Tracker<K> {
             was_paused: false,
             transactions: Transactions::default(),
             waiting: Waiting::default(),
-            may_have_populated: false,
-            distrusts: false,
+            trust: Trust::Whole,
             watches_events: false,
         }
     }
@@ -129,8 +137,11 @@ impl<K: Clone + AsRef<[u8]>> Tracker<K> {
     /// All of this may have been written.
     pub fn note_all(&mut self, queued: Queued<K>) {
         self.unread.extend(queued.keys);
-        self.may_have_populated |= queued.populates;
-        self.distrusts |= queued.anything;
+        if queued.anything {
+            self.distrust(Trust::Lost);
+        } else if queued.populates {
+            self.distrust(Trust::Doubtful);
+        }
     }
 
     /// A client executes its transaction. `may_wait`: not at once, and without being shown once more.
@@ -140,9 +151,9 @@ impl<K: Clone + AsRef<[u8]>> Tracker<K> {
     pub fn execute(&mut self, client: u64, may_wait: bool) -> Result<(), OutOfStep> {
         let queued = self.transactions.execute(client)?;
         if may_wait {
-            self.hold(client, queued)
+            self.hold(client, queued);
         } else {
-            self.note_all(queued)
+            self.note_all(queued);
         }
         Ok(())
     }
@@ -204,9 +215,9 @@ impl<K: Clone + AsRef<[u8]>> Tracker<K> {
         taken
     }
 
-    /// Whether nothing is known to have changed but what is noted here.
-    pub fn is_trusted(&self) -> bool {
-        !(self.distrusts || self.may_have_populated)
+    /// Something may have changed that is not noted here.
+    pub fn distrust(&mut self, trust: Trust) {
+        self.trust = self.trust.max(trust);
     }
 
     /// How many keys are unread.

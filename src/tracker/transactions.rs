@@ -284,7 +284,9 @@ mod tests {
             assert_eq!(transactions.to_ask(true).count(), 1);
             transactions.queue(7, &key(LONG));
             assert_eq!(transactions.to_ask(false).collect::<Vec<_>>(), [7]);
-            words.iter().for_each(|word| drop(transactions.answer(7, *word)));
+            for word in words {
+                transactions.answer(7, *word);
+            }
             assert_eq!(names(&transactions.execute(7).unwrap()), expected, "{words:?}");
         }
     }

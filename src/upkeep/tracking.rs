@@ -12,7 +12,7 @@ use crate::{
         watching,
     },
     state,
-    tracker::{ANYBODY, Queued, Word},
+    tracker::{ANYBODY, Queued, Trust, Word},
     watcher::{self, Suspect},
 };
 
@@ -60,7 +60,7 @@ pub fn suspect_populating(server: &Server, client: u64) {
     let is_held_back = is_held_back(server, client);
     state::with(|state| {
         state.tracker.transactions.queue_populating(client);
-        state.tracker.may_have_populated = true;
+        state.tracker.distrust(Trust::Doubtful);
         if is_held_back {
             state.tracker.hold(client, Queued { populates: true, ..Queued::default() });
         }
@@ -83,7 +83,7 @@ pub fn executes(server: &Server, client: u64) {
             state.tracker.note_all(queued);
         });
     } else if !is_in_step(server, client) {
-        state::with(|state| state.tracker.distrusts = true);
+        state::with(|state| state.tracker.distrust(Trust::Lost));
         keyspace::watch_events(server);
     }
     watching::wake(server);
@@ -134,9 +134,9 @@ pub(super) fn regain_trust(server: &Server) {
             .clients_among(&unknown)
             .is_none_or(|clients| clients.iter().filter(|client| client.is_blocked).count() < unknown.len());
     if goes_on {
-        state::with(|state| state.tracker.distrusts = true);
+        state::with(|state| state.tracker.distrust(Trust::Lost));
     }
-    if state::with(|state| state.tracker.may_have_populated) {
+    if state::with(|state| state.tracker.trust == Trust::Doubtful) {
         find_out_about_populating(server);
     }
     regain_trust_unless_populating(server);
@@ -144,11 +144,12 @@ pub(super) fn regain_trust(server: &Server) {
 
 /// The same, without asking the server whether it has carried out `DEBUG POPULATE`, which is dear.
 pub(super) fn regain_trust_unless_populating(server: &Server) {
-    if state::with(|state| state.tracker.distrusts) {
+    if state::with(|state| state.tracker.trust == Trust::Lost) {
         rebuild_everything();
         // Inside a transaction it may come once more.
-        let stays = server.has_flag(REDISMODULE_CTX_FLAGS_MULTI);
-        state::with(|state| state.tracker.distrusts = stays);
+        if !server.has_flag(REDISMODULE_CTX_FLAGS_MULTI) {
+            state::with(|state| state.tracker.trust = Trust::Whole);
+        }
     }
 }
 
@@ -156,8 +157,11 @@ fn find_out_about_populating(server: &Server) {
     let calls = server.debug_calls();
     let stays = server.has_flag(REDISMODULE_CTX_FLAGS_MULTI);
     state::with(|state| {
-        state.tracker.may_have_populated = stays;
-        state.tracker.distrusts |= state.debug_calls != calls;
+        if state.debug_calls != calls {
+            state.tracker.trust = Trust::Lost;
+        } else if !stays {
+            state.tracker.trust = Trust::Whole;
+        }
         state.debug_calls = calls;
     });
 }
@@ -187,7 +191,7 @@ pub(super) fn settle(server: &Server, all: bool) -> bool {
 
 /// The same for all of them, a few times a second.
 pub(super) fn settle_all(server: &Server) {
-    if state::with(|state| state.tracker.may_have_populated) {
+    if state::with(|state| state.tracker.trust == Trust::Doubtful) {
         find_out_about_populating(server);
         watching::wake(server);
     }
