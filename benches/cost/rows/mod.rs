@@ -1,5 +1,6 @@
 //! What is measured. Each measurement makes one line of the table or several.
 
+mod busy;
 mod crowded;
 mod hostile;
 mod keyspace;
@@ -58,6 +59,7 @@ pub const MEASUREMENTS: &[Measurement] = &[
     Measurement { name: "sweep", what: "what a swept user costs", run: sweep::per_user },
     Measurement { name: "swept", what: "how long others wait during a sweep", run: sweep::waits },
     Measurement { name: "unswept", what: "a sweep with nothing stale", run: sweep::nothing_stale },
+    Measurement { name: "busy", what: "a sweep while others write session keys", run: busy::sweep },
     Measurement { name: "cascade", what: "how soon a user is gone whose data expired", run: sweep::cascade },
     Measurement { name: "hostile", what: "how long others wait while a huge user is logged out", run: hostile::waits },
 ];

@@ -74,7 +74,7 @@ fn measure_waits(bench: &Bench) -> Outcome<Vec<Row>> {
 }
 
 /// The waits of a client that does nothing but GET while `work` goes on, in nanoseconds, sorted.
-fn gets_while(client: &mut Client, work: impl FnOnce() -> Outcome<()>) -> Outcome<Vec<f64>> {
+pub fn gets_while(client: &mut Client, work: impl FnOnce() -> Outcome<()>) -> Outcome<Vec<f64>> {
     let done = AtomicBool::new(false);
     let mut waits = thread::scope(|scope| {
         let watching = scope.spawn(|| -> Result<Vec<f64>, String> {
