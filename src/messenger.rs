@@ -37,6 +37,11 @@ impl Messenger {
         Audience::new(&self.options, &self.layout).is_some()
     }
 
+    /// Whether some of it is written to a key, or heard by those alone who listen in a hash slot.
+    pub fn depends_on_slots(&self) -> bool {
+        Audience::new(&self.options, &self.layout).is_some_and(|audience| audience.depends_on_slots())
+    }
+
     /// What is to be told of a plan once it has been applied. Whoever is told by a replica was told by its master.
     pub fn prepare<'a>(
         &'a self,

@@ -9,6 +9,7 @@ use crate::{
     engine::{
         keyspace,
         server::{Name, Server},
+        slots::View,
     },
     error::Error,
     faults,
@@ -25,11 +26,22 @@ use crate::{
 /// # Errors
 /// [`Error::OneSlot`].
 pub fn plan(server: &Server, user: &[u8], detail: Detail) -> Result<Plan<Name>, Error> {
-    if !server.sees_all_slots() {
-        return Err(Error::OneSlot);
-    }
+    check_view(server)?;
     upkeep::catch_up(server);
     plan_now(server, user, detail)
+}
+
+/// Refuses a command to which keys may seem gone that are there. What it found would not be all, and what is noted by it
+/// would be forgotten; what is told of it might be written where nobody looks.
+///
+/// # Errors
+/// [`Error::OneSlot`].
+pub fn check_view(server: &Server) -> Result<(), Error> {
+    match server.view() {
+        View::All => Ok(()),
+        View::AllOfOneSlot if !Messenger::now().depends_on_slots() => Ok(()),
+        View::AllOfOneSlot | View::Partial => Err(Error::OneSlot),
+    }
 }
 
 /// The same where the index is known to be right.

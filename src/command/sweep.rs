@@ -11,7 +11,7 @@ use crate::{
     },
     error::Error,
     layout::Layout,
-    state,
+    session, state,
     sweep::job::{Job, Order},
     upkeep,
 };
@@ -57,9 +57,7 @@ impl Command for Sweep {
             watching::wake(server);
             return Ok(Reply::Later);
         }
-        if !server.sees_all_slots() {
-            return Err(Error::OneSlot);
-        }
+        session::check_view(server)?;
         upkeep::catch_up(server);
         job.run(server).map(|users| Reply::Integer(i64::try_from(users).unwrap_or(i64::MAX)))
     }

@@ -169,12 +169,30 @@ impl Reply {
 
     /// The strings of an array.
     pub fn texts(&self) -> Vec<Vec<u8>> {
-        // SAFETY: the reply is valid; an element belongs to it and is only read. One that is no string has no bytes.
+        // SAFETY: the reply is valid.
+        unsafe { texts(self.0.as_ptr()) }
+    }
+
+    /// The strings of an array in an array.
+    pub fn texts_at(&self, at: usize) -> Vec<Vec<u8>> {
+        // SAFETY: the reply is valid; an element belongs to it and is only read; there is none of one that is no array.
         unsafe {
-            let length = api!(RedisModule_CallReplyLength(self.0.as_ptr()));
-            let elements = (0..length).map(|at| api!(RedisModule_CallReplyArrayElement(self.0.as_ptr(), at)));
-            elements.map(|element| text(element)).collect()
+            let element = api!(RedisModule_CallReplyArrayElement(self.0.as_ptr(), at));
+            if element.is_null() { Vec::new() } else { texts(element) }
         }
+    }
+}
+
+/// The strings of a reply that is an array.
+///
+/// # Safety
+/// `reply` must be valid.
+unsafe fn texts(reply: *mut raw::RedisModuleCallReply) -> Vec<Vec<u8>> {
+    // SAFETY: the reply is valid by contract; an element belongs to it and is only read. One that is no string has no bytes.
+    unsafe {
+        let length = api!(RedisModule_CallReplyLength(reply));
+        let elements = (0..length).map(|at| api!(RedisModule_CallReplyArrayElement(reply, at)));
+        elements.map(|element| text(element)).collect()
     }
 }
 

@@ -20,6 +20,7 @@ pub mod load;
 mod options;
 pub mod reply;
 pub mod server;
+pub mod slots;
 mod store;
 pub mod threads;
 pub mod watching;

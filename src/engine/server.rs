@@ -154,21 +154,6 @@ impl Server {
         flags & c_int::try_from(flag).expect("context flags are small") != 0
     }
 
-    /// Whether the keys of all hash slots of this node can be seen. Since they keep a table for each slot, Redis 8 and
-    /// Valkey 8 look every key of a transaction or script up in the slot of the keys that it names: so keys drawn at
-    /// random seem not to be there.
-    pub fn sees_all_slots(&self) -> bool {
-        const DRAWS: usize = 64;
-        if !self.is_cluster() || !self.has_flag(raw::REDISMODULE_CTX_FLAGS_MULTI | raw::REDISMODULE_CTX_FLAGS_LUA) {
-            return true;
-        }
-        (0..DRAWS).all(|_| {
-            // SAFETY: the context is valid; the string returned is ours to free, or null in an empty database.
-            let name = NonNull::new(unsafe { api!(RedisModule_RandomKey(self.ctx())) }).map(Name);
-            name.is_none_or(|name| self.open(&name).is_some())
-        })
-    }
-
     /// Whether the server follows a master.
     pub fn is_replica(&self) -> bool {
         self.has_flag(raw::REDISMODULE_CTX_FLAGS_SLAVE)

@@ -47,6 +47,12 @@ impl<'a> Audience<'a> {
         let anybody = channel.is_some() || stream.is_some() || socketio.is_some() || keeps;
         anybody.then_some(Self { channel, stream, socketio, announce: &layout.announce })
     }
+
+    /// Whether it takes more than messages to channels, which belong to no hash slot of a cluster.
+    pub fn depends_on_slots(&self) -> bool {
+        let keeps = self.announce.iter().any(|announcement| announcement.append.is_some());
+        self.stream.is_some() || keeps || self.socketio.is_some_and(|socketio| socketio.adapter != Adapter::Classic)
+    }
 }
 
 /// A command of the server, ready to be called.
