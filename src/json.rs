@@ -4,10 +4,14 @@
 //! byte, and numbers like `1.50` keep their text. Where an object names a member twice the last one counts, as in
 //! JavaScript's `JSON.parse`.
 
+mod mention;
+
 use std::{borrow::Cow, fmt};
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+
+pub use mention::mentions;
 
 /// A JSON pointer (RFC 6901).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +72,12 @@ fn unescape(token: &str) -> Result<Box<str>, PointerError> {
 /// Bytes that are not JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotJson;
+
+/// Whether bytes begin as JSON does; more than their beginning is not looked at.
+pub fn begins(document: &[u8]) -> bool {
+    let first = document.iter().take(64).find(|byte| !b" \t\r\n".contains(byte));
+    first.is_none_or(|first| b"{[\"-0123456789tfn".contains(first))
+}
 
 /// Reads a whole document, in one pass, and finds the value that the pointer leads to.
 ///

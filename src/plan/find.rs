@@ -6,7 +6,7 @@ use super::{EntriesTrace, KeyTrace, LiveSocket, Mapping, MemberTrace, Plan, Sock
 use crate::{
     engine::{Key, Keyspace, Kind},
     index::{PlaceRef, Places, Subject},
-    json::{self, Pointer},
+    json::{self, Cut, Pointer},
     layout::{Field, Layout, Named, Reach, Trace, What},
     template::{Bindings, Placeholder, Template},
 };
@@ -279,9 +279,10 @@ impl<K: Keyspace> Finder<'_, K> {
                     self.locate_member(name, kind, member.render(bindings), *names, bindings)
                 }
                 What::Entries { array, owner } => {
-                    let document = key.string().into_owned();
+                    // A long one is not copied: while it is looked at nothing is called that could change the key.
+                    let cut = self.cut(&name, &key.string(), array, owner);
                     drop(key);
-                    self.locate_entries(name, document, array, owner)
+                    self.note_cut(name, cut)
                 }
             };
         self.plan.has_evidence |= is_trace && trace.is_evidence;
@@ -314,21 +315,29 @@ impl<K: Keyspace> Finder<'_, K> {
         is_trace
     }
 
-    /// A document may be cut by several traces of the layout: each goes on with what the one before left.
-    fn locate_entries(&mut self, key: K::Name, document: Vec<u8>, array: &Pointer, owner: &Pointer) -> bool {
-        let before = self.plan.entries.iter().position(|known| known.key.as_ref() == key.as_ref());
-        let document = before.map_or(document, |at| self.plan.entries[at].document.clone());
-        let Ok(array) = value::array_at(&document, array) else {
+    /// Cuts the user's elements out of an array. A document may be cut by several traces of the layout: each goes on with
+    /// what the one before left.
+    fn cut(&mut self, key: &K::Name, document: &[u8], array: &Pointer, owner: &Pointer) -> Option<Cut> {
+        let may_name = value::may_name(document, self.user);
+        let before = self.plan.entries.iter().find(|known| known.key.as_ref() == key.as_ref());
+        let document = before.map_or(document, |known| &known.document);
+        let found = may_name.and_then(|may| if may { value::array_at(document, array) } else { Ok(None) });
+        let Ok(array) = found else {
             self.plan.mistyped += 1;
-            return false;
+            return None;
         };
         let is_users = |element: &_| value::owner(element, owner).is_some_and(|o| o.as_bytes() == self.user);
-        let Some(cut) = array.and_then(|array| json::cut(&document, array, is_users)) else { return false };
-        if let Some(at) = before {
-            self.plan.entries[at].elements += cut.elements;
-            self.plan.entries[at].document = cut.document;
+        json::cut(document, array?, is_users)
+    }
+
+    /// Notes what was cut out of a document, if it was.
+    fn note_cut(&mut self, key: K::Name, cut: Option<Cut>) -> bool {
+        let Some(Cut { elements, document }) = cut else { return false };
+        if let Some(known) = self.plan.entries.iter_mut().find(|known| known.key.as_ref() == key.as_ref()) {
+            known.elements += elements;
+            known.document = document;
         } else {
-            self.plan.entries.push(EntriesTrace { key, elements: cut.elements, document: cut.document });
+            self.plan.entries.push(EntriesTrace { key, elements, document });
         }
         true
     }

@@ -14,9 +14,6 @@ use crate::{
 /// large.
 pub const MOST_MEMBERS: usize = 256;
 
-/// The same for a document, in bytes.
-const LONGEST_DOCUMENT: usize = 64 * 1024;
-
 /// A subject seen at a place.
 #[derive(Debug)]
 pub struct Sighting<'a> {
@@ -152,7 +149,7 @@ impl Observer<'_> {
     fn look(&mut self, key: &impl Key) -> Result<(), value::Mistyped> {
         match &self.trace.what {
             What::Key | What::Mapping => {}
-            What::Owned(Field::Json(_)) | What::Entries { .. } if key.size() > LONGEST_DOCUMENT => self.anyone(),
+            What::Owned(Field::Json(_)) | What::Entries { .. } if key.size() > value::LONGEST_DOCUMENT => self.anyone(),
             What::Owned(field) => value::look_at(key, field, |id| id.map_or((), |id| self.meet(Subject::User, id)))?,
             What::Member { .. } if !key.kind().is_collection() => return Err(value::Mistyped),
             What::Member { .. } if key.size() > MOST_MEMBERS => self.anyone(),
