@@ -11,6 +11,8 @@ pub enum Error {
     EmptyUser,
     /// The socket id has no bytes.
     EmptySocket,
+    /// An id or a text has more bytes than the module takes. What it is, and how many it may have.
+    TooLong(&'static str, usize),
     /// An option that the command does not have, or has already, or one without its value.
     Syntax,
     /// The caller's ACL key patterns do not cover a key of the plan. Which one is not said: the caller may not see it.
@@ -36,6 +38,7 @@ impl fmt::Display for Error {
             Self::WrongArity => f.write_str("ERR wrong number of arguments"),
             Self::EmptyUser => f.write_str("ERR user id must not be empty"),
             Self::EmptySocket => f.write_str("ERR socket id must not be empty"),
+            Self::TooLong(what, most) => write!(f, "ERR {what} must not be longer than {most} bytes"),
             Self::Syntax => f.write_str("ERR syntax error"),
             Self::NoPermission { to } => write!(
                 f,

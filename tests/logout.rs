@@ -146,7 +146,7 @@ fn an_id_is_never_read_as_a_pattern() {
 #[test]
 fn an_id_may_be_any_bytes() {
     let server = Server::start();
-    let long = vec![b'x'; 100_000];
+    let long = vec![b'x'; 65_536];
     let ids: [&[u8]; 7] = [b"\0", b"a\0b", b"\xff\xfe", b"a\r\nb", b" ", &long, "\u{1f600}".as_bytes()];
     for id in ids {
         server.cmd(args!["SET", [b"user_status:", id].concat(), "1"]);

@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use super::{Arguments, traces};
+use super::{Arguments, LONGEST_ID, LONGEST_REASON, no_longer, traces};
 use crate::{
     engine::{
         commands::{Argument, Command, Info},
@@ -89,6 +89,8 @@ impl<'a> Logout<'a> {
         if logout.socket == Some(b"") {
             return Err(Error::EmptySocket);
         }
+        logout.socket.map(|socket| no_longer("socket id", socket, LONGEST_ID)).transpose()?;
+        logout.reason.map(|reason| no_longer("reason", reason, LONGEST_REASON)).transpose()?;
         Ok(logout)
     }
 }
@@ -107,7 +109,9 @@ mod tests {
         assert_eq!(parse(&[b"u", b"socket", b"s", b"REASON", b"why", b"WithTraces"]), Ok(expected));
         let expected = Logout { user: b"u", socket: Some(b"REASON"), reason: None, with_traces: true };
         assert_eq!(parse(&[b"u", b"WITHTRACES", b"SOCKET", b"REASON"]), Ok(expected));
-        let refused: [(&[&[u8]], Error); 8] = [
+        let (id, text) = (vec![b'x'; LONGEST_ID + 1], vec![b'x'; LONGEST_REASON + 1]);
+        assert!(parse(&[&id[1..], b"SOCKET", &id[1..], b"REASON", &text[1..]]).is_ok());
+        let refused: [(&[&[u8]], Error); 11] = [
             (&[], Error::WrongArity),
             (&[b""], Error::EmptyUser),
             (&[b"u", b"SOCKET", b""], Error::EmptySocket),
@@ -116,6 +120,9 @@ mod tests {
             (&[b"u", b""], Error::Syntax),
             (&[b"u", b"SOCKET", b"a", b"SOCKET", b"b"], Error::Syntax),
             (&[b"u", b"WITHTRACES", b"WITHTRACES"], Error::Syntax),
+            (&[&id], Error::TooLong("user id", LONGEST_ID)),
+            (&[b"u", b"SOCKET", &id], Error::TooLong("socket id", LONGEST_ID)),
+            (&[b"u", b"REASON", &text], Error::TooLong("reason", LONGEST_REASON)),
         ];
         for (arguments, error) in refused {
             assert_eq!(parse(arguments), Err(error), "{arguments:?}");

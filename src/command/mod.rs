@@ -15,6 +15,13 @@ pub use sweep::Sweep;
 
 use crate::error::Error;
 
+/// The most bytes that a user's or a socket's id may have. It becomes part of key names, messages and log lines, so a
+/// longer one would cost the server many times its length.
+const LONGEST_ID: usize = 64 * 1024;
+
+/// The most bytes that a reason may have.
+const LONGEST_REASON: usize = 4 * 1024;
+
 /// The arguments of a command, taken one by one.
 #[derive(Debug)]
 struct Arguments<'a> {
@@ -38,7 +45,7 @@ impl<'a> Arguments<'a> {
         match self.next() {
             None => Err(Error::WrongArity),
             Some([]) => Err(Error::EmptyUser),
-            Some(user) => Ok(user),
+            Some(user) => no_longer("user id", user, LONGEST_ID),
         }
     }
 
@@ -57,4 +64,9 @@ impl<'a> Arguments<'a> {
     fn finish(self) -> Result<(), Error> {
         if self.rest.is_empty() { Ok(()) } else { Err(Error::WrongArity) }
     }
+}
+
+/// The text, if it has at most so many bytes.
+fn no_longer<'a>(what: &'static str, text: &'a [u8], most: usize) -> Result<&'a [u8], Error> {
+    if text.len() <= most { Ok(text) } else { Err(Error::TooLong(what, most)) }
 }

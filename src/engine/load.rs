@@ -3,6 +3,9 @@
 use std::{
     ffi::{CStr, CString, c_int},
     fmt,
+    fs::File,
+    io::{self, Read},
+    os::unix::fs::OpenOptionsExt,
 };
 
 use redis_module::{Context, RedisString, Status, raw};
@@ -28,7 +31,11 @@ pub enum LoadError {
     /// The module arguments.
     Options(OptionError),
     /// The layout's file.
-    Unreadable(String, std::io::Error),
+    Unreadable(String, io::Error),
+    /// What the layout's path names is a device, a pipe or a directory.
+    NotAFile(String),
+    /// The layout's file is larger than any layout.
+    TooLarge(String),
     /// What stands in it.
     Layout(String, LayoutError),
     /// A command of the module.
@@ -46,6 +53,10 @@ impl fmt::Display for LoadError {
         match self {
             Self::Options(error) => write!(f, "{error}"),
             Self::Unreadable(path, error) => write!(f, "layout {path}: {error}"),
+            Self::NotAFile(path) => write!(f, "layout {path}: it must be a regular file"),
+            Self::TooLarge(path) => {
+                write!(f, "layout {path}: it must not be larger than {LARGEST_LAYOUT} bytes (16 MB)")
+            }
             Self::Layout(path, error) => write!(f, "layout {path}: {error}"),
             Self::Command(NotRegistered(name)) => {
                 write!(
@@ -128,8 +139,30 @@ fn read_layout(path: &str) -> Result<Layout, LoadError> {
     if path == "easyshare" {
         return Ok(Layout::easyshare());
     }
-    let text = std::fs::read_to_string(path).map_err(|error| LoadError::Unreadable(path.to_owned(), error))?;
+    let text = read_file(path)?;
     Layout::parse(&text).map_err(|error| LoadError::Layout(path.to_owned(), error))
+}
+
+/// The most bytes that are read as a layout.
+const LARGEST_LAYOUT: u64 = 16 * 1024 * 1024;
+
+/// Reads a regular file that is not too large. What it is, the open file says and not the path, which may come to name
+/// something else in between.
+fn read_file(path: &str) -> Result<String, LoadError> {
+    let unreadable = |error| LoadError::Unreadable(path.to_owned(), error);
+    // To open a pipe would wait for whoever writes to it, and a terminal could become the server's own.
+    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+    let file = File::options().read(true).custom_flags(flags).open(path).map_err(unreadable)?;
+    if !file.metadata().map_err(unreadable)?.is_file() {
+        return Err(LoadError::NotAFile(path.to_owned()));
+    }
+    let mut text = Vec::new();
+    // The size that a file says it has may change, and some of `/proc` say 0. One byte more tells that there are more.
+    file.take(LARGEST_LAYOUT + 1).read_to_end(&mut text).map_err(unreadable)?;
+    if text.len() as u64 > LARGEST_LAYOUT {
+        return Err(LoadError::TooLarge(path.to_owned()));
+    }
+    String::from_utf8(text).map_err(|error| unreadable(io::Error::new(io::ErrorKind::InvalidData, error)))
 }
 
 /// Functions that came with Redis 7.0; with them all others are there that the module needs.
