@@ -12,8 +12,8 @@ pub struct Departure<'a> {
     pub(super) user_name: Option<&'a str>,
     /// The sockets.
     pub(super) sockets: Vec<&'a [u8]>,
-    /// Those of them that are not somebody else's by their data, as Socket.IO knows them: what is not UTF-8 is no socket
-    /// there. Those in the mapping come first.
+    /// Those of them that are closed ([`Socket::closes`]), as Socket.IO knows them: what is not UTF-8 is no socket there.
+    /// Those in the mapping come first.
     pub(super) own: Vec<&'a str>,
     /// In which room a socket was, where it is known: sorted by room.
     pub(super) seats: Vec<(&'a [u8], &'a [u8])>,
@@ -32,7 +32,7 @@ impl<'a> Departure<'a> {
     pub fn new<N>(plan: &'a Plan<N>, scope: Scope, reason: &'a [u8], at: u64) -> Self {
         let mut seats: Vec<_> = plan.sockets.iter().filter_map(|s| Some((s.room_left()?, &*s.id))).collect();
         seats.sort_unstable();
-        let own = |mapped| plan.sockets.iter().filter(move |s| s.is_mapped() == mapped && !s.is_somebody_elses());
+        let own = |mapped| plan.sockets.iter().filter(move |s| s.is_mapped() == mapped && s.closes());
         let text = |socket: &'a Socket<N>| str::from_utf8(&socket.id).ok();
         Self {
             user: &plan.user,

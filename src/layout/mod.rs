@@ -127,6 +127,8 @@ pub struct Sockets {
     pub name: Option<Field>,
     /// The trace that says by its value whose such a key is: its number.
     pub owned: Option<usize>,
+    /// Whether a socket is the user's because the mapping holds it, though no data says so.
+    pub trusts_mapping: bool,
 }
 
 /// By whose key a user may be live: what the key's name says.

@@ -86,6 +86,8 @@ struct SocketsDocument {
     data: String,
     room: Option<serde_json::Value>,
     name: Option<serde_json::Value>,
+    #[serde(rename = "trustMapping", default)]
+    trust_mapping: bool,
 }
 
 impl Layout {
@@ -266,7 +268,7 @@ fn read_sockets(text: &str, names: &mut Placeholders) -> Result<Sockets, LayoutE
     }
     let part = |name, value: &Option<serde_json::Value>| value.as_ref().map(|v| field(name, v)).transpose();
     let (room, name) = (part("sockets.room", &document.room)?, part("sockets.name", &document.name)?);
-    Ok(Sockets { of, data, room, name, owned: None })
+    Ok(Sockets { of, data, room, name, owned: None, trusts_mapping: document.trust_mapping })
 }
 
 fn read_announce(texts: &[&RawValue], traces: &[Trace]) -> Result<Vec<Announcement>, Cause> {
@@ -364,6 +366,7 @@ mod tests {
             (r#"{"of":"a:{userId}","data":"b:{socketId}:{x}"}"#, "no other placeholder"),
             (r#"{"of":"a:{userId}","data":"b:{socketId}","room":"x"}"#, "`sockets.room`: a JSON pointer"),
             (r#"{"of":"a:{userId}"}"#, "missing field `data`"),
+            (r#"{"of":"a:{userId}","data":"b:{socketId}","trustMapping":1}"#, "expected a boolean"),
         ];
         for (sockets, expected) in sockets {
             let text = format!(r#"{{"name":"x","traces":[{{"key":"ok:{{userId}}"}}],"sockets":{sockets}}}"#);

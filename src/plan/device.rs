@@ -23,9 +23,10 @@ impl<N> Socket<N> {
         self.mapped
     }
 
-    /// Whether the socket's data says that it is somebody else's, whatever the user's mapping says.
-    pub fn is_somebody_elses(&self) -> bool {
-        self.whose == Whose::Others
+    /// Whether whoever holds the connection is to close it: the socket's data named the user, or the mapping's word is
+    /// enough by the layout and no data names somebody else.
+    pub fn closes(&self) -> bool {
+        self.closes
     }
 }
 

@@ -353,15 +353,29 @@ impl<K: Keyspace> Finder<'_, K> {
         let names: Option<HashSet<Box<[u8]>>> =
             (ids.len() > FEW).then(|| self.plan.keys.iter().map(|key| key.name.as_ref().into()).collect());
         for (id, mapped) in ids {
-            let socket = self.socket(id, mapped, names.as_ref());
+            let mut socket = self.socket(id, mapped, names.as_ref());
+            socket.closes = self.closes(&socket);
             self.plan.live |= mapped && socket.data.is_some();
             self.plan.sockets.push(socket);
         }
     }
 
+    /// Whether a socket is closed with the user. What another node of the cluster knows of it, that node acts upon. Without
+    /// `sockets` in the layout its id stands in the name of a key of the user's, and nowhere else.
+    fn closes(&self, socket: &Socket<K::Name>) -> bool {
+        let Some(sockets) = &self.layout.sockets else { return true };
+        let takes_word = sockets.owned.is_none() || sockets.trusts_mapping && !socket.elsewhere;
+        match socket.whose {
+            Whose::Users => true,
+            Whose::Nobodys => socket.mapped && takes_word,
+            Whose::Others => false,
+        }
+    }
+
     /// Looks at one. `names` are those of all keys in the plan, if it is not to look for itself.
     fn socket(&mut self, id: Vec<u8>, mapped: bool, names: Option<&HashSet<Box<[u8]>>>) -> Socket<K::Name> {
-        let mut socket = Socket { id, mapped, elsewhere: false, data: None, room: None, whose: Whose::Nobodys };
+        let mut socket =
+            Socket { id, mapped, elsewhere: false, data: None, room: None, whose: Whose::Nobodys, closes: false };
         let Some(sockets) = &self.layout.sockets else { return socket };
         let name = self.name(&sockets.data, &Bindings::user(self.user).with(Placeholder::SOCKET, &socket.id));
         let space = self.space;

@@ -120,6 +120,8 @@ pub struct Socket<N> {
     room: Option<Vec<u8>>,
     /// Whose that data is.
     whose: Whose,
+    /// Whether whoever holds the connection is to close it.
+    closes: bool,
 }
 
 /// Whose a socket's data is.
