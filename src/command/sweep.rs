@@ -48,10 +48,8 @@ impl Command for Sweep {
         if layout.sockets.is_none() {
             return Err(Error::NoSockets);
         }
-        let user = server.user_name();
-        let caller = user.as_ref().map_or_else(Caller::anybody, |name| server.caller_named(name));
-        check(server, &layout, &caller)?;
-        let job = Job::new(order, server.database(), user);
+        check(server, &layout, &server.caller())?;
+        let job = Job::new(order, server.database(), server.summons());
         if let Some(client) = server.block() {
             state::with(|state| state.sweeping.jobs.push_back(job.for_client(client)));
             watching::wake(server);
@@ -67,10 +65,9 @@ impl Command for Sweep {
 /// so the question is put for somebody who cannot be there.
 fn check(server: &Server, layout: &Layout, caller: &Caller) -> Result<(), Error> {
     const NOBODY: &[u8] = b"\0nobody\0";
-    let may_remove = |name: &[u8]| caller.permits(&server.name(name), Access::Delete);
     let swept = layout.traces.iter().filter(|trace| trace.sweep && trace.is_removed());
-    let names = swept.map(|trace| trace.key.render_all(NOBODY));
-    if names.into_iter().all(|name| may_remove(&name)) {
+    let names: Vec<_> = swept.map(|trace| server.name(&trace.key.render_all(NOBODY))).collect();
+    if caller.permit(&|may| names.iter().all(|name| may(name, Access::Delete))) {
         Ok(())
     } else {
         Err(Error::NoPermission { to: "delete or write" })

@@ -171,14 +171,12 @@ unsafe extern "C" fn enter<C: Command>(
     argv: *mut *mut raw::RedisModuleString,
     argc: c_int,
 ) -> c_int {
-    // SAFETY: the context is valid for the whole call.
-    let server = unsafe { Server::new(ctx) };
+    // SAFETY: the context is valid for the whole call, and the server gives `argc` valid strings, unchanged during it.
+    let server = unsafe { Server::for_command(ctx, argv, usize::try_from(argc).unwrap_or_default()) };
     let result = guard(&C::INFO.name.to_string_lossy(), || {
-        let argc = usize::try_from(argc).expect("a number of arguments is not negative");
-        // SAFETY: the server gives `argc` valid strings, unchanged during the call.
-        let strings = unsafe { std::slice::from_raw_parts(argv, argc) };
+        let strings = server.arguments().iter().skip(1);
         // SAFETY: as above.
-        let arguments: Vec<&[u8]> = strings.iter().skip(1).map(|string| unsafe { bytes(*string) }).collect();
+        let arguments: Vec<&[u8]> = strings.map(|string| unsafe { bytes(*string) }).collect();
         keyspace::meet_command(&server);
         C::run(&server, &arguments)
     });

@@ -6,7 +6,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use super::{Access, Key, Keyspace, Kind, Permissions, Store};
+use super::{Access, Key, Keyspace, Kind, May, Permissions, Store};
 
 /// A value of the double. Scores and hash values other than of interest are left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,8 +107,8 @@ impl Keyspace for Double {
 impl Permissions for Double {
     type Name = Vec<u8>;
 
-    fn permits(&self, name: &Vec<u8>, access: Access) -> bool {
-        !self.forbidden.borrow().contains(&(name.clone(), access))
+    fn permit(&self, asks: &dyn Fn(May<'_, Vec<u8>>) -> bool) -> bool {
+        asks(&|name, access| !self.forbidden.borrow().contains(&(name.clone(), access)))
     }
 }
 

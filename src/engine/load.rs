@@ -11,7 +11,7 @@ use std::{
 use redis_module::{Context, RedisString, Status, raw};
 
 use super::{
-    border,
+    access, border,
     call::{Argument, Call},
     commands::NotRegistered,
     options,
@@ -70,7 +70,7 @@ impl fmt::Display for LoadError {
                 "the server has no command {}, which the module needs; remove its rename-command from the configuration",
                 name.to_string_lossy()
             ),
-            Self::TooOld => write!(f, "the server is too old; redis-session needs Redis 7.0, Valkey, or newer"),
+            Self::TooOld => write!(f, "the server is too old; redis-session needs Redis 7.0.6, Valkey, or newer"),
             Self::Refused(what) => write!(f, "the server refused {what}"),
         }
     }
@@ -103,6 +103,7 @@ pub fn unload(_: &Context) -> Status {
     watching::stop();
     options::stop();
     state::set(None);
+    access::forget();
     border::forget_panics();
     Status::Ok
 }
@@ -165,13 +166,14 @@ fn read_file(path: &str) -> Result<String, LoadError> {
     String::from_utf8(text).map_err(|error| unreadable(io::Error::new(io::ErrorKind::InvalidData, error)))
 }
 
-/// Functions that came with Redis 7.0; with them all others are there that the module needs.
+/// Functions that came with Redis 7.0, and one with 7.0.6; with them all others are there that the module needs.
 fn require_functions() -> Result<(), LoadError> {
     // SAFETY: plain reads of function pointers that the server set before OnLoad.
     let has_all = unsafe {
         { raw::RedisModule_ReplyWithMap }.is_some()
             && { raw::RedisModule_ACLCheckKeyPermissions }.is_some()
             && { raw::RedisModule_GetModuleUserFromUserName }.is_some()
+            && { raw::RedisModule_GetModuleUserACLString }.is_some()
             && { raw::RedisModule_RegisterEnumConfig }.is_some()
             && { raw::RedisModule_LoadConfigs }.is_some()
     };

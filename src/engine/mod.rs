@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+mod access;
 pub mod blocked;
 pub mod border;
 pub mod call;
@@ -91,13 +92,17 @@ pub trait Keyspace {
     fn contains(&self, name: &Self::Name, kind: Kind, member: &[u8]) -> bool;
 }
 
+/// Says whether a rule permits something with a key.
+pub type May<'r, N> = &'r dyn Fn(&N, Access) -> bool;
+
 /// What a caller may do.
 pub trait Permissions {
     /// A key's name in the form in which the server takes it.
     type Name;
 
-    /// Whether the caller may do this with the key.
-    fn permits(&self, name: &Self::Name, access: Access) -> bool;
+    /// Whether one of the caller's rules permits everything. `asks` puts all questions to one rule, and says whether it is
+    /// content with the answers; it may be called for several, and for none.
+    fn permit(&self, asks: &dyn Fn(May<'_, Self::Name>) -> bool) -> bool;
 }
 
 /// A key that exists, open for reading.

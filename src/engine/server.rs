@@ -2,15 +2,16 @@
 
 use std::{
     ffi::{CStr, c_int},
-    ptr::{NonNull, null_mut},
+    ptr::{NonNull, null, null_mut},
     slice,
     sync::OnceLock,
 };
 
 use redis_module::raw;
 
+pub use super::access::{Caller, Summons};
 use super::{
-    Access, Keyspace, Kind, Permissions,
+    Keyspace, Kind,
     call::{Argument, Call},
     keys::OpenKey,
 };
@@ -97,13 +98,38 @@ pub(super) unsafe fn bytes<'a>(string: *const raw::RedisModuleString) -> &'a [u8
 #[derive(Debug)]
 pub struct Server {
     ctx: NonNull<raw::RedisModuleCtx>,
+    /// The arguments of the command that the context is for, its name first, and how many; null for another context.
+    argv: (*const *mut raw::RedisModuleString, usize),
 }
 
 impl Server {
     /// # Safety
     /// `ctx` must be a valid context for as long as the value is used, on the server's main thread.
     pub(super) unsafe fn new(ctx: *mut raw::RedisModuleCtx) -> Self {
-        Self { ctx: NonNull::new(ctx).expect("the server gives a context") }
+        Self { ctx: NonNull::new(ctx).expect("the server gives a context"), argv: (null(), 0) }
+    }
+
+    /// The same for a command with these arguments, its name first.
+    ///
+    /// # Safety
+    /// As for [`Server::new`]; `argv` must be `argc` valid strings for as long as the value is used.
+    pub(super) unsafe fn for_command(
+        ctx: *mut raw::RedisModuleCtx,
+        argv: *const *mut raw::RedisModuleString,
+        argc: usize,
+    ) -> Self {
+        // SAFETY: the same contract.
+        Self { argv: (argv, argc), ..unsafe { Self::new(ctx) } }
+    }
+
+    /// The arguments of the command that the context is for, its name first; none in another context.
+    pub(super) fn arguments(&self) -> &[*mut raw::RedisModuleString] {
+        let (argv, argc) = self.argv;
+        if argv.is_null() {
+            return &[];
+        }
+        // SAFETY: whoever gave them promised that they live as long as this value.
+        unsafe { slice::from_raw_parts(argv, argc) }
     }
 
     pub(super) fn ctx(&self) -> *mut raw::RedisModuleCtx {
@@ -157,18 +183,6 @@ impl Server {
     /// Whether the server follows a master.
     pub fn is_replica(&self) -> bool {
         self.has_flag(raw::REDISMODULE_CTX_FLAGS_SLAVE)
-    }
-
-    /// What the caller of the command in this context may do.
-    pub fn caller(&self) -> Caller {
-        self.user_name().map_or_else(Caller::anybody, |name| self.caller_named(&name))
-    }
-
-    /// What a user may do at this moment. Not to be kept: the server may delete users.
-    #[allow(clippy::unused_self)] // there must be a server to ask
-    pub fn caller_named(&self, name: &Name) -> Caller {
-        // SAFETY: the name is a valid string.
-        Caller(Some(unsafe { api!(RedisModule_GetModuleUserFromUserName(name.raw())) }))
     }
 
     /// The name of the caller's user, if the caller has one. Asks by client id first: `GetCurrentUserName` crashes servers up to 7.2 when the
@@ -262,42 +276,5 @@ impl Keyspace for Server {
         };
         let reply = Call::new(command).with(Argument::Name(name)).with(Argument::Bytes(member)).run(self);
         reply.is_ok_and(|reply| if kind == Kind::List { !reply.is_null() } else { reply.is_found() })
-    }
-}
-
-/// The access control user of a command's caller. `None` for one without a user, such as the server itself or another
-/// module, who may do anything; null for a user that was deleted meanwhile, who may do nothing.
-#[derive(Debug)]
-pub struct Caller(Option<*mut raw::RedisModuleUser>);
-
-impl Caller {
-    /// Somebody who may do anything: the server itself.
-    pub fn anybody() -> Self {
-        Self(None)
-    }
-}
-
-impl Permissions for Caller {
-    type Name = Name;
-
-    fn permits(&self, name: &Name, access: Access) -> bool {
-        let Some(user) = self.0 else { return true };
-        let flag = match access {
-            Access::Read => raw::REDISMODULE_CMD_KEY_ACCESS,
-            Access::Delete => raw::REDISMODULE_CMD_KEY_DELETE,
-            Access::Update => raw::REDISMODULE_CMD_KEY_UPDATE,
-        };
-        let flag = c_int::try_from(flag).expect("key flags are small");
-        // SAFETY: the user is valid when it is not null, and so is the name.
-        !user.is_null() && unsafe { api!(RedisModule_ACLCheckKeyPermissions(user, name.raw(), flag)) } == OK
-    }
-}
-
-impl Drop for Caller {
-    fn drop(&mut self) {
-        if let Some(user) = self.0.filter(|user| !user.is_null()) {
-            // SAFETY: the handle came from GetModuleUserFromUserName and is freed once, here.
-            unsafe { api!(RedisModule_FreeModuleUser(user)) };
-        }
     }
 }

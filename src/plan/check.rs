@@ -2,7 +2,7 @@
 
 use super::Plan;
 use crate::{
-    engine::{Access, Keyspace, Permissions},
+    engine::{Access, Keyspace, May, Permissions},
     error::Error,
 };
 
@@ -29,17 +29,19 @@ impl<N: AsRef<[u8]>> Plan<N> {
         caller: &impl Permissions<Name = N>,
         shown: bool,
     ) -> Result<Checked<N>, Error> {
-        let may = |name: &N, access| caller.permits(name, access);
-        let may_remove = self.keys.iter().all(|key| may(&key.name, Access::Delete) || space.open(&key.name).is_none())
-            && self.members.iter().all(|member| {
-                may(&member.key, Access::Delete) || !space.contains(&member.key, member.kind, &member.member)
-            })
-            && self.entries.iter().all(|document| may(&document.key, Access::Update));
-        if !may_remove {
+        let goes = |may: May<'_, N>| {
+            self.keys.iter().all(|key| may(&key.name, Access::Delete) || space.open(&key.name).is_none())
+                && self.members.iter().all(|member| {
+                    may(&member.key, Access::Delete) || !space.contains(&member.key, member.kind, &member.member)
+                })
+                && self.entries.iter().all(|document| may(&document.key, Access::Update))
+        };
+        if !caller.permit(&goes) {
             return Err(Error::NoPermission { to: "delete or write" });
         }
-        if shown {
-            self.check_shown(caller)?;
+        // The same rule has to permit both.
+        if shown && !caller.permit(&|may| goes(may) && self.may_be_shown(may)) {
+            return Err(Error::NoPermission { to: "read" });
         }
         Ok(Checked(self))
     }
@@ -50,16 +52,20 @@ impl<N: AsRef<[u8]>> Plan<N> {
     /// # Errors
     /// [`Error::NoPermission`] if one permission is missing.
     pub fn check_shown(&self, caller: &impl Permissions<Name = N>) -> Result<(), Error> {
+        if caller.permit(&|may| self.may_be_shown(may)) { Ok(()) } else { Err(Error::NoPermission { to: "read" }) }
+    }
+
+    fn may_be_shown(&self, may: May<'_, N>) -> bool {
+        self.shown().all(|name| may(name, Access::Read))
+    }
+
+    /// The keys that a reply about the plan says something of.
+    fn shown(&self) -> impl Iterator<Item = &N> {
         let keys = self.keys.iter().map(|key| &key.name);
         let members = self.members.iter().map(|member| &member.key);
         let entries = self.entries.iter().map(|document| &document.key);
         let consulted = self.sockets.iter().filter_map(|socket| socket.data.as_ref());
         let mapping = self.mapping.iter().map(|mapping| &mapping.name);
-        let mut shown = keys.chain(members).chain(entries).chain(consulted).chain(mapping);
-        if shown.all(|name| caller.permits(name, Access::Read)) {
-            Ok(())
-        } else {
-            Err(Error::NoPermission { to: "read" })
-        }
+        keys.chain(members).chain(entries).chain(consulted).chain(mapping)
     }
 }

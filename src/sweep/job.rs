@@ -7,7 +7,7 @@ use crate::{
     engine::{
         blocked::Blocked,
         reply::Reply,
-        server::{Caller, Name, Server},
+        server::{Caller, Server, Summons},
     },
     error::Error,
     index::SHARDS,
@@ -41,8 +41,8 @@ pub struct Job {
     database: usize,
     /// It only notes until when users are live, and nobody is told of it.
     settles: bool,
-    /// With whose permissions; without a name, with all.
-    user: Option<Name>,
+    /// With whose permissions; without a summons, with all.
+    summons: Option<Summons>,
     /// Who waits for the number, if anybody does.
     waits: Option<Blocked>,
     /// The next part of the index.
@@ -57,12 +57,12 @@ pub struct Job {
 
 impl Job {
     /// A sweep of a database that has not begun.
-    pub fn new(order: Order, database: usize, user: Option<Name>) -> Self {
+    pub fn new(order: Order, database: usize, summons: Option<Summons>) -> Self {
         Self {
             order,
             database,
             settles: false,
-            user,
+            summons,
             waits: None,
             shard: 0,
             pending: Vec::new(),
@@ -134,7 +134,7 @@ impl Job {
         if !crowds::read(server, deadline) {
             return Ok(false);
         }
-        let caller = self.user.as_ref().map_or_else(Caller::anybody, |name| server.caller_named(name));
+        let caller = server.caller_of(self.summons.as_ref());
         while self.found < self.order.limit {
             match self.next() {
                 Next::User(user) => self.visit(server, &user, &caller)?,
