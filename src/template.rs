@@ -229,10 +229,10 @@ impl Template {
         name
     }
 
-    /// The name in which every placeholder stands for the same.
-    pub fn render_all(&self, value: &[u8]) -> Vec<u8> {
-        let bound = self.placeholders.iter().fold(Bindings::default(), |bindings, p| bindings.with(*p, value));
-        self.render(&bound)
+    /// The name in which every placeholder but `{userId}` stands for the same.
+    pub fn render_all(&self, user: &[u8], others: &[u8]) -> Vec<u8> {
+        let bound = self.placeholders.iter().fold(Bindings::default(), |bindings, p| bindings.with(*p, others));
+        self.render(&bound.with(Placeholder::USER, user))
     }
 
     /// What `placeholder` stands for in `name`, where all other placeholders of the template are bound already.

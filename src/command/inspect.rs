@@ -7,14 +7,14 @@ use crate::{
     },
     error::Error,
     plan::Detail,
-    session,
+    session, state,
 };
 
 /// `SESSION.INSPECT userId`
 ///
 /// Shows what `SESSION.LOGOUT userId WITHTRACES` would remove, and changes nothing. Replies with the map and, at its end,
 /// `live`: 1 if a socket in the user's mapping has its data key, else 0. The caller needs permission to read every key
-/// that the reply says something of.
+/// that the reply says something of; if there is none, every key that there could be, so as not to learn it otherwise.
 #[derive(Debug)]
 pub struct Inspect;
 
@@ -35,7 +35,8 @@ impl Command for Inspect {
         let user = arguments.user()?;
         arguments.finish()?;
         let plan = session::plan(server, user, Detail::Facts)?;
-        plan.check_shown(&server.caller())?;
+        let layout = state::with(|state| state.layout.clone());
+        plan.check_shown(server, &layout, &server.caller())?;
         let Reply::Map(mut fields) = traces::map(&plan) else { return Err(Error::Defect) };
         fields.push(("live", Reply::Integer(plan.live.into())));
         Ok(Reply::Map(fields))

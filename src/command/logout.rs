@@ -8,8 +8,9 @@ use crate::{
         server::Server,
     },
     error::Error,
-    plan::{Detail, Scope},
+    plan::{Detail, Scope, Unseen, check_unseen},
     session::{self, Cause, Occasion},
+    state,
 };
 
 /// `SESSION.LOGOUT userId [SOCKET socketId] [REASON text] [WITHTRACES]`
@@ -18,7 +19,8 @@ use crate::{
 /// the user has another one with its data key; else everything.
 ///
 /// Replies with the number of traces removed, or with `WITHTRACES` with the map that [`super::Inspect`] shows. What an
-/// error refuses has changed nothing.
+/// error refuses has changed nothing. A caller who may not remove all that the user could have is not told that there is
+/// nothing.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Logout<'a> {
     user: &'a [u8],
@@ -56,6 +58,11 @@ impl Command for Logout<'_> {
         let cause = Cause::Logout;
         let occasion = Occasion { scope, cause, reason: logout.reason.unwrap_or(cause.reason()), began };
         let removed = session::log_out(server, &checked, occasion);
+        if removed.total() == 0 {
+            let what = if logout.with_traces { Unseen::RemoveAndShow } else { Unseen::Remove };
+            let layout = state::with(|state| state.layout.clone());
+            check_unseen(server, &layout, logout.user, what, &server.caller())?;
+        }
         Ok(if logout.with_traces {
             traces::map(checked.plan())
         } else {

@@ -3,14 +3,13 @@ use std::time::Duration;
 use super::Arguments;
 use crate::{
     engine::{
-        Access, Keyspace, Permissions,
         commands::{Argument, Command, Info},
         reply::Reply,
-        server::{Caller, Server},
+        server::Server,
         watching,
     },
     error::Error,
-    layout::Layout,
+    plan::{NOBODY, Unseen, check_unseen},
     session, state,
     sweep::job::{Job, Order},
     upkeep,
@@ -48,7 +47,9 @@ impl Command for Sweep {
         if layout.sockets.is_none() {
             return Err(Error::NoSockets);
         }
-        check(server, &layout, &server.caller())?;
+        // Whose traces they will be is not known yet, and a caller who may not remove anybody's is refused before anything
+        // changes.
+        check_unseen(server, &layout, NOBODY, Unseen::Sweep, &server.caller())?;
         let job = Job::new(order, server.database(), server.summons());
         if let Some(client) = server.block() {
             state::with(|state| state.sweeping.jobs.push_back(job.for_client(client)));
@@ -58,19 +59,6 @@ impl Command for Sweep {
         session::check_view(server)?;
         upkeep::catch_up(server);
         job.run(server).map(|users| Reply::Integer(i64::try_from(users).unwrap_or(i64::MAX)))
-    }
-}
-
-/// A caller who may not remove anybody's traces is refused before anything changes. Whose they will be is not known yet,
-/// so the question is put for somebody who cannot be there.
-fn check(server: &Server, layout: &Layout, caller: &Caller) -> Result<(), Error> {
-    const NOBODY: &[u8] = b"\0nobody\0";
-    let swept = layout.traces.iter().filter(|trace| trace.sweep && trace.is_removed());
-    let names: Vec<_> = swept.map(|trace| server.name(&trace.key.render_all(NOBODY))).collect();
-    if caller.permit(&|may| names.iter().all(|name| may(name, Access::Delete))) {
-        Ok(())
-    } else {
-        Err(Error::NoPermission { to: "delete or write" })
     }
 }
 

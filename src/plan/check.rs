@@ -4,7 +4,15 @@ use super::Plan;
 use crate::{
     engine::{Access, Keyspace, May, Permissions},
     error::Error,
+    layout::{Layout, Trace},
+    template::Template,
 };
+
+const NOT_TO_REMOVE: Error = Error::NoPermission { to: "delete or write" };
+const NOT_TO_SHOW: Error = Error::NoPermission { to: "read" };
+
+/// Stands for whoever and whatever is not known yet: nothing can have this name.
+pub const NOBODY: &[u8] = b"\0nobody\0";
 
 /// A plan that its caller may carry out. Only this can be applied.
 #[derive(Debug)]
@@ -37,22 +45,30 @@ impl<N: AsRef<[u8]>> Plan<N> {
                 && self.entries.iter().all(|document| may(&document.key, Access::Update))
         };
         if !caller.permit(&goes) {
-            return Err(Error::NoPermission { to: "delete or write" });
+            return Err(NOT_TO_REMOVE);
         }
         // The same rule has to permit both.
         if shown && !caller.permit(&|may| goes(may) && self.may_be_shown(may)) {
-            return Err(Error::NoPermission { to: "read" });
+            return Err(NOT_TO_SHOW);
         }
         Ok(Checked(self))
     }
 
     /// Asks whether the caller may read every key that a reply about the plan says something of: those in the plan, the
-    /// mapping, and the sockets' data.
+    /// mapping, and the sockets' data. If there is none, that is said of the user too: see [`check_unseen`].
     ///
     /// # Errors
     /// [`Error::NoPermission`] if one permission is missing.
-    pub fn check_shown(&self, caller: &impl Permissions<Name = N>) -> Result<(), Error> {
-        if caller.permit(&|may| self.may_be_shown(may)) { Ok(()) } else { Err(Error::NoPermission { to: "read" }) }
+    pub fn check_shown<K: Keyspace<Name = N>>(
+        &self,
+        space: &K,
+        layout: &Layout,
+        caller: &impl Permissions<Name = N>,
+    ) -> Result<(), Error> {
+        if self.shown().next().is_none() {
+            return check_unseen(space, layout, &self.user, Unseen::Show, caller);
+        }
+        if caller.permit(&|may| self.may_be_shown(may)) { Ok(()) } else { Err(NOT_TO_SHOW) }
     }
 
     fn may_be_shown(&self, may: May<'_, N>) -> bool {
@@ -68,4 +84,49 @@ impl<N: AsRef<[u8]>> Plan<N> {
         let mapping = self.mapping.iter().map(|mapping| &mapping.name);
         keys.chain(members).chain(entries).chain(consulted).chain(mapping)
     }
+}
+
+/// What a caller would do with traces that are not there, or not known yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unseen {
+    /// Remove them, by a logout.
+    Remove,
+    /// The same, and be shown them.
+    RemoveAndShow,
+    /// Remove those that a sweep does not leave alone.
+    Sweep,
+    /// Be shown them.
+    Show,
+}
+
+/// Asks whether the caller may do this with all traces that `user` could have, whatever their names hold besides. Whoever
+/// may not must not learn that there are none: others would be told that they may not.
+///
+/// # Errors
+/// [`Error::NoPermission`] if one permission is missing.
+pub fn check_unseen<K: Keyspace>(
+    space: &K,
+    layout: &Layout,
+    user: &[u8],
+    what: Unseen,
+    caller: &impl Permissions<Name = K::Name>,
+) -> Result<(), Error> {
+    let name = |template: &Template| space.name(&template.render_all(user, NOBODY));
+    let goes = |trace: &&Trace| match what {
+        Unseen::Remove | Unseen::RemoveAndShow => trace.is_removed(),
+        Unseen::Sweep => trace.is_removed() && trace.sweep,
+        Unseen::Show => false,
+    };
+    let gone: Vec<_> = layout.traces.iter().filter(goes).map(|trace| name(&trace.key)).collect();
+    let may_go = |may: May<'_, K::Name>| gone.iter().all(|name| may(name, Access::Delete));
+    if !caller.permit(&may_go) {
+        return Err(NOT_TO_REMOVE);
+    }
+    if [Unseen::Remove, Unseen::Sweep].contains(&what) {
+        return Ok(());
+    }
+    let data = layout.sockets.iter().map(|sockets| &sockets.data);
+    let shown: Vec<_> = layout.traces.iter().map(|trace| &trace.key).chain(data).map(name).collect();
+    let may_show = |may: May<'_, K::Name>| may_go(may) && shown.iter().all(|name| may(name, Access::Read));
+    if caller.permit(&may_show) { Ok(()) } else { Err(NOT_TO_SHOW) }
 }

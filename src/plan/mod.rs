@@ -20,7 +20,7 @@ use crate::{
 };
 
 pub use apply::Removed;
-pub use check::Checked;
+pub use check::{Checked, NOBODY, Unseen, check_unseen};
 pub use device::Scope;
 pub use find::{Detail, find, find_key, owner, still_there};
 pub use observe::{End, MOST_MEMBERS, Presence, Sight, Sighting, Sought, observe};
