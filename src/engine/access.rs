@@ -93,6 +93,14 @@ impl Permissions for Caller {
             Kind::Rules(rules) => rules.iter().any(|rule| asks(&|name, access| rule.account.permits(name, access))),
         }
     }
+
+    fn permits_everything(&self) -> bool {
+        match &self.0 {
+            Kind::Anybody => true,
+            Kind::OneRule(account) => has_all_keys(account.description().as_ref()),
+            Kind::Nobody | Kind::Rules(_) => false,
+        }
+    }
 }
 
 /// A handle on one of the server's users, or a user of the module's own.
@@ -199,6 +207,11 @@ fn has_selectors(description: &[u8]) -> bool {
     description.windows(2).any(|pair| pair == b" (")
 }
 
+/// Whether a user of this description, without selectors, may read and write all keys.
+fn has_all_keys(description: &[u8]) -> bool {
+    description.split(|byte| *byte == b' ').any(|part| part == b"~*")
+}
+
 /// The operations of each rule in a user's description: first what stands beside the selectors. Patterns hold no spaces, so
 /// that spaces stand between operations alone. `None` if that is not how the description is.
 fn operations(description: &[u8]) -> Option<Vec<Vec<&[u8]>>> {
@@ -280,6 +293,10 @@ mod tests {
             assert_eq!(shown, expected, "{description}");
             assert_eq!(has_selectors(description.as_bytes()), description.contains(" ("), "{description}");
         }
+        let all = ["on nopass ~* &* +@all", "~*"].map(|description| has_all_keys(description.as_bytes()));
+        let some =
+            ["on ~*:* %R~* -@all", "off ~a* ~** +@all", ""].map(|description| has_all_keys(description.as_bytes()));
+        assert_eq!((all, some), ([true; 2], [false; 3]));
         assert_eq!((numbers(b"0,12"), numbers(b"1,x"), numbers(b"-1")), (Some(vec![0, 12]), None, None));
     }
 }

@@ -103,6 +103,11 @@ pub trait Permissions {
     /// Whether one of the caller's rules permits everything. `asks` puts all questions to one rule, and says whether it is
     /// content with the answers; it may be called for several, and for none.
     fn permit(&self, asks: &dyn Fn(May<'_, Self::Name>) -> bool) -> bool;
+
+    /// Whether the caller may do anything with any key; `false` if that takes asking.
+    fn permits_everything(&self) -> bool {
+        false
+    }
 }
 
 /// A key that exists, open for reading.
