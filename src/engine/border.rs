@@ -3,30 +3,27 @@
 //! Every function that the server calls goes through [`guard`]. A panic there is caught, its message and place are logged
 //! with what to report, and the index, which may be half changed, is built anew.
 
-use std::{
-    cell::RefCell,
-    panic::{self, AssertUnwindSafe},
-};
+use std::panic::{self, AssertUnwindSafe};
 
-use super::{server::log, watching};
+use super::{server::log, threads::MainThread, watching};
 use crate::upkeep;
 
-thread_local! {
-    /// What the last panic said, for the line in the log.
-    static LAST_PANIC: RefCell<String> = const { RefCell::new(String::new()) };
-}
+/// What the last panic said, for the line in the log. (A value of the thread's own that has to be dropped would keep the
+/// module's code in the server after it was unloaded.)
+static LAST_PANIC: MainThread<String> = MainThread::new(String::new());
 
 /// Lets panics leave a note for the log instead of a text on standard error.
 pub(super) fn note_panics() {
     panic::set_hook(Box::new(|panic| {
         let note = panic.to_string().replace('\n', " ");
-        LAST_PANIC.with(|last| *last.borrow_mut() = note);
+        LAST_PANIC.with(|last| *last = note);
     }));
 }
 
 /// Gives back the hook; the module's code is about to go.
 pub(super) fn forget_panics() {
     drop(panic::take_hook());
+    LAST_PANIC.with(std::mem::take);
 }
 
 /// Runs `work`; `None` if it panicked. `doing` names it in the log.
@@ -35,7 +32,7 @@ pub(super) fn guard<R>(doing: &str, work: impl FnOnce() -> R) -> Option<R> {
     if let Ok(result) = panic::catch_unwind(AssertUnwindSafe(work)) {
         return Some(result);
     }
-    let note = LAST_PANIC.with(|last| last.take());
+    let note = LAST_PANIC.with(std::mem::take);
     let line = format!(
         "a defect in redis-session {} was caught in {doing}, and the index is built anew. \
          Please report this line with what led to it: {note}",

@@ -8,7 +8,7 @@ use std::{
     os::unix::fs::OpenOptionsExt,
 };
 
-use redis_module::{Context, RedisString, Status, raw};
+use redis_module::raw;
 
 use super::{
     access, border,
@@ -76,45 +76,41 @@ impl fmt::Display for LoadError {
     }
 }
 
-/// Called by the server with the module's arguments. `register` registers the commands.
-pub fn load(
-    context: &Context,
-    arguments: &[RedisString],
+/// Loads the module, with its arguments. `register` registers the commands. `false` if it does not load; the log says why.
+pub fn load<'a>(
+    server: &Server,
+    arguments: impl Iterator<Item = &'a [u8]>,
     register: fn(&Server) -> Result<(), NotRegistered>,
-) -> Status {
+) -> bool {
     border::note_panics();
-    // SAFETY: the context is that of OnLoad, valid during the call.
-    let server = unsafe { Server::new(context.ctx.cast()) };
-    let loaded = border::guard("loading", || start(&server, arguments, register));
-    match loaded {
-        Some(Ok(())) => Status::Ok,
-        failed => {
-            if let Some(Err(error)) = failed {
-                log(server.ctx(), c"warning", &format!("redis-session does not load: {error}"));
-            }
-            unload(context);
-            Status::Err
-        }
+    let loaded = border::guard("loading", || start(server, arguments, register));
+    if let Some(Err(error)) = &loaded {
+        log(server.ctx(), c"warning", &format!("redis-session does not load: {error}"));
     }
+    let is_loaded = matches!(loaded, Some(Ok(())));
+    if !is_loaded {
+        unload();
+    }
+    is_loaded
 }
 
-/// Called by the server before the module's code goes, and when loading failed.
-pub fn unload(_: &Context) -> Status {
+/// Gives back everything, before the module's code goes and when loading failed: what lies in a static is not dropped by
+/// itself.
+pub fn unload() {
     watching::stop();
     options::stop();
     state::set(None);
     access::forget();
     border::forget_panics();
-    Status::Ok
 }
 
-fn start(
+fn start<'a>(
     server: &Server,
-    arguments: &[RedisString],
+    arguments: impl Iterator<Item = &'a [u8]>,
     register: fn(&Server) -> Result<(), NotRegistered>,
 ) -> Result<(), LoadError> {
     require_functions()?;
-    let arguments = Options::parse(arguments.iter().map(|argument| argument.as_slice())).map_err(LoadError::Options)?;
+    let arguments = Options::parse(arguments).map_err(LoadError::Options)?;
     let layout = read_layout(&arguments.layout)?;
     require_commands(server)?;
     let databases = (0..usize::MAX).take_while(|database| server.select(*database)).count();

@@ -14,6 +14,9 @@ mod clients;
 pub mod commands;
 #[cfg(test)]
 pub mod double;
+// Outside a server there is no allocator and nobody to load the module.
+#[cfg(not(test))]
+mod entry;
 mod filter;
 pub mod keys;
 pub mod keyspace;

@@ -1,7 +1,5 @@
 //! What a command may do, by its name.
 
-use std::sync::LazyLock;
-
 /// What a command means to the watcher, by its name alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meaning {
@@ -206,30 +204,74 @@ pub fn effect(command: &[u8]) -> Effect {
     let Some(name) = buffer.get_mut(..command.len()) else { return Effect::Anything };
     name.copy_from_slice(command);
     name.make_ascii_lowercase();
-    let known = &BY_LENGTH[name.len()];
-    known.binary_search_by_key(&&*name, |(known, _)| known).map_or(Effect::Anything, |at| known[at].1)
+    let known = &KNOWN[BEGINS[name.len()]..BEGINS[name.len() + 1]];
+    known.binary_search_by_key(&&*name, |(known, _)| known.as_bytes()).map_or(Effect::Anything, |at| known[at].1)
 }
 
 /// Longer than any name here.
 const LONGEST: usize = 24;
 
-/// Names with what they say, sorted.
-type Known = Vec<(&'static [u8], Effect)>;
+/// How many names there are.
+const COUNT: usize = READING.len() + TAKING.len() + ADDING.len();
 
-/// All of them by the length of their names, where few are left to compare.
-static BY_LENGTH: LazyLock<[Known; LONGEST + 1]> = LazyLock::new(|| {
-    let reading = READING.iter().map(|name| (name.as_bytes(), Effect::Nothing));
-    let taking = TAKING.iter().map(|name| (name.as_bytes(), Effect::Takes));
-    let adding = ADDING.iter().map(|(name, members)| (name.as_bytes(), Effect::Adds(*members)));
-    let mut by_length = [const { Known::new() }; LONGEST + 1];
-    for (name, effect) in reading.chain(taking).chain(adding) {
-        by_length[name.len()].push((name, effect));
+/// All of them with what they say, by length, where few are left to compare, and then by name. Made when the module is
+/// built: what is made while it runs would stay in the server when it is unloaded.
+static KNOWN: [(&str, Effect); COUNT] = known();
+
+/// Where the names of a length begin, and those of the one before end.
+static BEGINS: [usize; LONGEST + 2] = begins();
+
+const fn known() -> [(&'static str, Effect); COUNT] {
+    let mut known = [("", Effect::Nothing); COUNT];
+    let mut count = 0;
+    while count < COUNT {
+        let (reading, taking) = (count, count.saturating_sub(READING.len()));
+        let name = if reading < READING.len() {
+            (READING[reading], Effect::Nothing)
+        } else if taking < TAKING.len() {
+            (TAKING[taking], Effect::Takes)
+        } else {
+            let (name, members) = ADDING[taking - TAKING.len()];
+            (name, Effect::Adds(members))
+        };
+        // Moves up those that come after it.
+        let mut at = count;
+        while at > 0 && comes_before(name.0, known[at - 1].0) {
+            known[at] = known[at - 1];
+            at -= 1;
+        }
+        known[at] = name;
+        count += 1;
     }
-    for known in &mut by_length {
-        known.sort_unstable_by_key(|(name, _)| *name);
+    known
+}
+
+const fn comes_before(name: &str, other: &str) -> bool {
+    if name.len() != other.len() {
+        return name.len() < other.len();
     }
-    by_length
-});
+    let (name, other) = (name.as_bytes(), other.as_bytes());
+    let mut at = 0;
+    while at < name.len() && name[at] == other[at] {
+        at += 1;
+    }
+    at < name.len() && name[at] < other[at]
+}
+
+const fn begins() -> [usize; LONGEST + 2] {
+    let known = known();
+    let mut begins = [0; LONGEST + 2];
+    let mut at = 0;
+    while at < COUNT {
+        let mut longer = known[at].0.len() + 1;
+        while longer < begins.len() {
+            begins[longer] += 1;
+            longer += 1;
+        }
+        at += 1;
+    }
+    begins
+}
 
 /// Commands that may wait, and then write a key that they named long before, when another command lets them go on.
 pub fn may_wait(command: &[u8]) -> bool {
