@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     config::Options,
-    engine::{keys::Cursor, server::Name, threads::MainThread},
+    engine::{keys::Cursor, server::Name, threads::MainThread, unload::Rest},
     index::{Index, Mark, PlaceRef, SocketHash, Subject, Tick, Whom},
     journal::Journal,
     layout::{Holder, Layout},
@@ -62,13 +62,15 @@ pub struct State {
     pub sweeping: Sweeping,
 }
 
-/// Timers that are set.
+/// Timers that are set, by the server's numbers for them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Timers {
     /// The one for the next slice of work.
-    pub slice: bool,
+    pub slice: Option<u64>,
     /// The one that reads what was written just now.
-    pub haste: bool,
+    pub haste: Option<u64>,
+    /// They rest while the module may be unloaded.
+    pub rest: Rest,
 }
 
 /// What is known of one database.

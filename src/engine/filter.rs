@@ -7,6 +7,7 @@ use redis_module::raw;
 use super::{
     border::guard,
     server::{Name, api, bytes},
+    unload,
     watching::background,
 };
 use crate::{
@@ -84,6 +85,9 @@ fn look_at(command: &Arguments, first: c_int, count: c_int) {
     }
     if watcher::populates(command.get(1)) && watcher::effect(name) == Effect::Anything {
         on_unknown_populate(command.client());
+    }
+    if watcher::unloads(command.get(1)) && count > 2 && command.get(2).eq_ignore_ascii_case(b"session") {
+        background().iter().for_each(unload::make_way);
     }
     let watcher = state::with(|state| state.watcher.clone());
     let is_cared_for = |at: &c_int| watcher.cares_for(command.get(*at));

@@ -27,6 +27,7 @@ pub mod server;
 pub mod slots;
 mod store;
 pub mod threads;
+pub mod unload;
 pub mod watching;
 
 /// The type of a value.

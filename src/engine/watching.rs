@@ -13,6 +13,7 @@ use super::{
     filter::on_command,
     keyspace,
     server::{OK, Server, api},
+    unload,
 };
 use crate::{state, upkeep};
 
@@ -66,8 +67,9 @@ pub fn background() -> Option<Server> {
 
 /// Makes sure that [`upkeep::tick`] is called soon.
 pub fn wake(server: &Server) {
-    if !state::with(|state| std::mem::replace(&mut state.timers.slice, true)) {
-        set_timer(server);
+    if state::with(|state| state.timers.slice.is_none()) {
+        let timer = set_timer(server, 1, on_timer);
+        state::with(|state| state.timers.slice = Some(timer));
     }
 }
 
@@ -78,16 +80,20 @@ pub fn wake_from_background() {
     }
 }
 
-fn set_timer(server: &Server) {
-    // SAFETY: the context is valid; the callback takes no data.
-    unsafe { api!(RedisModule_CreateTimer(server.ctx(), 1, Some(on_timer), null_mut())) };
+/// What a timer calls.
+type OnTimer = unsafe extern "C" fn(*mut raw::RedisModuleCtx, *mut c_void);
+
+fn set_timer(server: &Server, milliseconds: i64, callback: OnTimer) -> u64 {
+    // SAFETY: the context is valid; the callback takes no data, and lives as long as the module is loaded, since the server
+    // does not unload it before.
+    unsafe { api!(RedisModule_CreateTimer(server.ctx(), milliseconds, Some(callback), null_mut())) }
 }
 
 /// Makes sure that [`upkeep::read_soon`] is called as soon as the commands that clients have sent are done.
 pub fn hurry(server: &Server) {
-    if !state::with(|state| std::mem::replace(&mut state.timers.haste, true)) {
-        // SAFETY: the context is valid; the callback takes no data.
-        unsafe { api!(RedisModule_CreateTimer(server.ctx(), 0, Some(on_haste), null_mut())) };
+    if state::with(|state| state.timers.haste.is_none()) {
+        let timer = set_timer(server, 0, on_haste);
+        state::with(|state| state.timers.haste = Some(timer));
     }
 }
 
@@ -95,7 +101,7 @@ unsafe extern "C" fn on_haste(ctx: *mut raw::RedisModuleCtx, _: *mut c_void) {
     // SAFETY: the context is valid during the call.
     let server = unsafe { Server::new(ctx) };
     guard("reading what was written", || {
-        state::with(|state| state.timers.haste = false);
+        state::with(|state| state.timers.haste = None);
         if !server.has_flag(raw::REDISMODULE_CTX_FLAGS_LOADING) {
             upkeep::read_soon(&server);
         }
@@ -107,7 +113,7 @@ unsafe extern "C" fn on_timer(ctx: *mut raw::RedisModuleCtx, _: *mut c_void) {
     let server = unsafe { Server::new(ctx) };
     guard("work between commands", || {
         // What comes after this needs a timer of its own, and a defect must not leave the module asleep.
-        state::with(|state| state.timers.slice = false);
+        state::with(|state| state.timers.slice = None);
         if server.has_flag(raw::REDISMODULE_CTX_FLAGS_LOADING) || upkeep::tick(&server) {
             wake(&server);
         }
@@ -125,6 +131,7 @@ unsafe extern "C" fn on_event(
         (raw::REDISMODULE_EVENT_CRON_LOOP, _) => {
             // SAFETY: the context is valid during the call.
             let server = unsafe { Server::new(ctx) };
+            unload::go_on(&server);
             if !server.has_flag(raw::REDISMODULE_CTX_FLAGS_LOADING) {
                 upkeep::cron(&server);
             }

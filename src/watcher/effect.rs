@@ -38,6 +38,14 @@ pub fn populates(argument: &[u8]) -> bool {
     argument.eq_ignore_ascii_case(POPULATE)
 }
 
+/// What `MODULE`, by whatever name, is told to unload a module.
+pub(super) const UNLOAD: &[u8] = b"unload";
+
+/// Whether the first argument of `MODULE` tells it to unload a module.
+pub fn unloads(argument: &[u8]) -> bool {
+    argument.eq_ignore_ascii_case(UNLOAD)
+}
+
 /// Commands that change nothing in a key that they name.
 const READING: [&str; 89] = [
     "bitcount",

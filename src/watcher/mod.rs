@@ -13,9 +13,9 @@ use crate::{
     template::Template,
 };
 
-use effect::POPULATE;
+use effect::{POPULATE, UNLOAD};
 
-pub use effect::{Effect, Meaning, Members, effect, may_wait, meaning, populates};
+pub use effect::{Effect, Meaning, Members, effect, may_wait, meaning, populates, unloads};
 
 /// What a command may have changed: a key, or one member that it may have put into a collection. `K` is a name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -88,7 +88,7 @@ impl Watcher {
             }
         }
         let mut first_bytes = [false; 256];
-        for byte in [POPULATE[0], POPULATE[0].to_ascii_uppercase()] {
+        for byte in [POPULATE[0], UNLOAD[0]].into_iter().flat_map(|byte| [byte, byte.to_ascii_uppercase()]) {
             first_bytes[usize::from(byte)] = true;
         }
         for key in &keys {
@@ -108,7 +108,7 @@ impl Watcher {
 
     fn may_be_watched(&self, argument: &[u8]) -> bool {
         let head = Head::of(argument);
-        self.keys.iter().any(|key| key.head.begins(head)) || populates(argument)
+        self.keys.iter().any(|key| key.head.begins(head)) || populates(argument) || unloads(argument)
     }
 
     /// Whether the index cares for a key of this name.
@@ -149,7 +149,9 @@ mod tests {
         for name in ["", "t", "typing:", "typing:r", "user_status:u", "active_users2", "socket_data", "rooms:1"] {
             assert!(!watcher.cares_for(name.as_bytes()), "{name}");
         }
-        for (argument, matters) in [("typing:", true), ("Populate", true), ("", false), ("user_status:u", false)] {
+        for (argument, matters) in
+            [("typing:", true), ("Populate", true), ("UNLOAD", true), ("", false), ("user_status:u", false)]
+        {
             assert_eq!(watcher.may_matter(argument.as_bytes()), matters, "{argument}");
         }
         assert!(populates(b"POPULATE") && !populates(b"pop"));
