@@ -105,6 +105,20 @@ pub fn owner<K: Keyspace>(space: &K, name: &K::Name, field: &Field) -> Option<Ve
     value::text_at(&space.open(name)?, field).ok()?
 }
 
+/// Everybody whose trace a key is as a whole: whom its name holds, or its value names.
+pub fn owners<K: Keyspace>(space: &K, layout: &Layout, name: &K::Name) -> Vec<Vec<u8>> {
+    let mut owners = Vec::new();
+    for trace in layout.traces.iter().filter(|trace| names_a_key(trace)) {
+        let Some(bindings) = trace.key.matches(name.as_ref()) else { continue };
+        let of_name = bindings.get(Placeholder::USER);
+        owners.extend(match &trace.what {
+            What::Owned(field) => owner(space, name, field).filter(|id| of_name.is_none_or(|user| user == id)),
+            _ => of_name.map(<[u8]>::to_vec),
+        });
+    }
+    owners
+}
+
 /// Whether a place that the index knows of still holds a trace of its subject. A name stays right as long as the key
 /// exists, whatever it holds; so does a key that is looked into whoever asks ([`Subject::Anyone`]).
 pub fn still_there<K: Keyspace>(space: &K, layout: &Layout, subject: Subject, id: &[u8], place: PlaceRef<'_>) -> bool {

@@ -22,7 +22,7 @@ use crate::{
 pub use apply::Removed;
 pub use check::{Checked, NOBODY, Unseen, check_unseen};
 pub use device::Scope;
-pub use find::{Detail, find, find_key, owner, still_there};
+pub use find::{Detail, find, find_key, owner, owners, still_there};
 pub use observe::{End, MOST_MEMBERS, Presence, Sight, Sighting, Sought, observe};
 
 /// Every trace of one user that exists at this instant. `N` is a key's name in the server's form.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    hash::{BuildHasher, RandomState},
     time::{Duration, Instant},
 };
 
@@ -10,112 +11,175 @@ use crate::{
     plan, state,
 };
 
-/// So many sockets are remembered; of more, those that were logged out first are forgotten.
-const MOST_SOCKETS: usize = 1 << 16;
+/// So many logouts of a socket are remembered; of more, the first are forgotten.
+const MOST_LOGOUTS: usize = 1 << 16;
 
-/// A socket of a database.
-type Key = (usize, Box<[u8]>);
+/// So many bytes they may take, tables included; if it is more, the first are forgotten.
+const MOST_BYTES: usize = 16 << 20;
 
-/// Sockets that were logged out, and whose they were. Pure.
+/// Sockets that were logged out, and whose they were: a socket may be several users' in turn, and each of them stays
+/// logged out. Pure.
 #[derive(Debug, Default)]
 pub struct Fence {
-    users: HashMap<Key, (Box<[u8]>, Instant)>,
-    /// The order in which they were logged out.
-    order: VecDeque<(Key, Instant)>,
+    /// In their order.
+    logouts: VecDeque<Logout>,
+    /// The number of the first of them, counted since the fence was made.
+    first: u64,
+    /// Which is the last of a socket and user, by the hash of both. The ids stand there alone.
+    last: HashMap<u64, u64>,
+    /// How many users of a socket are remembered, by its hash.
+    sockets: HashMap<u64, u32>,
+    hasher: RandomState,
     /// What the ids take.
     bytes: usize,
 }
 
+/// A socket of a user was logged out.
+#[derive(Debug)]
+struct Logout {
+    database: usize,
+    /// The socket's id and, from `user` on, the user's. Empty if the two were logged out once more since.
+    ids: Box<[u8]>,
+    user: usize,
+    until: Instant,
+}
+
+impl Logout {
+    fn socket(&self) -> &[u8] {
+        &self.ids[..self.user]
+    }
+
+    fn is_of(&self, database: usize, socket: &[u8], user: &[u8]) -> bool {
+        self.database == database && self.socket() == socket && &self.ids[self.user..] == user
+    }
+}
+
 impl Fence {
-    /// Remembers a socket of a user who was logged out, for as long as `lasts`.
+    /// Remembers a socket of a user who was logged out, for as long as `lasts`. Ids that would take more than
+    /// half of the memory for all are not remembered.
     pub fn add(&mut self, database: usize, socket: &[u8], user: &[u8], now: Instant, lasts: Duration) {
-        let (key, until): (Key, _) = ((database, socket.into()), now + lasts);
-        self.bytes += cost(&key, user);
-        self.order.push_back((key.clone(), until));
-        if let Some((former, _)) = self.users.insert(key.clone(), (user.into(), until)) {
-            self.bytes -= cost(&key, &former);
+        let size = socket.len() + user.len();
+        if size > MOST_BYTES / 2 {
+            return;
         }
-        while self.order.len() > MOST_SOCKETS {
+        let of_both = self.hash(database, socket, Some(user));
+        let former = self.last.get(&of_both).copied();
+        let former = former.and_then(|number| self.get_mut(number)).filter(|last| last.is_of(database, socket, user));
+        let ids = if let Some(former) = former {
+            former.user = 0;
+            std::mem::take(&mut former.ids)
+        } else {
+            *self.sockets.entry(self.hash(database, socket, None)).or_default() += 1;
+            self.bytes += size;
+            [socket, user].concat().into()
+        };
+        while self.logouts.len() >= MOST_LOGOUTS {
+            self.forget_first();
+        }
+        self.last.insert(of_both, self.first + self.logouts.len() as u64);
+        self.logouts.push_back(Logout { database, ids, user: socket.len(), until: now + lasts });
+        while self.bytes() > MOST_BYTES && !self.is_empty() {
             self.forget_first();
         }
     }
 
     /// Forgets those whose time is over.
     pub fn tidy(&mut self, now: Instant) {
-        let before = self.order.len();
-        while self.order.front().is_some_and(|(_, until)| *until <= now) {
+        let before = self.logouts.len();
+        while self.logouts.front().is_some_and(|logout| logout.until <= now) {
             self.forget_first();
         }
-        if self.order.len() < before && self.order.capacity() > 4 * self.order.len() {
-            self.order.shrink_to(2 * self.order.len());
-            self.users.shrink_to(2 * self.users.len());
+        if self.logouts.len() < before && self.logouts.capacity() > 4 * self.logouts.len() {
+            self.logouts.shrink_to(2 * self.logouts.len());
+            self.last.shrink_to(2 * self.last.len());
+            self.sockets.shrink_to(2 * self.sockets.len());
         }
     }
 
     fn forget_first(&mut self) {
-        let Some((key, until)) = self.order.pop_front() else { return };
-        // It may have been logged out once more since.
-        if self.users.get(&key).is_some_and(|(_, last)| *last <= until) {
-            let (user, _) = self.users.remove(&key).expect("it was just there");
-            self.bytes -= cost(&key, &user);
+        let Some(logout) = self.logouts.pop_front() else { return };
+        let number = self.first;
+        self.first += 1;
+        if logout.ids.is_empty() {
+            return;
+        }
+        self.bytes -= logout.ids.len();
+        let (socket, user) = logout.ids.split_at(logout.user);
+        let of_both = self.hash(logout.database, socket, Some(user));
+        if self.last.get(&of_both) == Some(&number) {
+            self.last.remove(&of_both);
+        }
+        let of_socket = self.hash(logout.database, socket, None);
+        if let Some(users) = self.sockets.get_mut(&of_socket) {
+            *users -= 1;
+            if *users == 0 {
+                self.sockets.remove(&of_socket);
+            }
         }
     }
 
-    /// Whose the socket was, if it was logged out not long ago.
-    pub fn user(&self, database: usize, socket: &[u8], now: Instant) -> Option<&[u8]> {
-        if self.users.is_empty() {
-            return None;
-        }
-        let (user, until) = self.users.get(&(database, socket.into()))?;
-        (*until > now).then_some(user)
+    fn get_mut(&mut self, number: u64) -> Option<&mut Logout> {
+        self.logouts.get_mut(usize::try_from(number.checked_sub(self.first)?).ok()?)
+    }
+
+    fn hash(&self, database: usize, socket: &[u8], user: Option<&[u8]>) -> u64 {
+        self.hasher.hash_one((database, socket, user))
+    }
+
+    /// Whether the socket may have been logged out not long ago, whoever's it was.
+    pub fn knows(&self, database: usize, socket: &[u8]) -> bool {
+        !self.is_empty() && self.sockets.contains_key(&self.hash(database, socket, None))
+    }
+
+    /// Whether the socket was logged out not long ago as this user's.
+    pub fn stops(&self, database: usize, socket: &[u8], user: &[u8], now: Instant) -> bool {
+        let number = self.last.get(&self.hash(database, socket, Some(user)));
+        let at = number.and_then(|number| usize::try_from(number.checked_sub(self.first)?).ok());
+        let last = at.and_then(|at| self.logouts.get(at));
+        last.is_some_and(|last| last.is_of(database, socket, user) && last.until > now)
     }
 
     /// How many sockets are remembered.
     pub fn len(&self) -> usize {
-        self.users.len()
+        self.sockets.len()
     }
 
     /// Whether none is.
     pub fn is_empty(&self) -> bool {
-        self.users.is_empty()
+        self.logouts.is_empty()
     }
 
     /// About how many bytes that takes.
     pub fn bytes(&self) -> usize {
-        let tables = self.users.capacity() * size_of::<(Key, (Box<[u8]>, Instant))>()
-            + self.order.capacity() * size_of::<(Key, Instant)>();
-        self.bytes + tables
+        self.bytes
+            + self.logouts.capacity() * size_of::<Logout>()
+            + self.last.capacity() * size_of::<(u64, u64)>()
+            + self.sockets.capacity() * size_of::<(u64, u32)>()
     }
 }
 
-/// What one socket takes besides the tables: its id twice, and the user's.
-fn cost((_, socket): &Key, user: &[u8]) -> usize {
-    2 * socket.len() + user.len()
-}
-
-/// Whose socket's data a key of this name is, if the socket was logged out not long ago.
+/// Whether a key of this name is the data of a socket that was logged out not long ago.
 pub fn stops(database: usize, name: &[u8]) -> bool {
     state::with(|state| {
         let is_on = !state.sweeping.fence.is_empty() && state.options.fence().is_some();
         let Some(sockets) = state.layout.sockets.as_ref().filter(|_| is_on) else { return false };
-        let Some(socket) = sockets.socket(name) else { return false };
-        state.sweeping.fence.user(database, socket, Instant::now()).is_some()
+        sockets.socket(name).is_some_and(|socket| state.sweeping.fence.knows(database, socket))
     })
 }
 
-/// Removes a key of the selected database if it is the data of a socket that was logged out, and still names its user.
+/// Removes a key of the selected database if it is the data of a socket that was logged out, and names a user whose it
+/// was.
 pub fn enforce(server: &Server, name: &Name) {
-    let database = server.database();
-    let found = state::with(|state| {
-        let socket = state.layout.sockets.as_ref()?.socket(name.as_ref())?;
-        let user = state.sweeping.fence.user(database, socket, Instant::now())?;
-        Some((state.layout.clone(), user.to_vec()))
-    });
-    let Some((layout, user)) = found else { return };
-    let plan = plan::find_key(server, &layout, &user, name);
-    let Ok(checked) = plan.check(server, &Caller::anybody(), false) else { return };
-    let removed = checked.apply(server);
-    state::with(|state| state.sweeping.report.fenced += removed.total());
+    let (database, layout) = (server.database(), state::with(|state| state.layout.clone()));
+    let Some(socket) = layout.sockets.as_ref().and_then(|sockets| sockets.socket(name.as_ref())) else { return };
+    let is_stopped =
+        |user: &Vec<u8>| state::with(|state| state.sweeping.fence.stops(database, socket, user, Instant::now()));
+    for user in plan::owners(server, &layout, name).into_iter().filter(is_stopped) {
+        let plan = plan::find_key(server, &layout, &user, name);
+        let Ok(checked) = plan.check(server, &Caller::anybody(), false) else { continue };
+        let removed = checked.apply(server);
+        state::with(|state| state.sweeping.report.fenced += removed.total());
+    }
 }
 
 /// Removes those keys that were noted since the last time. Leaves another database selected.
@@ -136,23 +200,55 @@ mod tests {
         fence.add(0, b"s", b"ann", now, minute);
         fence.add(0, b"t", b"bob", now, minute);
         fence.add(0, b"s", b"ann", now + minute / 2, minute);
-        assert_eq!(fence.user(0, b"s", now), Some(&b"ann"[..]));
-        assert_eq!((fence.user(1, b"s", now), fence.user(0, b"u", now)), (None, None));
+        assert!(fence.stops(0, b"s", b"ann", now) && fence.knows(0, b"s"));
+        assert!(!fence.stops(1, b"s", b"ann", now) && !fence.knows(1, b"s"));
+        assert!(!fence.stops(0, b"sa", b"nn", now) && !fence.knows(0, b"u"));
+        assert_eq!((fence.len(), fence.bytes), (2, 8), "each id is kept once");
         fence.tidy(now + minute);
-        assert_eq!((fence.len(), fence.user(0, b"t", now + minute)), (1, None), "bob's time is over");
-        assert_eq!(fence.user(0, b"s", now + minute), Some(&b"ann"[..]), "ann's began anew");
+        assert!(!fence.knows(0, b"t"), "bob's time is over");
+        assert!(fence.stops(0, b"s", b"ann", now + minute), "ann's began anew");
+        assert!(!fence.stops(0, b"s", b"ann", now + 2 * minute));
         fence.tidy(now + 2 * minute);
-        assert_eq!((fence.len(), fence.bytes(), fence.order.len()), (0, 0, 0));
+        assert_eq!((fence.len(), fence.bytes(), fence.logouts.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn each_user_of_a_socket_has_a_time_of_their_own() {
+        let (mut fence, now, minute) = (Fence::default(), Instant::now(), Duration::from_secs(60));
+        fence.add(0, b"s", b"ann", now, minute);
+        fence.add(0, b"s", b"bob", now + minute / 2, minute);
+        assert!(fence.stops(0, b"s", b"ann", now) && fence.stops(0, b"s", b"bob", now));
+        assert!(!fence.stops(0, b"s", b"cid", now));
+        assert_eq!(fence.len(), 1);
+        fence.tidy(now + minute);
+        assert!(!fence.stops(0, b"s", b"ann", now + minute) && fence.stops(0, b"s", b"bob", now + minute));
+        assert!(fence.knows(0, b"s"));
     }
 
     #[test]
     fn memory_is_bounded() {
-        let (mut fence, now) = (Fence::default(), Instant::now());
-        for number in 0..MOST_SOCKETS + 100 {
-            fence.add(0, number.to_string().as_bytes(), b"u", now, Duration::from_secs(60));
+        let (mut fence, now, minute) = (Fence::default(), Instant::now(), Duration::from_secs(60));
+        for number in 0..MOST_LOGOUTS + 100 {
+            fence.add(0, number.to_string().as_bytes(), b"u", now, minute);
         }
-        assert_eq!(fence.len(), MOST_SOCKETS);
-        assert_eq!(fence.user(0, b"99", now), None);
-        assert_eq!(fence.user(0, b"100", now), Some(&b"u"[..]));
+        assert_eq!((fence.len(), fence.logouts.capacity()), (MOST_LOGOUTS, MOST_LOGOUTS));
+        assert!(!fence.stops(0, b"99", b"u", now) && fence.stops(0, b"100", b"u", now));
+
+        let long = |number: usize| format!("{number:0>20000}").into_bytes();
+        (0..2000).for_each(|number| fence.add(0, &long(number), b"u", now, minute));
+        assert!(fence.bytes() <= MOST_BYTES);
+        assert!(!fence.stops(0, &long(0), b"u", now) && fence.stops(0, &long(1999), b"u", now));
+
+        fence.add(0, &vec![b'x'; MOST_BYTES], b"u", now, minute);
+        assert!(!fence.stops(0, &vec![b'x'; MOST_BYTES], b"u", now), "it does not fit");
+        assert!(fence.stops(0, &long(1999), b"u", now), "and takes nobody's place");
+    }
+
+    #[test]
+    fn the_same_logout_again_and_again_takes_no_more() {
+        let (mut fence, now, minute) = (Fence::default(), Instant::now(), Duration::from_secs(60));
+        (0..MOST_LOGOUTS + 10).for_each(|_| fence.add(0, b"s", b"ann", now, minute));
+        assert_eq!((fence.len(), fence.bytes, fence.last.len()), (1, 4, 1));
+        assert!(fence.stops(0, b"s", b"ann", now));
     }
 }
