@@ -28,6 +28,8 @@ pub enum Error {
     NoSockets,
     /// The server became a replica during a sweep.
     Demoted,
+    /// The server refuses writes: what it says itself, with its code.
+    Refused(String),
     /// A defect of the module, caught at its border.
     Defect,
 }
@@ -56,6 +58,7 @@ impl fmt::Display for Error {
             Self::Demoted => {
                 f.write_str("READONLY the server became a replica during the sweep, which has ended; call its master")
             }
+            Self::Refused(why) => f.write_str(why),
             Self::Defect => f.write_str(
                 "ERR internal error in redis-session, caught before it reached the server; \
                  the server's log says what to report",

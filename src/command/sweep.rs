@@ -11,7 +11,10 @@ use crate::{
     error::Error,
     plan::{NOBODY, Unseen, check_unseen},
     session, state,
-    sweep::job::{Job, Order},
+    sweep::{
+        gate,
+        job::{Job, Order},
+    },
     upkeep,
 };
 
@@ -42,6 +45,11 @@ impl Command for Sweep {
     };
 
     fn run(server: &Server, arguments: &[&[u8]]) -> Result<Reply, Error> {
+        if gate::is_asking() {
+            return Ok(Reply::Integer(0));
+        }
+        // What the server lets a client do, it may have refused until now.
+        gate::ask_again(server);
         let order = parse(arguments)?;
         let layout = state::with(|state| state.layout.clone());
         if layout.sockets.is_none() {

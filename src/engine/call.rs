@@ -102,15 +102,33 @@ impl<'a> Call<'a> {
             (false, true) => c"Cv",
             (true, true) => c"!Cv",
         };
+        let reply = self.call(server, format);
+        let reply = reply.ok_or_else(|| Refused(std::io::Error::last_os_error().raw_os_error()))?;
+        if reply.kind() == raw::REDISMODULE_REPLY_ERROR { Err(Refused(None)) } else { Ok(reply) }
+    }
+
+    /// Calls it if the server would take it from a client at this moment.
+    ///
+    /// # Errors
+    /// What the server says, with its code.
+    pub fn run_if_taken(&self, server: &Server) -> Result<(), String> {
+        // As from a script, since otherwise the server takes whatever a module writes. Valkey 9 expects that the error is
+        // wanted as a reply, and crashes without.
+        let reply = self.call(server, c"SEv").ok_or_else(|| "ERR the server gives no reason".to_owned())?;
+        if reply.kind() == raw::REDISMODULE_REPLY_ERROR {
+            return Err(String::from_utf8_lossy(&reply.text()).into_owned());
+        }
+        Ok(())
+    }
+
+    fn call(&self, server: &Server, format: &CStr) -> Option<Reply> {
         // SAFETY: the context is valid; `v` takes a pointer to strings and their number, all of which live as long as this
         // value or longer; the server retains those that it keeps.
         let reply = unsafe {
             let call = raw::RedisModule_Call.expect("RedisModule_Call is part of every supported server");
             call(server.ctx(), self.command.as_ptr(), format.as_ptr(), self.arguments.as_ptr(), self.arguments.len())
         };
-        let reply =
-            NonNull::new(reply).map(Reply).ok_or_else(|| Refused(std::io::Error::last_os_error().raw_os_error()))?;
-        if reply.kind() == raw::REDISMODULE_REPLY_ERROR { Err(Refused(None)) } else { Ok(reply) }
+        NonNull::new(reply).map(Reply)
     }
 
     /// Calls it, where it was checked before that nothing refuses it; if the server does all the same, its log says so.

@@ -214,7 +214,7 @@ unsafe extern "C" fn on_notified(ctx: *mut raw::RedisModuleCtx, name: *mut c_voi
     guard("fencing a socket off", || {
         // SAFETY: the context is valid during the call, and the data is the box of `on_new_key`.
         let (server, name) = unsafe { (Server::new(ctx), &*name.cast::<Name>()) };
-        fence::enforce(&server, name);
+        fence::enforce_now(&server, name);
     });
 }
 

@@ -6,7 +6,7 @@
 
 use std::{cmp::Reverse, time::Instant};
 
-use super::{candidates, job::Job, judge};
+use super::{candidates, gate, job::Job, judge};
 use crate::{
     engine::server::{Caller, Server},
     index::{SHARDS, Tick},
@@ -90,15 +90,19 @@ pub fn find_ended() {
     });
 }
 
-/// Cleans up those whose grace is over, until `deadline`. `true` if there are more. Leaves another database selected.
+/// Cleans up those whose grace is over, until `deadline`. `true` if there are more to be cleaned up now. Leaves another database selected.
 pub fn clean(server: &Server, deadline: Instant) -> bool {
     loop {
-        let next = state::with(|state| {
+        let is_due = state::with(|state| {
             let grace = u64::try_from(state.options.grace().as_millis()).unwrap_or(u64::MAX);
             let passed = Clock::milliseconds().saturating_sub(grace);
-            let is_due = state.sweeping.departures.peek().is_some_and(|departure| departure.ended.0 <= passed);
-            if is_due { state.sweeping.departures.pop() } else { None }
+            state.sweeping.departures.peek().is_some_and(|departure| departure.ended.0 <= passed)
         });
+        // While the server refuses writes they wait.
+        if !is_due || gate::pass(server).is_err() {
+            return false;
+        }
+        let next = state::with(|state| state.sweeping.departures.pop());
         let Some(Departure { database, user, since, .. }) = next else { return false };
         server.select(database);
         let began = Instant::now();

@@ -6,8 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::gate;
 use crate::{
-    engine::server::{Caller, Name, Server},
+    engine::{
+        Keyspace,
+        server::{Caller, Name, Server},
+    },
     plan, state,
 };
 
@@ -167,9 +171,25 @@ pub fn stops(database: usize, name: &[u8]) -> bool {
     })
 }
 
+/// Notes a key of the selected database that may have been written, if it is such data: for [`enforce_noted`].
+pub fn note(server: &Server, name: &Name) {
+    let database = server.database();
+    if stops(database, name.as_ref()) && !server.is_replica() && server.open(name).is_some() {
+        state::with(|state| state.sweeping.trespassers.insert((database, name.as_ref().into())));
+    }
+}
+
 /// Removes a key of the selected database if it is the data of a socket that was logged out, and names a user whose it
-/// was.
-pub fn enforce(server: &Server, name: &Name) {
+/// was. If the server refuses writes, it is noted for later.
+pub fn enforce_now(server: &Server, name: &Name) {
+    if gate::ask(server).is_ok() {
+        enforce(server, name);
+    } else {
+        note(server, name);
+    }
+}
+
+fn enforce(server: &Server, name: &Name) {
     let (database, layout) = (server.database(), state::with(|state| state.layout.clone()));
     let Some(socket) = layout.sockets.as_ref().and_then(|sockets| sockets.socket(name.as_ref())) else { return };
     let is_stopped =
@@ -182,11 +202,15 @@ pub fn enforce(server: &Server, name: &Name) {
     }
 }
 
-/// Removes those keys that were noted since the last time. Leaves another database selected.
+/// Removes those keys that were noted since the last time, unless the server refuses writes. Leaves another database
+/// selected.
 pub fn enforce_noted(server: &Server) {
+    if state::with(|state| state.sweeping.trespassers.is_empty()) || gate::pass(server).is_err() {
+        return;
+    }
     for (database, name) in state::with(|state| std::mem::take(&mut state.sweeping.trespassers)) {
         server.select(database);
-        enforce(server, &name);
+        enforce(server, &Name::new(&name));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::{crowds, judge};
+use super::{crowds, gate, judge};
 use crate::{
     engine::{
         blocked::Blocked,
@@ -137,7 +137,13 @@ impl Job {
         let caller = server.caller_of(self.summons.as_ref());
         while self.found < self.order.limit {
             match self.next() {
-                Next::User(user) => self.visit(server, &user, &caller)?,
+                Next::User(user) => {
+                    if let Err(error) = self.visit(server, &user, &caller, deadline.is_some()) {
+                        // Whoever ends it with that, or goes on when it is over, has lost nobody.
+                        self.pending.push(user);
+                        return Err(error);
+                    }
+                }
                 Next::Shard => {}
                 Next::End => return Ok(true),
             }
@@ -164,7 +170,9 @@ impl Job {
         Next::Shard
     }
 
-    fn visit(&mut self, server: &Server, user: &[u8], caller: &Caller) -> Result<(), Error> {
+    /// Looks at a user, and cleans one up who is stale. `asks` whether the server takes writes, as it has done for a command
+    /// that does all at once.
+    fn visit(&mut self, server: &Server, user: &[u8], caller: &Caller, asks: bool) -> Result<(), Error> {
         let began = Instant::now();
         let Some(ghost) = judge::judge(server, user)? else { return Ok(()) };
         let stale_for = state::with(|state| ghost.since.until(state.clock.passed()));
@@ -173,6 +181,9 @@ impl Job {
         }
         let checked = ghost.plan.check(server, caller, false)?;
         if !self.order.is_dry {
+            if asks {
+                gate::pass(server)?;
+            }
             session::log_out(server, &checked, Occasion::user(Cause::Sweep, began));
         }
         self.found += 1;
@@ -204,19 +215,32 @@ impl Job {
 }
 
 /// Gives the sweep whose turn it is a slice, until `deadline`. `true` if there is more to do. Leaves another database
-/// selected.
+/// selected. While the server refuses writes, its own sweeps wait; a client's ends with what the server says.
 pub fn slice(server: &Server, deadline: Instant) -> bool {
-    let Some(mut job) = state::with(|state| state.sweeping.jobs.pop_front()) else { return false };
+    let waits = waiting(server);
+    let next = state::with(|state| {
+        let jobs = &mut state.sweeping.jobs;
+        jobs.iter().position(|job| !waits(job)).and_then(|at| jobs.remove(at))
+    });
+    let Some(mut job) = next else { return false };
     server.select(job.database);
     let began = Instant::now();
     let result = job.work(server, Some(deadline));
     job.count_slice(began);
     match result {
         Ok(false) => state::with(|state| state.sweeping.jobs.push_back(job)),
+        Err(Error::Refused(_)) if job.is_by_the_clock() => state::with(|state| state.sweeping.jobs.push_back(job)),
         Ok(true) => end(server, job, None),
         Err(error) => end(server, job, Some(error)),
     }
-    state::with(|state| !state.sweeping.jobs.is_empty())
+    let waits = waiting(server);
+    state::with(|state| !state.sweeping.jobs.iter().all(waits))
+}
+
+/// Which sweeps wait because the server refuses writes. On a replica they end.
+fn waiting(server: &Server) -> impl Fn(&Job) -> bool + use<> {
+    let is_closed = gate::is_closed() && !server.is_replica();
+    move |job| is_closed && job.is_by_the_clock()
 }
 
 fn end(server: &Server, mut job: Job, error: Option<Error>) {

@@ -10,26 +10,27 @@
 //! Who may be stale stands in the index: each user has a [`crate::index::Mark`] there. A user who was found live is not
 //! looked at again before a key that this followed from is written, deleted, evicted, or over. So a sweep costs what has
 //! changed, not how many users there are. [`crowds`] makes the index know the members of collections that are too large
-//! to be read in one go. [`fence`] keeps what was logged out from being written again.
+//! to be read in one go. [`fence`] keeps what was logged out from being written again. All that write wait at the [`gate`]
+//! while the server refuses writes.
 
 pub mod candidates;
 pub mod cascade;
 pub mod crowds;
 pub mod fence;
+pub mod gate;
 pub mod job;
 pub mod judge;
 
 use std::{
-    collections::{BinaryHeap, VecDeque},
+    collections::{BinaryHeap, HashSet, VecDeque},
     time::{Duration, Instant},
 };
-
-use crate::engine::server::Name;
 
 use candidates::Candidate;
 use cascade::Departure;
 use crowds::Crawl;
 use fence::Fence;
+use gate::Writes;
 use job::Job;
 
 /// A user of a database.
@@ -54,7 +55,9 @@ pub struct Sweeping {
     /// Sockets that were logged out.
     pub fence: Fence,
     /// Keys of such sockets that were written again: the database and the name.
-    pub trespassers: Vec<(usize, Name)>,
+    pub trespassers: HashSet<(usize, Box<[u8]>)>,
+    /// Whether the server takes writes.
+    pub writes: Writes,
     /// Whom a slice is at work on.
     pub at_work: Option<Patient>,
     /// Users over whom a defect showed: they are passed over, so that they do not keep others from being cleaned up.
@@ -76,7 +79,8 @@ impl Default for Sweeping {
             departures: BinaryHeap::new(),
             crawls: Vec::new(),
             fence: Fence::default(),
-            trespassers: Vec::new(),
+            trespassers: HashSet::new(),
+            writes: Writes::default(),
             at_work: None,
             passed_over: VecDeque::new(),
             is_settled: false,

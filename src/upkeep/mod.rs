@@ -27,7 +27,7 @@ use crate::{
     sweep::{
         candidates,
         cascade::{self, Departure},
-        fence, job,
+        fence, gate, job,
     },
     watcher::Suspect,
 };
@@ -81,9 +81,7 @@ fn read_again(server: &Server, limit: usize, others: Vec<Suspect<Name>>) {
         for suspect in &suspects {
             faults::point("read", suspect.key.as_ref());
             findings.look(server, &layout, suspect);
-            if !server.is_replica() && fence::stops(database, suspect.key.as_ref()) {
-                state::with(|state| state.sweeping.trespassers.push((database, suspect.key.clone())));
-            }
+            fence::note(server, &suspect.key);
         }
         findings.end();
     }
@@ -177,6 +175,7 @@ fn sweep(server: &Server, deadline: &dyn Fn(u32) -> Instant) -> bool {
     if !state::with(|state| state.sweeping.has_work()) || server.is_paused() {
         return false;
     }
+    gate::begin();
     // Whatever came in since the last slice is read before somebody is judged.
     read_everything(server);
     let mut goes_on = false;
@@ -205,6 +204,7 @@ pub fn cron(server: &Server) {
         cascade::settle();
         cascade::find_ended();
         job::start_by_the_clock(server);
+        gate::ask_again(server);
         if state::with(|state| state.sweeping.has_work()) {
             watching::wake(server);
         }
