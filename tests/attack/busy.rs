@@ -6,6 +6,15 @@ use std::thread;
 use crate::args;
 use crate::support::{Client, Server, int, log_out_exactly, wait_until};
 
+/// Says that it is over when it is dropped.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Runs `work` while others send commands, each of which may have changed a document: to read it again takes longer than to
 /// send the command.
 fn while_others_write(server: &Server, work: impl FnOnce()) {
@@ -26,12 +35,6 @@ fn while_others_write(server: &Server, work: impl FnOnce()) {
             });
         }
         // Nobody else ends the threads if this panics.
-        struct End<'a>(&'a AtomicBool);
-        impl Drop for End<'_> {
-            fn drop(&mut self) {
-                self.0.store(true, Ordering::Relaxed);
-            }
-        }
         let _end = End(&is_over);
         wait_until("they are at it", || server.info("commandstats").contains_key("cmdstat_persist"));
         work();
