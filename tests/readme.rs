@@ -391,6 +391,22 @@ fn the_table_of_servers_is_what_the_tests_can_run_on() {
 }
 
 #[test]
+fn the_commands_that_must_not_be_renamed_are_those_that_the_module_asks_for() {
+    let prose = section("Limits").prose.join(" ");
+    let item = prose.split("- ").find(|item| item.contains("must not be renamed away")).expect("the list");
+    let named: Vec<&str> = item.split('`').skip(1).step_by(2).collect();
+    // Without any of them the module does not load, and it asks for no other.
+    for command in &named {
+        let refusal = Server::builder().config(&format!("rename-command {command} ''")).try_start().err();
+        assert!(refusal.is_some_and(|log| log.contains(&format!("has no command {command},"))), "{command}");
+    }
+    let code = include_str!("../src/engine/load.rs").split_once("fn require_commands").expect("the function").1;
+    let code = code.split_once("\n}\n").expect("its end").0;
+    let asked: Vec<&str> = code.split("c\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert_eq!(named, asked);
+}
+
+#[test]
 fn links_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let anchor = |heading: &str| -> String {
