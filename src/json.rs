@@ -6,7 +6,7 @@
 
 mod mention;
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, cell::Cell, fmt};
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -89,8 +89,12 @@ pub fn find<'d>(document: &'d [u8], pointer: &Pointer) -> Result<Option<&'d RawV
         return serde_json::from_str(document).map(Some).map_err(|_| NotJson);
     };
     let mut reader = serde_json::Deserializer::from_str(document);
-    let value = child_of(document.trim_ascii_start(), &mut reader, first).map_err(|_| NotJson)?;
+    let is_doubtful = Cell::new(false);
+    let value = child_of(document.trim_ascii_start(), &mut reader, first, &is_doubtful).map_err(|_| NotJson)?;
     reader.end().map_err(|_| NotJson)?;
+    if is_doubtful.get() {
+        serde_json::from_str::<IgnoredAny>(document).map_err(|_| NotJson)?;
+    }
     Ok(value.and_then(|value| rest.iter().try_fold(value, |value, token| child(value, token))))
 }
 
@@ -165,17 +169,19 @@ fn offset(document: &[u8], part: &str) -> usize {
 
 /// The member of an object, or the element of an array, that a pointer's token names.
 fn child<'d>(value: &'d RawValue, token: &str) -> Option<&'d RawValue> {
-    child_of(value.get(), &mut serde_json::Deserializer::from_str(value.get()), token).ok()?
+    // It is part of a document that was read, and no doubt is left.
+    child_of(value.get(), &mut serde_json::Deserializer::from_str(value.get()), token, &Cell::default()).ok()?
 }
 
-/// The same, for the value that `text` begins with and `reader` reads next.
+/// The same, for the value that `text` begins with and `reader` reads next. See [`NameIs`] for `is_doubtful`.
 fn child_of<'d>(
     text: &str,
     reader: &mut serde_json::Deserializer<serde_json::de::StrRead<'d>>,
     token: &str,
+    is_doubtful: &Cell<bool>,
 ) -> serde_json::Result<Option<&'d RawValue>> {
     match (text.as_bytes().first(), array_index(token)) {
-        (Some(b'{'), _) => reader.deserialize_map(Member(token)),
+        (Some(b'{'), _) => reader.deserialize_map(Member(NameIs { token, is_doubtful })),
         (Some(b'['), Some(index)) => reader.deserialize_seq(Element(index)),
         _ => IgnoredAny::deserialize(reader).map(|_| None),
     }
@@ -188,7 +194,7 @@ fn array_index(token: &str) -> Option<usize> {
     if digits && plain { token.parse().ok() } else { None }
 }
 
-struct Member<'t>(&'t str);
+struct Member<'t>(NameIs<'t>);
 
 impl<'de> Visitor<'de> for Member<'_> {
     type Value = Option<&'de RawValue>;
@@ -199,7 +205,7 @@ impl<'de> Visitor<'de> for Member<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = None;
-        while let Some(is_wanted) = map.next_key_seed(NameIs(self.0))? {
+        while let Some(is_wanted) = map.next_key_seed(self.0)? {
             if is_wanted {
                 found = Some(map.next_value()?);
             } else {
@@ -211,8 +217,13 @@ impl<'de> Visitor<'de> for Member<'_> {
 }
 
 /// Compares a member's name without owning it. Asks for bytes, because a name may hold a lone surrogate (`\ud800`),
-/// which is JSON but not Unicode.
-struct NameIs<'t>(&'t str);
+/// which is JSON but not Unicode. With bytes `serde_json` lets control characters pass, which JSON has as escapes alone:
+/// `is_doubtful` is set where a name holds one, however it was written.
+#[derive(Clone, Copy)]
+struct NameIs<'t> {
+    token: &'t str,
+    is_doubtful: &'t Cell<bool>,
+}
 
 impl<'de> DeserializeSeed<'de> for NameIs<'_> {
     type Value = bool;
@@ -230,11 +241,10 @@ impl Visitor<'_> for NameIs<'_> {
     }
 
     fn visit_bytes<E>(self, name: &[u8]) -> Result<bool, E> {
-        Ok(name == self.0.as_bytes())
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<bool, E> {
-        Ok(name == self.0)
+        if name.iter().any(|byte| *byte < b' ') {
+            self.is_doubtful.set(true);
+        }
+        Ok(name == self.token.as_bytes())
     }
 }
 
@@ -277,6 +287,7 @@ mod tests {
             (r#"{"a":1,"a":2}"#, "/a", Some("2")),
             (r#"{"\u0061":3}"#, "/a", Some("3")),
             (r#"{"\ud800":1,"a":4}"#, "/a", Some("4")),
+            (r#"{"\n":1,"a":5}"#, "/a", Some("5")),
             (r#"{"":5}"#, "/", Some("5")),
             ("7", "", Some("7")),
             ("[1,2]", "/01", None),
@@ -293,7 +304,8 @@ mod tests {
         }
         let whole = Pointer::parse("").unwrap();
         assert_eq!(super::find(b"\"\xff\"", &whole).map(|_| ()), Err(NotJson), "invalid UTF-8 is not JSON");
-        for document in ["", "{", "[1", "{} {}", "nul", r#"{"a" 1}"#, r#"{"a":1,}"#] {
+        let wrong = ["", "{", "[1", "{} {}", "nul", r#"{"a" 1}"#, r#"{"a":1,}"#, "{\"a\u{1}\":1}", "{\"\\n\n\":1}"];
+        for document in wrong {
             for pointer in ["", "/a", "/0", "/a/b"] {
                 let pointer = Pointer::parse(pointer).unwrap();
                 assert_eq!(super::find(document.as_bytes(), &pointer).map(|_| ()), Err(NotJson), "{document}");
