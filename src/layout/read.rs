@@ -1,6 +1,6 @@
 //! Reading a layout: the JSON document as serde takes it, and what is wrong with it.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -32,6 +32,8 @@ enum Cause {
 
 impl fmt::Display for LayoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // It quotes the document, whose strings may hold newlines.
+        let f = &mut Escaped(f);
         if let Some((number, text)) = &self.trace {
             write!(f, "trace {number} {text}: ")?;
         }
@@ -42,6 +44,17 @@ impl fmt::Display for LayoutError {
             Cause::Announcement(number, text, error) => write!(f, "announce {number} {text}: {error}"),
             Cause::Other(sentence) => f.write_str(sentence),
         }
+    }
+}
+
+/// Writes control characters as escapes, so that what is written stays one line of a log.
+struct Escaped<'a, 'f>(&'a mut fmt::Formatter<'f>);
+
+impl Write for Escaped<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|c| {
+            if c.is_control() { write!(self.0, "{}", c.escape_default()) } else { self.0.write_char(c) }
+        })
     }
 }
 
@@ -334,6 +347,7 @@ mod tests {
             (r#"{"name":"","traces":[]}"#, "`name` must not be empty"),
             (r#"{"name":"x","traces":[]}"#, "`traces` must not be empty"),
             (r#"{"name":"x","traces":[],"sweeps":1}"#, "unknown field `sweeps`"),
+            (r#"{"name":"x","traces":[],"sw\n\u0000ps":1}"#, r"unknown field `sw\n\u{0}ps`"),
         ];
         for (text, expected) in whole {
             let error = Layout::parse(text).unwrap_err().to_string();
