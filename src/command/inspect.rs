@@ -31,14 +31,25 @@ impl Command for Inspect {
     };
 
     fn run(server: &Server, arguments: &[&[u8]]) -> Result<Reply, Error> {
-        let mut arguments = Arguments::new(arguments);
-        let user = arguments.user()?;
-        arguments.finish()?;
+        let user = Self::parse(arguments)?;
         let plan = session::plan(server, user, Detail::Facts)?;
         let layout = state::with(|state| state.layout.clone());
         plan.check_shown(server, &layout, &server.caller())?;
         let Reply::Map(mut fields) = traces::map(&plan) else { return Err(Error::Defect) };
         fields.push(("live", Reply::Integer(plan.live.into())));
         Ok(Reply::Map(fields))
+    }
+}
+
+impl Inspect {
+    /// Reads the arguments: the user's id.
+    ///
+    /// # Errors
+    /// [`Error::WrongArity`] and [`Error::EmptyUser`].
+    pub fn parse<'a>(arguments: &'a [&'a [u8]]) -> Result<&'a [u8], Error> {
+        let mut arguments = Arguments::new(arguments);
+        let user = arguments.user()?;
+        arguments.finish()?;
+        Ok(user)
     }
 }

@@ -23,10 +23,14 @@ use crate::{
 /// nothing.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Logout<'a> {
-    user: &'a [u8],
-    socket: Option<&'a [u8]>,
-    reason: Option<&'a [u8]>,
-    with_traces: bool,
+    /// Who; not empty.
+    pub user: &'a [u8],
+    /// The one socket that it is about; not empty.
+    pub socket: Option<&'a [u8]>,
+    /// Why, in the caller's words.
+    pub reason: Option<&'a [u8]>,
+    /// Whether the reply shows what was removed.
+    pub with_traces: bool,
 }
 
 impl Command for Logout<'_> {
@@ -77,7 +81,11 @@ impl<'a> Logout<'a> {
         if self.socket.is_some() || self.with_traces { Detail::Facts } else { session::detail() }
     }
 
-    fn parse(arguments: &'a [&'a [u8]]) -> Result<Self, Error> {
+    /// Reads the arguments. Options come in any order and case, each at most once.
+    ///
+    /// # Errors
+    /// [`Error::WrongArity`], [`Error::EmptyUser`], [`Error::EmptySocket`] and [`Error::Syntax`].
+    pub fn parse(arguments: &'a [&'a [u8]]) -> Result<Self, Error> {
         let mut arguments = Arguments::new(arguments);
         let user = arguments.user()?;
         let mut logout = Self { user, socket: None, reason: None, with_traces: false };

@@ -50,7 +50,7 @@ impl Command for Sweep {
         }
         // What the server lets a client do, it may have refused until now.
         gate::ask_again(server);
-        let order = parse(arguments)?;
+        let order = Self::parse(arguments)?;
         let layout = state::with(|state| state.layout.clone());
         if layout.sockets.is_none() {
             return Err(Error::NoSockets);
@@ -70,23 +70,29 @@ impl Command for Sweep {
     }
 }
 
-fn parse(arguments: &[&[u8]]) -> Result<Order, Error> {
-    let mut arguments = Arguments::new(arguments);
-    let (mut grace, mut limit, mut is_dry) = (None, None, false);
-    while let Some(option) = arguments.next() {
-        let is = |name: &str| option.eq_ignore_ascii_case(name.as_bytes());
-        if is("GRACE") {
-            arguments.once(&mut grace)?;
-        } else if is("LIMIT") {
-            arguments.once(&mut limit)?;
-        } else if is("DRYRUN") && !is_dry {
-            is_dry = true;
-        } else {
-            return Err(Error::Syntax);
+impl Sweep {
+    /// Reads the arguments. Options come in any order and case, each at most once.
+    ///
+    /// # Errors
+    /// [`Error::Syntax`] and [`Error::NoNumber`].
+    pub fn parse(arguments: &[&[u8]]) -> Result<Order, Error> {
+        let mut arguments = Arguments::new(arguments);
+        let (mut grace, mut limit, mut is_dry) = (None, None, false);
+        while let Some(option) = arguments.next() {
+            let is = |name: &str| option.eq_ignore_ascii_case(name.as_bytes());
+            if is("GRACE") {
+                arguments.once(&mut grace)?;
+            } else if is("LIMIT") {
+                arguments.once(&mut limit)?;
+            } else if is("DRYRUN") && !is_dry {
+                is_dry = true;
+            } else {
+                return Err(Error::Syntax);
+            }
         }
+        let grace = Duration::from_secs(grace.map_or(Ok(0), number)?);
+        Ok(Order { grace, limit: limit.map_or(Ok(u64::MAX), number)?, is_dry })
     }
-    let grace = Duration::from_secs(grace.map_or(Ok(0), number)?);
-    Ok(Order { grace, limit: limit.map_or(Ok(u64::MAX), number)?, is_dry })
 }
 
 /// A number as the server reads numbers: of digits alone, and no more than its integers hold.
@@ -103,8 +109,8 @@ mod tests {
     #[test]
     fn options_come_in_any_order_and_case_and_each_once() {
         let all = Order { grace: Duration::from_secs(5), limit: 7, is_dry: true };
-        assert_eq!(parse(&[b"limit", b"7", b"DryRun", b"GRACE", b"5"]), Ok(all));
-        assert_eq!(parse(&[]), Ok(Order { grace: Duration::ZERO, limit: u64::MAX, is_dry: false }));
+        assert_eq!(Sweep::parse(&[b"limit", b"7", b"DryRun", b"GRACE", b"5"]), Ok(all));
+        assert_eq!(Sweep::parse(&[]), Ok(Order { grace: Duration::ZERO, limit: u64::MAX, is_dry: false }));
         let refused: [(&[&[u8]], Error); 10] = [
             (&[b"GRACE"], Error::Syntax),
             (&[b"GRACE", b"1", b"GRACE", b"1"], Error::Syntax),
@@ -118,7 +124,7 @@ mod tests {
             (&[b"LIMIT", b"9223372036854775808"], Error::NoNumber),
         ];
         for (arguments, error) in refused {
-            assert_eq!(parse(arguments), Err(error), "{arguments:?}");
+            assert_eq!(Sweep::parse(arguments), Err(error), "{arguments:?}");
         }
     }
 }

@@ -14,8 +14,8 @@ mod clients;
 pub mod commands;
 #[cfg(test)]
 pub mod double;
-// Outside a server there is no allocator and nobody to load the module.
-#[cfg(not(test))]
+// Outside a server, as in unit tests and in fuzz/, there is no allocator and nobody to load the module.
+#[cfg(not(any(test, fuzzing)))]
 mod entry;
 mod filter;
 pub mod keys;
