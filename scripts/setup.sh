@@ -9,6 +9,9 @@ can_be_root() { [[ $EUID -eq 0 ]] || sudo -n true 2>/dev/null; }
 
 has_c_compiler() { echo '#include <stdint.h>' | cc -E - >/dev/null 2>&1; }
 
+# libFuzzer is C++, which is built with the fuzz targets.
+has_cpp_compiler() { echo '#include <vector>' | c++ -x c++ -E - >/dev/null 2>&1; }
+
 # The bindings to the server's module API are made during the build by libclang, which needs the headers that come with it.
 has_libclang() {
     [[ -z ${LIBCLANG_PATH:-} ]] || return 0
@@ -19,6 +22,8 @@ has_libclang() {
 missing_packages() {
     has_c_compiler || say gcc libc6-dev
     has_libclang || say libclang-dev
+    if [[ $purpose != run ]]; then has_cpp_compiler || say g++; fi
+    [[ $purpose != fuzz ]] || return 0
     command -v redis-server >/dev/null || say redis-server
     command -v redis-cli >/dev/null || say redis-tools
     # What Socket.IO runs on, which some tests do.
@@ -118,7 +123,7 @@ need_rust_component() {
     [[ ${#missing[@]} -eq 0 ]] || die "the Rust toolchain lacks ${missing[*]}: rustup component add ${missing[*]}"
 }
 
-# setup [tests]: for a build and a run, or for all tests.
+# setup [tests|fuzz]: for a build and a run, for all tests, or for the fuzz targets alone.
 setup() {
     purpose=${1:-run}
     need_rust

@@ -1,0 +1,150 @@
+//! The arguments of commands, against every spelling that the syntax allows.
+//!
+//! An input is a command's name in its first line; every other line is an argument.
+
+#![no_main]
+
+use std::time::Duration;
+
+use libfuzzer_sys::fuzz_target;
+use redis_session::{
+    command::{Inspect, Logout, Sweep},
+    error::Error,
+    sweep::job::Order,
+};
+use redis_session_fuzz::lines;
+
+fuzz_target!(|input: &[u8]| {
+    let lines = lines(input);
+    let lines: Vec<&[u8]> = lines.iter().map(|line| &**line).collect();
+    let (name, arguments) = lines.split_first().expect("an input has a line");
+    match *name {
+        b"LOGOUT" => logout(arguments),
+        b"INSPECT" => inspect(arguments),
+        b"SWEEP" => sweep(arguments),
+        _ => (),
+    }
+});
+
+/// An option: its name, and whether a value follows it.
+type Opt = (&'static str, bool);
+
+const SOCKET: Opt = ("SOCKET", true);
+const REASON: Opt = ("REASON", true);
+const WITH_TRACES: Opt = ("WITHTRACES", false);
+const GRACE: Opt = ("GRACE", true);
+const LIMIT: Opt = ("LIMIT", true);
+const DRY_RUN: Opt = ("DRYRUN", false);
+
+fn logout(arguments: &[&[u8]]) {
+    let parsed = Logout::parse(arguments);
+    let expected = match arguments.split_first() {
+        None => Err(Error::WrongArity),
+        Some(([], _)) => Err(Error::EmptyUser),
+        Some((user, options)) => match read([SOCKET, REASON, WITH_TRACES], options) {
+            None => Err(Error::Syntax),
+            Some([Some(b""), ..]) => Err(Error::EmptySocket),
+            Some([socket, reason, with_traces]) => {
+                Ok(Logout { user, socket, reason, with_traces: with_traces.is_some() })
+            }
+        },
+    };
+    assert_eq!(parsed, expected);
+    let Ok(Logout { user, socket, reason, with_traces }) = parsed else { return };
+    let given = [(SOCKET, socket), (REASON, reason), (WITH_TRACES, with_traces.then_some(&b""[..]))];
+    for spelled in spellings(given) {
+        let spelled: Vec<&[u8]> = [user].into_iter().chain(spelled.iter().map(|word| &**word)).collect();
+        assert_eq!(Logout::parse(&spelled), expected, "{spelled:?}");
+    }
+}
+
+fn inspect(arguments: &[&[u8]]) {
+    let expected = match arguments {
+        [b"", ..] => Err(Error::EmptyUser),
+        [user] => Ok(*user),
+        _ => Err(Error::WrongArity),
+    };
+    assert_eq!(Inspect::parse(arguments), expected);
+}
+
+fn sweep(arguments: &[&[u8]]) {
+    let parsed = Sweep::parse(arguments);
+    let expected = read([GRACE, LIMIT, DRY_RUN], arguments).ok_or(Error::Syntax).and_then(|[grace, limit, dry]| {
+        let number = |text: Option<&[u8]>| text.map(|text| number(text).ok_or(Error::NoNumber)).transpose();
+        let grace = Duration::from_secs(number(grace)?.unwrap_or(0));
+        Ok(Order { grace, limit: number(limit)?.unwrap_or(u64::MAX), is_dry: dry.is_some() })
+    });
+    assert_eq!(parsed, expected);
+    let Ok(order) = parsed else { return };
+    let grace = order.grace.as_secs().to_string().into_bytes();
+    let limit = order.limit.to_string().into_bytes();
+    let given = [
+        (GRACE, Some(&*grace)),
+        (LIMIT, (order.limit != u64::MAX).then_some(&*limit)),
+        (DRY_RUN, order.is_dry.then_some(&b""[..])),
+    ];
+    for spelled in spellings(given) {
+        let spelled: Vec<&[u8]> = spelled.iter().map(|word| &**word).collect();
+        assert_eq!(Sweep::parse(&spelled), expected, "{spelled:?}");
+    }
+}
+
+/// A number that is neither negative nor beyond the server's integers, written as the server would write it.
+fn number(text: &[u8]) -> Option<u64> {
+    let number: i64 = str::from_utf8(text).ok()?.parse().ok()?;
+    let is_plain = number >= 0 && number.to_string().as_bytes() == text;
+    is_plain.then(|| number.unsigned_abs())
+}
+
+/// Every order of some of three things, by their numbers.
+fn orders() -> impl Iterator<Item = Vec<usize>> {
+    let numbers = || (0..4).map(|number| (number < 3).then_some(number));
+    let threes = numbers().flat_map(move |a| numbers().flat_map(move |b| numbers().map(move |c| [a, b, c])));
+    threes.filter_map(|three| {
+        let length = three.iter().take_while(|number| number.is_some()).count();
+        let order: Vec<usize> = three.into_iter().flatten().collect();
+        let is_once = |number: &usize| order.iter().filter(|other| *other == number).count() == 1;
+        (order.len() == length && order.iter().all(is_once)).then_some(order)
+    })
+}
+
+/// What the options stand for, if some order of some of them spells the arguments: the value of each that is given, which
+/// is empty if none follows it.
+fn read<'a>(options: [Opt; 3], arguments: &[&'a [u8]]) -> Option<[Option<&'a [u8]>; 3]> {
+    let mut found = orders().filter_map(|order| {
+        let mut values = [None; 3];
+        let mut rest = arguments;
+        for number in order {
+            let (name, has_value) = options[number];
+            let (word, tail) = rest.split_first()?;
+            if !word.eq_ignore_ascii_case(name.as_bytes()) {
+                return None;
+            }
+            let (value, tail) = if has_value { tail.split_first()? } else { (&&b""[..], tail) };
+            values[number] = Some(*value);
+            rest = tail;
+        }
+        rest.is_empty().then_some(values)
+    });
+    let first = found.next();
+    assert!(found.next().is_none(), "one way to read it is all there is");
+    first
+}
+
+/// Every order in which the options that are given can be written, in both cases.
+fn spellings(given: [(Opt, Option<&[u8]>); 3]) -> Vec<Vec<Vec<u8>>> {
+    let count = given.iter().filter(|(_, value)| value.is_some()).count();
+    let whole = orders().filter(|order| order.len() == count && order.iter().all(|number| given[*number].1.is_some()));
+    whole
+        .flat_map(|order| [false, true].map(|is_lower| (order.clone(), is_lower)))
+        .map(|(order, is_lower)| {
+            let words = order.into_iter().flat_map(|number| {
+                let ((name, has_value), value) = given[number];
+                let name = if is_lower { name.to_ascii_lowercase() } else { name.to_owned() };
+                let value = value.filter(|_| has_value).map(<[u8]>::to_vec);
+                [name.into_bytes()].into_iter().chain(value)
+            });
+            words.collect()
+        })
+        .collect()
+}

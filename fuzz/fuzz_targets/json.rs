@@ -1,0 +1,206 @@
+//! Finding in JSON and cutting elements out of it, against `serde_json::Value` and a scanner that knows only brackets,
+//! commas and strings.
+//!
+//! An input is a JSON pointer in its first line, a pointer into elements in the second, and an owner in the third; all
+//! that follows is a document. Of the array that the first leads to, elements that name the owner go.
+
+#![no_main]
+
+use std::cell::{Cell, RefCell};
+
+use libfuzzer_sys::fuzz_target;
+use redis_session::json::{self, Pointer};
+use redis_session_fuzz::{head, unescape};
+use serde::de::IgnoredAny;
+use serde_json::{Value, value::RawValue};
+
+fuzz_target!(|input: &[u8]| {
+    let Some(([array, owner, wanted], document)) = head(input) else { return };
+    let (Ok(array), Ok(owner)) = (str::from_utf8(array), str::from_utf8(owner)) else { return };
+    let (Some(array_at), Some(owner_at)) = (pointer(array), pointer(owner)) else { return };
+    let text = str::from_utf8(document).ok();
+    // What no number or string of Rust's can hold is JSON all the same, and so is what is nested deep.
+    let is_json = text.is_some_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
+    let found = json::find(document, &array_at);
+    assert_eq!(found.is_ok(), is_json, "whether it is JSON");
+    let Ok(found) = found else { return };
+    let value: Option<Value> = text.and_then(|text| serde_json::from_str(text).ok());
+    if let Some(value) = &value {
+        same(found, value.pointer(array));
+    }
+    let Some(found) = found else { return };
+    assert!(document.as_ptr_range().contains(&found.get().as_ptr()), "a value borrows from its document");
+    check_text(found);
+    check_elements(found);
+    let wanted = unescape(wanted);
+    let is_wanted = |element: &RawValue| {
+        let owner = owner_at.find(element).and_then(json::text);
+        owner.is_some_and(|owner| owner.as_bytes() == wanted)
+    };
+    check_cut(document, found, &is_wanted);
+    if let Some(value) = value {
+        check_cut_value(document, found, &is_wanted, value, array, (owner, &wanted));
+    }
+    // Elements whose owner stands nowhere: every other one, by their order.
+    let number = Cell::new(wanted.len());
+    check_cut(document, found, &|_| number.replace(number.get() + 1).is_multiple_of(2));
+});
+
+/// The pointer, if it is one: as RFC 6901 has it.
+fn pointer(text: &str) -> Option<Pointer> {
+    let escapes_end = text.split('~').skip(1).all(|piece| piece.starts_with(['0', '1']));
+    let is_pointer = (text.is_empty() || text.starts_with('/')) && escapes_end;
+    let pointer = Pointer::parse(text);
+    assert_eq!(pointer.is_ok(), is_pointer, "{text:?}");
+    pointer.ok()
+}
+
+/// The raw value and the value are the same, or neither is there.
+fn same(raw: Option<&RawValue>, value: Option<&Value>) {
+    let raw: Option<Value> = raw.map(|raw| serde_json::from_str(raw.get()).expect("a part of JSON is JSON"));
+    assert_eq!(raw.as_ref(), value);
+}
+
+fn check_text(raw: &RawValue) {
+    let text = json::text(raw);
+    match serde_json::from_str(raw.get()) {
+        Ok(Value::String(string)) => assert_eq!(text.as_deref(), Some(&*string)),
+        Ok(Value::Number(_)) => assert_eq!(text.as_deref(), Some(raw.get())),
+        Ok(_) => assert_eq!(text, None),
+        // A lone surrogate is no text, and a number too large for Rust's keeps its own.
+        Err(_) if raw.get().starts_with('"') => assert_eq!(text, None),
+        Err(_) => assert!(text.is_none_or(|text| text == raw.get())),
+    }
+}
+
+fn check_elements(raw: &RawValue) {
+    let elements = json::elements(raw);
+    assert_eq!(elements.is_some(), raw.get().starts_with('['));
+    let Some(elements) = elements else { return };
+    let texts: Vec<&str> = elements.iter().map(|element| element.get()).collect();
+    assert_eq!(texts, Scanned::new(raw.get()).elements);
+}
+
+/// Cuts, and compares with the same done piece by piece.
+fn check_cut(document: &[u8], array: &RawValue, is_wanted: &dyn Fn(&RawValue) -> bool) {
+    let keeps = RefCell::new(Vec::new());
+    let cut = json::cut(document, array, |element| {
+        let is_wanted = is_wanted(element);
+        keeps.borrow_mut().push(!is_wanted);
+        is_wanted
+    });
+    let keeps = keeps.into_inner();
+    if !array.get().starts_with('[') {
+        return assert_eq!(cut, None);
+    }
+    let scanned = Scanned::new(array.get());
+    assert_eq!(keeps.len(), scanned.elements.len(), "each element is asked for once");
+    let gone = keeps.iter().filter(|keep| !**keep).count();
+    let Some(cut) = cut else { return assert_eq!(gone, 0) };
+    assert!(gone > 0);
+    assert_eq!(cut.elements, gone);
+    let from = array.get().as_ptr() as usize - document.as_ptr() as usize;
+    let (before, after) = (&document[..from], &document[from + array.get().len()..]);
+    let expected = [before, scanned.without(&keeps).as_bytes(), after].concat();
+    assert_eq!(String::from_utf8(cut.document), String::from_utf8(expected));
+}
+
+/// The same with values: what is left is the document without the elements that name the owner.
+fn check_cut_value(
+    document: &[u8],
+    array: &RawValue,
+    is_wanted: &dyn Fn(&RawValue) -> bool,
+    mut value: Value,
+    array_at: &str,
+    (owner_at, wanted): (&str, &[u8]),
+) {
+    let cut = json::cut(document, array, is_wanted);
+    let Some(Value::Array(elements)) = value.pointer_mut(array_at) else { return assert_eq!(cut, None) };
+    let before = elements.len();
+    let raw = json::elements(array).expect("it is an array");
+    let mut raw = raw.into_iter();
+    elements.retain(|element| {
+        let raw = raw.next().expect("an element for each");
+        match element.pointer(owner_at) {
+            Some(Value::String(owner)) => owner.as_bytes() != wanted,
+            // Its text is what counts, and a value does not keep it.
+            Some(Value::Number(_)) => !is_wanted(raw),
+            _ => true,
+        }
+    });
+    let gone = before - elements.len();
+    let Some(cut) = cut else { return assert_eq!(gone, 0) };
+    assert_eq!(cut.elements, gone);
+    // An object may name the array's member twice; then the first one is still there, and does not count.
+    assert_eq!(serde_json::from_slice::<Value>(&cut.document).ok(), Some(value));
+}
+
+/// An array of JSON taken apart: its elements, what stands between them, and what stands around them.
+struct Scanned<'a> {
+    before: &'a str,
+    elements: Vec<&'a str>,
+    /// What stands between an element and the next one: white space and a comma.
+    between: Vec<&'a str>,
+    after: &'a str,
+}
+
+impl<'a> Scanned<'a> {
+    fn new(array: &'a str) -> Self {
+        let inside = &array[1..array.len() - 1];
+        let mut ends = commas(inside);
+        ends.push(inside.len());
+        let white = [' ', '\t', '\n', '\r'];
+        let mut spans = Vec::new();
+        let mut from = 0;
+        for end in ends {
+            let text = &inside[from..end];
+            let start = from + (text.len() - text.trim_start_matches(white).len());
+            spans.push((start, start + text.trim_matches(white).len()));
+            from = end + 1;
+        }
+        // Of nothing but white space.
+        spans.retain(|(from, to)| from < to);
+        let Some(((first, _), (_, last))) = spans.first().copied().zip(spans.last().copied()) else {
+            return Self { before: array, elements: Vec::new(), between: Vec::new(), after: "" };
+        };
+        Self {
+            before: &array[..=first],
+            elements: spans.iter().map(|(from, to)| &inside[*from..*to]).collect(),
+            between: spans.windows(2).map(|two| &inside[two[0].1..two[1].0]).collect(),
+            after: &array[last + 1..],
+        }
+    }
+
+    /// The array's text without some of the elements: what stands behind one that is kept stays, as long as another one
+    /// that is kept comes later.
+    fn without(&self, keeps: &[bool]) -> String {
+        let last = keeps.iter().rposition(|keep| *keep);
+        let mut text = self.before.to_owned();
+        for at in (0..keeps.len()).filter(|at| keeps[*at]) {
+            text += self.elements[at];
+            if Some(at) != last {
+                text += self.between[at];
+            }
+        }
+        text + self.after
+    }
+}
+
+/// Where commas stand that are in no brackets and no string.
+fn commas(text: &str) -> Vec<usize> {
+    let (mut depth, mut is_string, mut is_escaped) = (0, false, false);
+    let mut commas = Vec::new();
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => is_string = !is_string,
+            _ if is_string => (),
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth -= 1,
+            b',' if depth == 0 => commas.push(at),
+            _ => (),
+        }
+    }
+    commas
+}
