@@ -162,6 +162,7 @@ fn check_sockets(sockets: &Sockets, traces: &[Trace], document: &Value, names: &
     assert_eq!(sockets.data, template(document, "data", names));
     assert_eq!(sockets.room, member(document, "room").map(field));
     assert_eq!(sockets.name, member(document, "name").map(field));
+    assert_eq!(sockets.trusts_mapping, member(document, "trustMapping") == Some(&Value::Bool(true)));
     let tells = |trace: &Trace| matches!(trace.what, What::Owned(_)) && trace.key == sockets.data;
     assert_eq!(sockets.owned, traces.iter().position(tells));
     let of = sockets.of.render(&Bindings::user(b"ada"));

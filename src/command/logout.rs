@@ -84,7 +84,7 @@ impl<'a> Logout<'a> {
     /// Reads the arguments. Options come in any order and case, each at most once.
     ///
     /// # Errors
-    /// [`Error::WrongArity`], [`Error::EmptyUser`], [`Error::EmptySocket`] and [`Error::Syntax`].
+    /// [`Error::WrongArity`], [`Error::EmptyUser`], [`Error::EmptySocket`], [`Error::TooLong`] and [`Error::Syntax`].
     pub fn parse(arguments: &'a [&'a [u8]]) -> Result<Self, Error> {
         let mut arguments = Arguments::new(arguments);
         let user = arguments.user()?;
