@@ -75,6 +75,24 @@ impl Client {
         self.stream.write_all(&pack_command(&args))
     }
 
+    /// Sends commands in one write without waiting for replies, or says why that is impossible. The server takes all of
+    /// them in even when it does not run them yet.
+    ///
+    /// # Errors
+    /// When the connection is closed.
+    pub fn try_send_all(&mut self, commands: &[Vec<Vec<u8>>]) -> std::io::Result<()> {
+        let packed: Vec<u8> = commands.iter().flat_map(|args| pack_command(args)).collect();
+        self.stream.write_all(&packed)
+    }
+
+    /// Whether the server has said something, or has closed the connection, since all earlier replies were read.
+    pub fn has_reply(&self) -> bool {
+        self.stream.set_nonblocking(true).expect("a socket can be asked without waiting");
+        let found = self.stream.peek(&mut [0]);
+        self.stream.set_nonblocking(false).expect("a socket can be waited for");
+        !found.is_err_and(|problem| problem.kind() == std::io::ErrorKind::WouldBlock)
+    }
+
     /// Reads the next reply (or RESP3 push).
     pub fn read(&mut self) -> Reply {
         self.try_read().unwrap_or_else(|problem| panic!("no reply from the server: {problem}"))

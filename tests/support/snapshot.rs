@@ -31,6 +31,35 @@ pub struct Entry {
 /// The keys of one database.
 pub type Keys = BTreeMap<Vec<u8>, Entry>;
 
+/// A function `snapshot(n)` in Lua that tells of all keys of the first `n` databases, for [`Snapshot::of_script`]. In a
+/// script nothing expires and nobody writes, so what it tells is one instant. It leaves the script in another database.
+pub const SCRIPT: &str = "
+local read = {
+    string = function(key) return redis.call('GET', key) end,
+    hash = function(key) return redis.call('HGETALL', key) end,
+    set = function(key) return redis.call('SMEMBERS', key) end,
+    zset = function(key) return redis.call('ZRANGE', key, 0, -1, 'WITHSCORES') end,
+    list = function(key) return redis.call('LRANGE', key, 0, -1) end,
+}
+local function of_key(key)
+    local kind = redis.call('TYPE', key).ok
+    return {
+        key, kind, redis.call('PEXPIRETIME', key), redis.call('DUMP', key), redis.call('OBJECT', 'ENCODING', key),
+        (read[kind] or function() return '' end)(key),
+    }
+end
+local function snapshot(n)
+    local databases = {}
+    for number = 1, n do
+        redis.call('SELECT', number - 1)
+        local keys = redis.call('KEYS', '*')
+        for i, key in ipairs(keys) do keys[i] = of_key(key) end
+        databases[number] = keys
+    end
+    return databases
+end
+";
+
 /// The keys of all databases that hold any.
 #[derive(Clone, Default, PartialEq)]
 pub struct Snapshot {
@@ -54,6 +83,18 @@ impl Snapshot {
             client.must(&format!("SELECT {selected}"));
         }
         databases.retain(|_, keys: &mut Keys| !keys.is_empty());
+        Self { databases }
+    }
+
+    /// What [`SCRIPT`] answered, which is everything that the server held at one instant.
+    ///
+    /// # Panics
+    /// When the reply is another.
+    pub fn of_script(reply: &Reply) -> Self {
+        let numbers = 0..;
+        let databases = numbers.zip(reply.items()).map(|(number, keys)| (number, keys.items().iter().map(keyed)));
+        let mut databases: BTreeMap<u32, Keys> = databases.map(|(number, keys)| (number, keys.collect())).collect();
+        databases.retain(|_, keys| !keys.is_empty());
         Self { databases }
     }
 
@@ -101,12 +142,23 @@ fn take_database(client: &mut Client) -> Keys {
     for (((key, kind), facts), value) in keys.into_iter().zip(types).zip(facts.chunks(4)).zip(values) {
         // A key that expired since KEYS is no key.
         if let [_, Reply::Int(expires_at), Reply::Bulk(dump), Reply::Bulk(encoding)] = facts {
-            let content = content(&kind, &value, dump);
-            let dump = (encoding != b"hashtable").then(|| without_footer(dump));
-            database.insert(key, Entry { content, expires_at: *expires_at, dump });
+            database.insert(key, entry(&kind, *expires_at, dump, encoding, &value));
         }
     }
     database
+}
+
+fn entry(kind: &str, expires_at: i64, dump: &[u8], encoding: &[u8], value: &Reply) -> Entry {
+    // A hash with fields that expire keeps those that have until somebody looks for them.
+    let varies = [&b"hashtable"[..], b"listpackex"].contains(&encoding);
+    Entry { content: content(kind, value, dump), expires_at, dump: (!varies).then(|| without_footer(dump)) }
+}
+
+/// A key as [`SCRIPT`] tells of it.
+fn keyed(reply: &Reply) -> (Vec<u8>, Entry) {
+    let [key, kind, expires_at, dump, encoding, value] = reply.items() else { panic!("not a key: {reply:?}") };
+    let entry = entry(kind.as_text(), expires_at.as_int(), dump.as_bytes(), encoding.as_bytes(), value);
+    (key.as_bytes().to_vec(), entry)
 }
 
 fn command(name: &[&str], key: &[u8], rest: &[&str]) -> Vec<Vec<u8>> {
