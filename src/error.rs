@@ -22,6 +22,8 @@ pub enum Error {
     },
     /// The server shows the keys of one hash slot alone, because of the transaction or script that the command is in.
     OneSlot,
+    /// The cluster is down, so that this node takes no writes, or shows no keys.
+    ClusterDown,
     /// A number is none, or is negative.
     NoNumber,
     /// The layout does not say how a live socket is found.
@@ -50,6 +52,9 @@ impl fmt::Display for Error {
             Self::OneSlot => f.write_str(
                 "ERR in this transaction or script the cluster node shows only keys of one hash slot; \
                  call the command by itself, or in one that names no key",
+            ),
+            Self::ClusterDown => f.write_str(
+                "CLUSTERDOWN the cluster is down, so nothing was looked for and nothing removed; call again when it is up",
             ),
             Self::NoNumber => f.write_str("ERR value is not an integer or out of range"),
             Self::NoSockets => f.write_str(

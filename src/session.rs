@@ -35,8 +35,11 @@ pub fn plan(server: &Server, user: &[u8], detail: Detail) -> Result<Plan<Name>, 
 /// would be forgotten; what is told of it might be written where nobody looks.
 ///
 /// # Errors
-/// [`Error::OneSlot`].
+/// [`Error::OneSlot`], [`Error::ClusterDown`].
 pub fn check_view(server: &Server) -> Result<(), Error> {
+    if server.is_in_a_cluster_that_is_down() {
+        return Err(Error::ClusterDown);
+    }
     match server.view() {
         View::All => Ok(()),
         View::AllOfOneSlot if !Messenger::now().depends_on_slots() => Ok(()),
@@ -178,10 +181,13 @@ fn forget(server: &Server, plan: &Plan<Name>) {
     let database = server.database();
     state::with(|state| {
         let (known, layout) = (&mut state.databases[database], &state.layout);
+        // By a mapping that is no trace, a sweep finds the user again.
+        let keeps_mapping = !layout.removes_mapping();
         let stays = |place: PlaceRef<'_>| {
             let trace = &layout.traces[place.trace()];
             trace.reach == Reach::ByName && matches!(trace.what, What::Member { .. })
                 || plan.detail == Detail::Ghost && !trace.sweep
+                || keeps_mapping && trace.what == What::Mapping
         };
         // Those whose data is gone already too, which no plan tells.
         let sockets = RefCell::new(Vec::new());
@@ -196,7 +202,8 @@ fn forget(server: &Server, plan: &Plan<Name>) {
             }
             stays
         });
-        known.index.set_mark(&plan.user, Mark::Quiet);
+        let mark = if keeps_mapping { Mark::Doubtful(state.clock.now()) } else { Mark::Quiet };
+        known.index.set_mark(&plan.user, mark);
         for socket in &plan.sockets {
             known.index.retain(Subject::Socket, &socket.id, stays);
         }

@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{Server, int, keys, log_in, log_out_exactly, ok, wait_until};
+use support::{Server, error, int, keys, log_in, log_out_exactly, ok, wait_until};
 
 fn ready(server: &Server) {
     wait_until("the index is ready", || server.info("session")["session_index_state"] == "ready");
@@ -52,15 +52,37 @@ fn debug_that_is_not_allowed_costs_nothing() {
     assert_eq!(log_out_exactly(&server, "ann"), support::TRACES);
 }
 
+const CLUSTER_DOWN: &str =
+    "CLUSTERDOWN the cluster is down, so nothing was looked for and nothing removed; call again when it is up";
+
 #[test]
 fn a_cluster_that_is_down_loses_no_half_of_a_user() {
-    let nodes = Server::builder().start_cluster(1);
+    for reads in ["no", "yes"] {
+        cluster_down(&format!("cluster-allow-reads-when-down {reads}"));
+    }
+}
+
+fn cluster_down(config: &str) {
+    // Sweeps by itself, which must wait too.
+    let builder = Server::builder().option("sweep-interval", "1").option("grace", "0").config(config);
+    let nodes = builder.start_cluster(1);
     let node = &nodes[0];
+    node.must("CLUSTER DELSLOTS 1");
+    wait_until("the cluster is down", || node.must("CLUSTER INFO").as_text().contains("cluster_state:fail"));
+    node.must("CLUSTER ADDSLOTS 1");
+    node.wait_for_cluster(1);
     log_in(&mut node.client(), "ann", "s1", "den");
     let before = node.snapshot();
     assert_eq!(node.must("CLUSTER DELSLOTS 1"), ok());
     wait_until("the cluster is down", || node.must("CLUSTER INFO").as_text().contains("cluster_state:fail"));
-    node.run("SESSION.LOGOUT ann");
+    let entries = || node.info("session")["session_index_entries"].clone();
+    let known = entries();
+    for call in ["SESSION.LOGOUT ann", "SESSION.INSPECT ann", "SESSION.SWEEP"] {
+        assert_eq!(node.run(call), error(CLUSTER_DOWN), "{call}");
+    }
+    node.wait_for_time(node.now() + 1500);
+    assert_eq!(entries(), known, "nothing is forgotten");
+    assert!(!node.log().contains("please report this"));
     node.must("CLUSTER ADDSLOTS 1");
     node.wait_for_cluster(1);
     before.assert_matches(&node.snapshot());

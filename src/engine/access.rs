@@ -43,7 +43,11 @@ impl Server {
     pub fn caller_of(&self, summons: Option<&Summons>) -> Caller {
         let Some(Summons { user, command }) = summons else { return Caller::anybody() };
         let command: Vec<_> = command.iter().map(Name::raw).collect();
-        self.caller_by(user, &command)
+        match self.caller_by(user, &command) {
+            // When the command was called the server asked, and the rules may be others now.
+            Caller(Kind::OneRule(account)) if !account.permits_command(&command) => Caller(Kind::Nobody),
+            caller => caller,
+        }
     }
 
     fn caller_by(&self, user: &Name, command: &[*mut raw::RedisModuleString]) -> Caller {

@@ -77,10 +77,10 @@ impl Server {
         self.info(c"clients", c"blocked_clients")?.parse().ok()
     }
 
-    /// How often `DEBUG` was called and how long that took: another text each time that it was carried out. Refused calls
-    /// are not in it. `None` if it was never called.
+    /// How often `DEBUG` was carried out and how long that took: another text each time. `None` if it was never called, or
+    /// refused, since the server began to count.
     pub fn debug_calls(&self) -> Option<String> {
-        let statistics = self.info(c"commandstats", c"cmdstat_debug").filter(|text| !text.starts_with("calls=0,"))?;
+        let statistics = self.info(c"commandstats", c"cmdstat_debug")?;
         Some(statistics.split(',').take(2).collect())
     }
 
@@ -105,7 +105,7 @@ pub struct ConnectedClient {
     pub id: u64,
     /// The number of the database that it has selected.
     pub database: usize,
-    /// If it has opened a transaction: bytes of the arguments that are queued in it, and a little more.
+    /// If it has opened a transaction: how many commands are queued in it.
     pub queued: Option<usize>,
     /// It waits in a blocking command.
     pub is_blocked: bool,
@@ -125,10 +125,7 @@ impl ConnectedClient {
         Some(Self {
             id: field("id")?.parse().ok()?,
             database: field("db")?.parse().ok()?,
-            queued: match field("multi") {
-                None | Some("-1") => None,
-                Some(_) => Some(field("multi-mem").and_then(|bytes| bytes.parse().ok()).unwrap_or(usize::MAX)),
-            },
+            queued: field("multi").and_then(|queued| queued.parse().ok()),
             is_blocked: field("flags").is_some_and(|flags| flags.contains('b')),
             command: field("cmd").unwrap_or_default().as_bytes().to_vec(),
         })
@@ -145,9 +142,9 @@ mod tests {
         let expected =
             ConnectedClient { id: 7, database: 0, queued: None, is_blocked: true, command: b"blmove".to_vec() };
         assert_eq!(ConnectedClient::read(line), Some(expected));
-        let line = b"id=8 db=5 flags=x multi=2 multi-mem=61 cmd=set";
+        let line = b"id=8 db=5 flags=x multi=2 cmd=set";
         let expected =
-            ConnectedClient { id: 8, database: 5, queued: Some(61), is_blocked: false, command: b"set".to_vec() };
+            ConnectedClient { id: 8, database: 5, queued: Some(2), is_blocked: false, command: b"set".to_vec() };
         assert_eq!(ConnectedClient::read(line), Some(expected));
         assert_eq!(ConnectedClient::read(b""), None);
     }

@@ -9,7 +9,7 @@ use redis_module::{alloc::RedisAlloc, raw};
 
 use super::{
     commands::{NotRegistered, register},
-    keyspace, load,
+    load,
     server::{OK, Server, bytes},
 };
 use crate::command::{Help, Inspect, Logout, ShowLayout, Sweep};
@@ -48,14 +48,10 @@ unsafe extern "C" fn RedisModule_OnLoad(
     if load::load(&server, arguments, commands) { OK } else { REFUSED }
 }
 
-/// Called by the server before it unloads the module, and refused where a transaction has left the module work of which the
-/// server does not know that it keeps the module loaded.
+/// Called by the server before it unloads the module.
 #[unsafe(no_mangle)]
 #[allow(non_snake_case)]
 extern "C" fn RedisModule_OnUnload(_: *mut raw::RedisModuleCtx) -> c_int {
-    if keyspace::is_expected() {
-        return REFUSED;
-    }
     load::unload();
     OK
 }

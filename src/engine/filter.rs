@@ -134,7 +134,7 @@ fn on_special(command: &Arguments, meaning: Meaning, first: Option<&[u8]>) {
     let client = command.client();
     match meaning {
         Meaning::Ordinary => {}
-        Meaning::Begin => state::with(|state| state.tracker.transactions.begin(client)),
+        Meaning::Begin => upkeep::begins(&server, client),
         Meaning::Execute => upkeep::executes(&server, client),
         // A client that cannot be told apart may have had no transaction to drop.
         Meaning::Reset if client == ANYBODY => {}

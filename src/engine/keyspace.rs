@@ -1,9 +1,6 @@
 //! Keyspace events: keys that are loaded, that appear, and that end by themselves.
 
-use std::{
-    ffi::{c_char, c_int, c_void},
-    sync::atomic::{AtomicUsize, Ordering},
-};
+use std::ffi::{c_char, c_int, c_void};
 
 use redis_module::raw;
 
@@ -188,15 +185,6 @@ unsafe extern "C" fn on_nothing(
     OK
 }
 
-/// So many jobs wait until the command or transaction that made their keys is over.
-static JOBS: AtomicUsize = AtomicUsize::new(0);
-
-/// Whether the server is going to call the module when the command or transaction is over that runs now, loaded or not.
-#[cfg(not(any(test, fuzzing)))]
-pub(super) fn is_expected() -> bool {
-    JOBS.load(Ordering::Relaxed) > 0
-}
-
 /// A key appeared. It may not be removed yet.
 unsafe extern "C" fn on_new_key(
     ctx: *mut raw::RedisModuleCtx,
@@ -212,7 +200,6 @@ unsafe extern "C" fn on_new_key(
             return;
         }
         let name = Box::into_raw(Box::new(Name::new(name))).cast::<c_void>();
-        JOBS.fetch_add(1, Ordering::Relaxed);
         // SAFETY: the function was found before the callback was registered; `free_name` takes the box back.
         let added = unsafe { api!(RedisModule_AddPostNotificationJob(ctx, Some(on_notified), name, Some(free_name))) };
         if added != OK {
@@ -232,7 +219,6 @@ unsafe extern "C" fn on_notified(ctx: *mut raw::RedisModuleCtx, name: *mut c_voi
 }
 
 unsafe extern "C" fn free_name(name: *mut c_void) {
-    JOBS.fetch_sub(1, Ordering::Relaxed);
     // SAFETY: it came out of a box in `on_new_key` and is freed once.
     drop(unsafe { Box::from_raw(name.cast::<Name>()) });
 }

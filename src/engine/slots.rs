@@ -53,14 +53,20 @@ struct Sample {
 }
 
 impl Server {
+    /// Whether the server is a node of a cluster that is down. It may still show keys (`cluster-allow-reads-when-down`), and
+    /// removes none.
+    pub fn is_in_a_cluster_that_is_down(&self) -> bool {
+        let info = || Call::new(c"CLUSTER").with(Argument::Bytes(b"INFO")).run(self).map(|reply| reply.text());
+        self.is_cluster() && info().is_ok_and(|text| text.starts_with(b"cluster_state:fail"))
+    }
+
     /// What the command in this context is shown, exactly: [`View::All`] and [`View::AllOfOneSlot`] are proven.
     ///
     /// It costs nothing to a command that a client sends by itself. In a transaction, a script, or called by another
-    /// module it takes two calls of `SCAN` and a look at the keys that they give, some 50 us. If nearly all keys lie in one
-    /// slot and the server has no tables for each slot (7.0), it may be all slots that are asked whether they hold a key,
-    /// some milliseconds.
+    /// module it takes two calls of `SCAN` and a look at the keys that they give, some 50 us.
     pub fn view(&self) -> View {
-        if !self.is_cluster() || self.is_called_by_a_client() {
+        // 7.0, which does not tell clients apart, has one table for all slots.
+        if !self.is_cluster() || !self.knows_clients() || self.is_called_by_a_client() {
             return View::All;
         }
         let _keep = self.keep_database();

@@ -164,6 +164,12 @@ impl Layout {
         self.traces.iter().filter(is_key).any(|trace| trace.key.matches(name).is_some())
     }
 
+    /// Whether a logout leaves no mapping: the mapping is a trace, or the layout names none.
+    pub fn removes_mapping(&self) -> bool {
+        let is_trace = |of: &Template| self.traces.iter().any(|trace| trace.what == What::Key && trace.key == *of);
+        self.sockets.as_ref().is_none_or(|sockets| is_trace(&sockets.of))
+    }
+
     /// The socket whose data is at a place, if that says whose it is.
     pub fn owned_socket<'p>(&self, place: PlaceRef<'p>) -> Option<&'p [u8]> {
         self.sockets.as_ref()?.owned.filter(|owned| *owned == place.trace())?;

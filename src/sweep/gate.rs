@@ -1,4 +1,4 @@
-//! Waiting while the server refuses writes: too few replicas are there, or the last save failed.
+//! Waiting while the server refuses writes: too few replicas are there, the last save failed, or the cluster is down.
 //!
 //! What a client asks for then, the server refuses. The module's own work is not refused, so it asks before it writes, and
 //! waits: who was found, what was noted and which sweeps have begun stays until the server takes writes again.
@@ -65,7 +65,11 @@ pub fn ask(server: &Server) -> Result<(), Error> {
     let was_closed = is_closed();
     state::with(|state| state.sweeping.writes = Writes::Asking);
     // It names no key, so that a cluster node does not look for its slot, and is a write; see `is_asking`.
-    let answer = Call::new(c"SESSION.SWEEP").run_if_taken(server);
+    let answer = if server.is_in_a_cluster_that_is_down() {
+        Err(Error::ClusterDown.to_string())
+    } else {
+        Call::new(c"SESSION.SWEEP").run_if_taken(server)
+    };
     let line = match &answer {
         Err(why) if !was_closed => Some(format!(
             "the server refuses writes ({why}); sweeps, the cascade and the fence wait until it takes them"

@@ -8,7 +8,10 @@
 mod transactions;
 mod waiting;
 
-use std::collections::VecDeque;
+use std::{
+    collections::{HashSet, VecDeque},
+    hash::{BuildHasher, RandomState},
+};
 
 pub use transactions::{ANYBODY, OutOfStep, Transactions};
 pub use waiting::Waiting;
@@ -17,6 +20,9 @@ use crate::watcher::Suspect;
 
 /// When so many keys are unread, memory that many more took is given back.
 const FEW_UNREAD: usize = 1024;
+
+/// From so many unread keys on, it is looked whether one is unread already.
+const MANY_UNREAD: usize = 128;
 
 /// What a command, or a transaction, may write when it runs. `K` is a key's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +53,7 @@ pub enum Word {
     Blocked,
     /// It does not wait, or is gone.
     Free {
-        /// If it has a transaction open: bytes of the commands in it.
+        /// If it has a transaction open: how many commands are queued in it.
         queued: Option<usize>,
     },
 }
@@ -56,10 +62,15 @@ pub enum Word {
 #[derive(Debug)]
 pub struct Tracker<K> {
     unread: VecDeque<Suspect<K>>,
+    /// Of what is unread the hashes, once that is much, so that each key is read once however often it is named.
+    known: HashSet<u64>,
+    hasher: RandomState,
     /// The client about whom the server was asked last.
     asked: u64,
     /// Clients were paused, and it is not known yet what became of what they sent.
     was_paused: bool,
+    /// The server should be asked once more about those who wait by its last word.
+    pub asks_all: bool,
     /// What open transactions have queued.
     pub transactions: Transactions<K>,
     /// What clients that wait may write.
@@ -93,8 +104,11 @@ impl<K> Default for Tracker<K> {
     fn default() -> Self {
         Self {
             unread: VecDeque::new(),
+            known: HashSet::new(),
+            hasher: RandomState::new(),
             asked: 0,
             was_paused: false,
+            asks_all: false,
             transactions: Transactions::default(),
             waiting: Waiting::default(),
             trust: Trust::Whole,
@@ -129,14 +143,25 @@ impl<K: Clone + AsRef<[u8]>> Tracker<K> {
         let is_known = |last: &Suspect<K>| {
             last.member.is_none() && suspect.member.is_none() && last.key.as_ref() == suspect.key.as_ref()
         };
-        if !self.unread.back().is_some_and(is_known) {
+        if !self.unread.back().is_some_and(is_known) && self.is_new(&suspect) {
             self.unread.push_back(suspect);
         }
     }
 
+    /// Whether it is not unread yet, as far as that is worth knowing.
+    fn is_new(&mut self, suspect: &Suspect<K>) -> bool {
+        if self.unread.len() < MANY_UNREAD {
+            return true;
+        }
+        if self.known.is_empty() {
+            self.known = self.unread.iter().map(|unread| hash(&self.hasher, unread)).collect();
+        }
+        self.known.insert(hash(&self.hasher, suspect))
+    }
+
     /// All of this may have been written.
     pub fn note_all(&mut self, queued: Queued<K>) {
-        self.unread.extend(queued.keys);
+        queued.keys.into_iter().for_each(|suspect| self.note(suspect));
         if queued.anything {
             self.distrust(Trust::Lost);
         } else if queued.populates {
@@ -182,6 +207,12 @@ impl<K: Clone + AsRef<[u8]>> Tracker<K> {
         self.waiting.to_ask(false).chain(self.transactions.to_ask(false)).next().is_some()
     }
 
+    /// Whether there is anybody about whom the next slice will ask it.
+    pub fn asks_anything(&self) -> bool {
+        let all = self.asks_all;
+        self.waiting.to_ask(all).chain(self.transactions.to_ask(all)).next().is_some()
+    }
+
     /// Clients are paused, or not. When a pause is over, those who waited because of it do so no longer.
     pub fn set_paused(&mut self, is_paused: bool) {
         if self.was_paused && !is_paused {
@@ -208,11 +239,23 @@ impl<K: Clone + AsRef<[u8]>> Tracker<K> {
             self.unread.rotate_left(count);
             return taken;
         }
-        let taken = self.unread.drain(..count).collect();
+        let taken: Vec<_> = self.unread.drain(..count).collect();
         if self.unread.is_empty() {
             self.unread.shrink_to(FEW_UNREAD);
+            self.known = HashSet::new();
+        } else if !self.known.is_empty() {
+            for suspect in &taken {
+                self.known.remove(&hash(&self.hasher, suspect));
+            }
         }
         taken
+    }
+
+    /// What clients that wait may write, each key once.
+    pub fn held_back(&self) -> Vec<Suspect<K>> {
+        let mut known = HashSet::new();
+        let is_new = |suspect: &&Suspect<K>| known.insert(hash(&self.hasher, suspect));
+        self.waiting.suspects().filter(is_new).cloned().collect()
     }
 
     /// Something may have changed that is not noted here.
@@ -249,6 +292,10 @@ impl<K: Clone + AsRef<[u8]>> Tracker<K> {
     }
 }
 
+fn hash<K: AsRef<[u8]>>(hasher: &RandomState, suspect: &Suspect<K>) -> u64 {
+    hasher.hash_one((suspect.key.as_ref(), suspect.member.as_ref().map(AsRef::as_ref)))
+}
+
 /// Bytes of the arguments of one command that its suspects share: a key whose members are suspected is one argument.
 fn argument_bytes<K: AsRef<[u8]>>(suspects: &[Suspect<K>]) -> usize {
     let mut last = std::ptr::null();
@@ -281,6 +328,25 @@ mod tests {
         assert_eq!(tracker.take(1, true), suspects(&["a"]));
         assert_eq!(unread(&mut tracker), ["b", "a"], "what stays is taken last");
         assert_eq!(tracker.size(), (0, 0));
+    }
+
+    #[test]
+    fn much_that_is_unread_is_noted_once() {
+        let (mut tracker, names) =
+            (Tracker::default(), (0..MANY_UNREAD + 10).map(|n| n.to_string()).collect::<Vec<_>>());
+        for _ in 0..3 {
+            for key in &names {
+                tracker.note(Suspect { key: key.as_str(), member: None });
+            }
+        }
+        assert_eq!(tracker.unread(), names.len());
+        assert_eq!(tracker.take(1, false)[0].key, "0");
+        tracker.note(Suspect { key: "0", member: None });
+        tracker.note(Suspect { key: "0", member: Some("m") });
+        assert_eq!(tracker.unread(), names.len() + 1, "what was read may change again, and a member is not the key");
+        tracker.take(usize::MAX, false);
+        tracker.note(Suspect { key: "0", member: None });
+        assert_eq!(tracker.unread(), 1);
     }
 
     #[test]

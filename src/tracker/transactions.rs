@@ -11,21 +11,23 @@ use crate::watcher::Suspect;
 /// Stands for a client that the server does not identify.
 pub const ANYBODY: u64 = 0;
 
-/// So many bytes of names that the server was not asked about can wait for a quiet moment.
+/// As long as a queue holds no more bytes of names that the server was not asked about, it can wait for a quiet moment.
 const FEW_BYTES: usize = 1024;
 
-/// So many bytes of names the server may have queued for one client, or for all: the rest is left to keyspace events.
-const MOST_OF_ONE: usize = 64 << 20;
-const MOST_OF_ALL: usize = 256 << 20;
+/// The most names that are held for one client, and for all. Their bytes the server holds anyway, in its own queues: these are
+/// references. What is beyond is left to keyspace events.
+const MOST_OF_ONE: usize = 4 << 20;
+const MOST_OF_ALL: usize = 16 << 20;
 
-/// The same where clients cannot be told apart: more is held against the list of all clients.
-const MOST_OF_ANYBODY: usize = 16 << 20;
+/// The most bytes where clients cannot be told apart, and it is not known either what the server has refused.
+const MOST_BYTES_OF_ANYBODY: usize = 16 << 20;
 
 /// What transactions have queued. `K` is a key's name.
 ///
 /// Servers from 7.2 on say which client sends a command; 7.0 does not. There, all clients are taken for one that may
-/// have several transactions open: a key stays queued until none is. That can fail only if a client sends `EXEC` without
-/// `MULTI` while another has a transaction open, and is noticed when that one executes: see [`OutOfStep`].
+/// have several transactions open: a key stays queued until none is. That fails if somebody sends `EXEC` or `DISCARD` without
+/// `MULTI` while another has a transaction open: it is noticed when that one executes (see [`OutOfStep`]), unless a third one
+/// has opened another meanwhile.
 #[derive(Debug)]
 pub struct Transactions<K> {
     open: HashMap<u64, Queue<K>>,
@@ -39,14 +41,25 @@ struct Queue<K> {
     queued: Queued<K>,
     /// Bytes of the arguments in it.
     bytes: usize,
-    /// So many of them the server has queued too: it said that it holds at least as many.
-    confirmed: usize,
-    /// How many there were when the server was asked last, if it did not confirm all of them.
-    asked: Option<usize>,
+    /// How many commands it is from: those that name keys which matter.
+    commands: usize,
+    /// How many bytes there were when the server last gave no reason to doubt them.
+    believed: usize,
+    /// What the server said the last two times, the last one first, if the client did not wait in between.
+    said: [Option<Said>; 2],
     /// The client waited when the server was asked last.
     is_blocked: bool,
     /// The server refused a command of it, so `EXEC` will execute nothing.
     is_void: bool,
+}
+
+/// An answer of the server, and what was known here at the same moment.
+#[derive(Clone, Copy, Debug)]
+struct Said {
+    /// How many commands it had queued, whatever they name.
+    queued: usize,
+    commands: usize,
+    bytes: usize,
 }
 
 /// More was executed than was known to be open.
@@ -65,8 +78,9 @@ impl<K> Default for Queue<K> {
             transactions: 0,
             queued: Queued::default(),
             bytes: 0,
-            confirmed: 0,
-            asked: None,
+            commands: 0,
+            believed: 0,
+            said: [None; 2],
             is_blocked: false,
             is_void: false,
         }
@@ -75,7 +89,7 @@ impl<K> Default for Queue<K> {
 
 impl<K> Queue<K> {
     fn needs_asking(&self, about: usize) -> bool {
-        !self.is_void && self.bytes > self.confirmed + about
+        !self.is_void && self.bytes > self.believed + about
     }
 }
 
@@ -96,7 +110,13 @@ impl<K: Clone + AsRef<[u8]>> Transactions<K> {
     /// `MULTI` may have been refused.
     pub fn queue(&mut self, client: u64, suspects: &[Suspect<K>]) {
         let Some(queue) = self.open.get_mut(&client).filter(|queue| !queue.is_void) else { return };
+        let is_same = |one: &Suspect<K>, other: &Suspect<K>| std::ptr::eq(one.key.as_ref(), other.key.as_ref());
+        // While another module holds clients back, the server may show a command twice: the same strings.
+        if queue.queued.keys.last().zip(suspects.last()).is_some_and(|(last, new)| is_same(last, new)) {
+            return;
+        }
         queue.bytes += super::argument_bytes(suspects);
+        queue.commands += 1;
         queue.queued.keys.extend_from_slice(suspects);
     }
 
@@ -156,29 +176,47 @@ impl<K: Clone + AsRef<[u8]>> Transactions<K> {
         known.filter(move |(_, queue)| asks(queue)).map(|(client, _)| *client)
     }
 
-    /// What the server says of a client.
+    /// What the server says of a client, once in a turn of its loop.
     ///
-    /// If it says twice, in different turns of its loop, that the client has no transaction, then `MULTI` was refused, and
-    /// what is returned has run or never will. (Once is not enough: after a pause a client is free for a moment before its
-    /// command runs.) If it has queued fewer bytes than were held the time before, it refused one of the commands, and
-    /// will execute none of them.
+    /// If it says twice that the client has no transaction, then `MULTI` was refused, and what is returned has run or never
+    /// will. (Once is not enough: after a pause a client is free for a moment before its command runs.) Once it has refused
+    /// a command it queues no other and will execute none. So that has happened if it has queued fewer commands than there
+    /// were here one turn before, or none at all of those that came between the last two turns.
     pub fn answer(&mut self, client: u64, word: Word) -> Queued<K> {
         let Some(queue) = self.open.get_mut(&client) else { return Queued::default() };
         queue.is_blocked = word == Word::Blocked;
         let Word::Free { queued } = word else {
-            queue.asked = None;
+            queue.said = [None; 2];
             return Queued::default();
         };
-        match (queue.asked.take(), queued) {
-            (Some(_), None) => return self.open.remove(&client).map(|queue| queue.queued).unwrap_or_default(),
-            (Some(held), Some(queued)) if held > queued => {
-                *queue = Queue { transactions: queue.transactions, is_void: true, ..Queue::default() };
+        let [last, before] = queue.said;
+        let Some(queued) = queued else {
+            if last.is_some() {
+                return self.forget(client);
             }
-            (Some(held), Some(_)) => queue.confirmed = held,
-            (None, _) => {}
+            queue.said = [Some(Said { queued: 0, commands: 0, bytes: 0 }), None];
+            return Queued::default();
+        };
+        let lacks = last.is_some_and(|last| queued < last.commands);
+        let stands =
+            last.zip(before).is_some_and(|(last, before)| last.commands > before.commands && queued == before.queued);
+        if lacks || stands {
+            *queue = Queue { transactions: queue.transactions, is_void: true, ..Queue::default() };
+            return Queued::default();
         }
-        queue.asked = queue.needs_asking(0).then_some(queue.bytes);
+        queue.believed = last.map_or(queue.believed, |last| last.bytes.max(queue.believed));
+        queue.said = [Some(Said { queued, commands: queue.commands, bytes: queue.bytes }), last];
         Queued::default()
+    }
+
+    /// Whether something is held for a client that may have had a transaction open.
+    pub fn holds(&self, client: u64) -> bool {
+        self.open.get(&client).is_some_and(|queue| queue.is_void || !queue.queued.is_empty())
+    }
+
+    /// The client has no transaction open. What it had queued is returned.
+    pub fn forget(&mut self, client: u64) -> Queued<K> {
+        self.open.remove(&client).map(|queue| queue.queued).unwrap_or_default()
     }
 
     /// What the server said before of who waits holds no more.
@@ -188,7 +226,7 @@ impl<K: Clone + AsRef<[u8]>> Transactions<K> {
 
     /// Where clients cannot be told apart: whether so much is held that the list of all clients should be asked for.
     pub fn is_much_of_anybody(&self) -> bool {
-        self.open.get(&ANYBODY).is_some_and(|queue| queue.needs_asking(MOST_OF_ANYBODY / 16))
+        self.open.get(&ANYBODY).is_some_and(|queue| queue.needs_asking(MOST_BYTES_OF_ANYBODY / 16))
     }
 
     /// Where clients cannot be told apart: so many have a transaction open, as the server lists them. What is returned has run,
@@ -196,7 +234,7 @@ impl<K: Clone + AsRef<[u8]>> Transactions<K> {
     pub fn answer_anybody(&mut self, open: usize) -> Queued<K> {
         self.is_none_open = open == 0;
         let Some(queue) = self.open.get_mut(&ANYBODY) else { return Queued::default() };
-        (queue.transactions, queue.confirmed) = (open, queue.bytes);
+        (queue.transactions, queue.believed) = (open, queue.bytes);
         if open > 0 {
             return Queued::default();
         }
@@ -205,9 +243,12 @@ impl<K: Clone + AsRef<[u8]>> Transactions<K> {
 
     /// Whether the server has queued more than can be kept here.
     pub fn is_overrun(&self) -> bool {
-        let most = |client: u64| if client == ANYBODY { MOST_OF_ANYBODY } else { MOST_OF_ONE };
-        let is_overrun = |(client, queue): (&u64, &Queue<K>)| queue.confirmed > most(*client);
-        self.open.iter().any(is_overrun) || self.open.values().map(|queue| queue.confirmed).sum::<usize>() > MOST_OF_ALL
+        let names = |queue: &Queue<K>| if queue.believed > 0 { queue.queued.keys.len() } else { 0 };
+        let is_overrun = |(client, queue): (&u64, &Queue<K>)| match *client {
+            ANYBODY => queue.believed > MOST_BYTES_OF_ANYBODY,
+            _ => names(queue) > MOST_OF_ONE,
+        };
+        self.open.iter().any(is_overrun) || self.open.values().map(names).sum::<usize>() > MOST_OF_ALL
     }
 
     /// Forgets clients that are gone; `is_there` says which are not.
@@ -267,12 +308,14 @@ mod tests {
         let (in_none, blocked) = (Word::Free { queued: None }, Word::Blocked);
         let in_one = |queued| Word::Free { queued: Some(queued) };
         // Words of the server, and the names that are still queued after the last of them.
-        let table: [(&[Word], Vec<&str>); 7] = [
+        let table: [(&[Word], Vec<&str>); 8] = [
             (&[in_none], vec!["a", LONG]),
             (&[in_none, in_none], vec![]),
             (&[in_none, blocked, in_none], vec!["a", LONG]),
-            (&[in_one(0), in_one(LONG.len() + 1)], vec!["a", LONG]),
-            (&[in_one(0), in_one(LONG.len())], vec![]),
+            (&[in_one(0), in_one(2)], vec!["a", LONG]),
+            // There may be others that name nothing of interest.
+            (&[in_one(9), in_one(9), in_one(9)], vec!["a", LONG]),
+            (&[in_one(1), in_one(1)], vec![]),
             (&[in_one(0), blocked, in_one(0)], vec!["a", LONG]),
             (&[in_one(0), in_one(0), in_one(0)], vec![]),
         ];
@@ -292,37 +335,38 @@ mod tests {
     }
 
     #[test]
-    fn what_came_since_the_server_was_asked_is_asked_about_once_more() {
-        let mut transactions = Transactions::default();
-        let word = Word::Free { queued: Some(LONG.len()) };
+    fn a_command_that_is_shown_twice_is_queued_once() {
+        let (mut transactions, name) = (Transactions::default(), String::from("a"));
+        let suspects = [Suspect { key: name.as_str(), member: None }];
         transactions.begin(7);
-        transactions.queue(7, &key(LONG));
-        transactions.answer(7, word);
-        // Of this the server knows nothing yet when it is asked the second time.
-        transactions.queue(7, &key(LONG));
-        transactions.answer(7, word);
-        assert_eq!((transactions.suspects().count(), transactions.to_ask(false).count()), (2, 1));
-        transactions.answer(7, word);
-        assert_eq!((transactions.suspects().count(), transactions.to_ask(true).count()), (0, 0), "it was refused");
-        transactions.queue(7, &key(LONG));
-        assert_eq!(transactions.suspects().count(), 0, "and with it all that follows");
-        transactions.execute(7).unwrap();
-        transactions.begin(7);
-        transactions.queue(7, &key("a"));
-        assert_eq!(transactions.suspects().count(), 1, "until the next one");
+        transactions.queue(7, &suspects);
+        transactions.queue(7, &suspects);
+        assert_eq!(transactions.suspects().count(), 1);
     }
 
     #[test]
-    fn only_what_the_server_has_queued_is_too_much() {
+    fn where_the_server_queues_no_more_it_has_refused_something() {
         let mut transactions = Transactions::default();
-        let most = LONG.repeat(MOST_OF_ONE / LONG.len() + 1);
-        let suspects = [Suspect { key: most.as_str(), member: None }];
+        let word = Word::Free { queued: Some(9) };
         transactions.begin(7);
-        transactions.queue(7, &suspects);
-        transactions.answer(7, Word::Free { queued: Some(most.len()) });
-        assert!(!transactions.is_overrun());
-        transactions.answer(7, Word::Free { queued: Some(most.len()) });
-        assert!(transactions.is_overrun());
+        let texts = [1, 2, 3].map(|n| format!("{n}{LONG}"));
+        let keys = texts.each_ref().map(|text| [Suspect { key: text.as_str(), member: None }]);
+        transactions.queue(7, &keys[0]);
+        transactions.answer(7, word);
+        transactions.queue(7, &keys[1]);
+        transactions.answer(7, word);
+        // Of the second one the server knew nothing yet, perhaps.
+        assert_eq!((transactions.suspects().count(), transactions.to_ask(false).count()), (2, 1));
+        transactions.answer(7, word);
+        assert_eq!((transactions.suspects().count(), transactions.to_ask(true).count()), (0, 0), "it was refused");
+        transactions.queue(7, &keys[2]);
+        assert_eq!(transactions.suspects().count(), 0, "and with it all that follows");
+        assert!(transactions.holds(7));
+        transactions.execute(7).unwrap();
+        transactions.begin(7);
+        transactions.queue(7, &keys[2]);
+        assert_eq!(transactions.suspects().count(), 1, "until the next one");
+        assert_eq!((transactions.forget(7).keys.len(), transactions.holds(7)), (1, false));
     }
 
     #[test]

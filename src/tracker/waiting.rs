@@ -81,8 +81,8 @@ impl<K: Clone + AsRef<[u8]>> Waiting<K> {
         self.held.iter().filter(|(_, held)| held.queued.anything).map(|(client, _)| *client)
     }
 
-    /// What the server says of a client. If it says twice, in different turns of its loop, that the client does not wait,
-    /// the command has run or never will, and what it may have written is returned. (Once is not enough: after a pause a
+    /// What the server says of a client, once in a turn of its loop. If it says twice that the client does not wait, the
+    /// command has run or never will, and what it may have written is returned. (Once is not enough: after a pause a
     /// client is free for a moment before its command runs.)
     pub fn answer(&mut self, client: u64, word: Word) -> Queued<K> {
         let Some(held) = self.held.get_mut(&client) else { return Queued::default() };

@@ -21,6 +21,9 @@ use crate::{
 /// So many looks are worth noting together.
 const MANY: usize = 32;
 
+/// So much memory is kept for the next names; what long ones took is given back.
+const FEW_BYTES: usize = 64 << 10;
+
 /// What was found in keys of one database and is not noted yet. One piece of memory, used again and again.
 #[derive(Debug, Default)]
 pub struct Findings {
@@ -137,6 +140,7 @@ impl Findings {
         self.looks.clear();
         self.seen.clear();
         self.bytes.clear();
+        self.bytes.shrink_to(FEW_BYTES);
         candidates::find_out(state);
     }
 

@@ -14,7 +14,7 @@ use redis_module::raw::REDISMODULE_CTX_FLAGS_MULTI;
 
 pub use findings::{Findings, add, add_owner};
 pub use tidy::{Tidying, look};
-pub use tracking::{changed, discards, executes, meet_clients, suspect, suspect_populating};
+pub use tracking::{begins, changed, discards, executes, meet_clients, suspect, suspect_populating};
 
 use crate::{
     engine::{
@@ -56,7 +56,7 @@ pub fn catch_up(server: &Server) {
 /// by a command that says nothing of it.
 fn read_everything(server: &Server) {
     if state::with(|state| state.tracker.unread() > 0 || !state.tracker.waiting.is_empty()) {
-        let waiting = state::with(|state| state.tracker.waiting.suspects().cloned().collect());
+        let waiting = state::with(|state| state.tracker.held_back());
         read_again(server, usize::MAX, waiting);
     }
 }
@@ -112,7 +112,7 @@ fn build(server: &Server, database: usize, deadline: Option<Instant>) -> bool {
     };
     loop {
         let mut names = Vec::new();
-        let is_over = (0..64).any(|_| !server.walk(&cursor, &wanted, &mut names));
+        let is_over = (0..8).any(|_| !server.walk(&cursor, &wanted, &mut names));
         for key in names {
             findings.look_at_certain(server, &layout, key.as_ref());
         }
@@ -156,7 +156,7 @@ pub fn tick(server: &Server) -> bool {
     let (began, share) = (Instant::now(), state::with(|state| state.options.slice()) / SHARES);
     // At least one share, and what those before left of theirs.
     let deadline = |shares: u32| (began + share * shares).max(Instant::now() + share);
-    let asks = tracking::settle(server, false);
+    let asks = tracking::settle(server);
     tracking::regain_trust_unless_populating(server);
     let is_sweeping = state::with(|state| state.sweeping.has_work());
     let reads = read_until(server, deadline(if is_sweeping { 2 } else { SHARES }));

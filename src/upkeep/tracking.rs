@@ -74,6 +74,22 @@ pub fn changed(server: &Server, name: Name) {
     watching::wake(server);
 }
 
+/// A client opens a transaction.
+pub fn begins(server: &Server, client: u64) {
+    // An earlier one may have ended unseen, or was never open: then what is held for it belongs to none.
+    if client != ANYBODY && state::with(|state| state.tracker.transactions.holds(client)) {
+        let found = server.clients_among(&[client]).unwrap_or_default();
+        if found.first().is_some_and(|client| client.queued.is_none()) {
+            state::with(|state| {
+                let queued = state.tracker.transactions.forget(client);
+                state.tracker.note_all(queued);
+            });
+            watching::wake(server);
+        }
+    }
+    state::with(|state| state.tracker.transactions.begin(client));
+}
+
 /// A client executes its transaction now.
 pub fn executes(server: &Server, client: u64) {
     if client == ANYBODY && server.is_paused() {
@@ -157,7 +173,10 @@ fn find_out_about_populating(server: &Server) {
     let calls = server.debug_calls();
     let stays = server.has_flag(REDISMODULE_CTX_FLAGS_MULTI);
     state::with(|state| {
-        if state.debug_calls != calls {
+        // That the call was refused is counted too; where nothing is, the counts were taken back.
+        let none = "calls=0usec=0";
+        let is_same = |calls: &String| calls == state.debug_calls.as_deref().unwrap_or(none);
+        if !calls.as_ref().is_some_and(is_same) {
             state.tracker.trust = Trust::Lost;
         } else if !stays {
             state.tracker.trust = Trust::Whole;
@@ -166,11 +185,14 @@ fn find_out_about_populating(server: &Server) {
     });
 }
 
-/// Asks the server about clients who have sent what may run later: about a few whose word is missing, or (`all`) about
-/// any. `true` if there are more.
-pub(super) fn settle(server: &Server, all: bool) -> bool {
+/// Asks the server about clients who have sent what may run later, a few at a time. Called once in a turn of the server's
+/// loop, which is what its answers are counted by. `true` if there are more.
+pub(super) fn settle(server: &Server) -> bool {
     settle_anybody(server);
-    let clients = state::with(|state| state.tracker.to_ask(all, MOST_ASKED));
+    let clients = state::with(|state| {
+        let all = std::mem::take(&mut state.tracker.asks_all);
+        state.tracker.to_ask(all, MOST_ASKED)
+    });
     if clients.is_empty() {
         return false;
     }
@@ -189,19 +211,21 @@ pub(super) fn settle(server: &Server, all: bool) -> bool {
     state::with(|state| state.tracker.asks())
 }
 
-/// The same for all of them, a few times a second.
+/// Has the next slice ask about all of them. Called a few times a second.
 pub(super) fn settle_all(server: &Server) {
     if state::with(|state| state.tracker.trust == Trust::Doubtful) {
         find_out_about_populating(server);
         watching::wake(server);
     }
     let is_paused = server.is_paused();
-    state::with(|state| state.tracker.set_paused(is_paused));
-    let asks = settle(server, !is_paused);
+    state::with(|state| {
+        state.tracker.set_paused(is_paused);
+        state.tracker.asks_all = !is_paused;
+    });
     if state::with(|state| state.tracker.transactions.is_open(ANYBODY) || state.tracker.waiting.is_anybody()) {
         list_clients_of_anybody(server, SETTLING, SELDOM);
     }
-    if asks || state::with(|state| state.tracker.unread() > 0) {
+    if state::with(|state| state.tracker.asks_anything() || state.tracker.unread() > 0) {
         watching::wake(server);
     }
     // Looking a client up calls nothing back.

@@ -11,6 +11,7 @@ mod bounds;
 mod busy;
 mod cluster;
 mod fence;
+mod followed;
 mod large_values;
 mod refused_writes;
 mod rooms;

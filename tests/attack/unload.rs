@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     args,
-    support::{Client, Reply, Server, error, int, log_in, ok, server::module_path, status, wait_until},
+    support::{Client, Reply, Server, error, int, log_in, ok, server::module_path, wait_until},
 };
 
 const UNLOAD: &str = "MODULE UNLOAD session";
@@ -89,26 +89,6 @@ fn it_goes_at_once_while_clients_are_paused() {
     assert!(!is_loaded(&server));
     server.must("CLIENT UNPAUSE");
     assert_eq!(paused.read(), ok());
-}
-
-#[test]
-fn it_stays_until_the_work_is_done_that_a_transaction_left_it() {
-    let server = Server::start();
-    log_in(&mut server.client(), "ann", "s1", "den");
-    server.must("SESSION.LOGOUT ann");
-    let mut client = server.client();
-    // The fence removes the key when the transaction is over. Nothing names it before.
-    client.script(
-        r#"MULTI
-           EVAL 'return redis.call("SET", "socket_" .. "data:s1", "{\"userId\":\"ann\"}")' 0
-           MODULE UNLOAD session"#,
-    );
-    client.must("EXEC");
-    assert_eq!(server.run("PING"), status("PONG"));
-    if is_loaded(&server) {
-        wait_until("the key is removed", || server.run("EXISTS socket_data:s1") == int(0));
-    }
-    assert_eq!(server.run("FLUSHALL"), ok());
 }
 
 #[test]
