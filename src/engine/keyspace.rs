@@ -196,7 +196,7 @@ unsafe extern "C" fn on_new_key(
         // SAFETY: context and key are valid during the call.
         let (server, name) = unsafe { (Server::new(ctx), bytes(key)) };
         let is_written_by_a_master = server.has_flag(raw::REDISMODULE_CTX_FLAGS_LOADING) || server.is_replica();
-        if is_written_by_a_master || !fence::stops(server.database(), name) {
+        if is_written_by_a_master || !fence::may_stop(server.database(), name) {
             return;
         }
         let name = Box::into_raw(Box::new(Name::new(name))).cast::<c_void>();

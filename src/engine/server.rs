@@ -17,7 +17,7 @@ use super::{
 };
 
 /// Calls a function of the server's module API. All of them are there on every server that the module loads on, because
-/// [`super::load`] refuses one that lacks any (see `REQUIRED` there).
+/// [`super::load`] refuses one that lacks any (see `require_functions` there).
 macro_rules! api {
     ($name:ident($($argument:expr),* $(,)?)) => {{
         // A plain read of a function pointer that the server set before OnLoad and that nobody writes again.

@@ -163,7 +163,7 @@ impl Fence {
 }
 
 /// Whether a key of this name is the data of a socket that was logged out not long ago.
-pub fn stops(database: usize, name: &[u8]) -> bool {
+pub fn may_stop(database: usize, name: &[u8]) -> bool {
     state::with(|state| {
         let is_on = !state.sweeping.fence.is_empty() && state.options.fence().is_some();
         let Some(sockets) = state.layout.sockets.as_ref().filter(|_| is_on) else { return false };
@@ -174,7 +174,7 @@ pub fn stops(database: usize, name: &[u8]) -> bool {
 /// Notes a key of the selected database that may have been written, if it is such data: for [`enforce_noted`].
 pub fn note(server: &Server, name: &Name) {
     let database = server.database();
-    if stops(database, name.as_ref()) && !server.is_replica() && server.open(name).is_some() {
+    if may_stop(database, name.as_ref()) && !server.is_replica() && server.open(name).is_some() {
         state::with(|state| state.sweeping.trespassers.insert((database, name.as_ref().into())));
     }
 }
