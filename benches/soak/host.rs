@@ -4,7 +4,7 @@ use super::commands::Args;
 use super::crowd::{PASSWORD, Who};
 use super::moves::{Abilities, RUN_ALL};
 use crate::args;
-use crate::support::{Client, Layout, Server, Snapshot, wait_until};
+use crate::support::{Client, Content, Layout, Server, Snapshot, wait_until};
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::time::{Duration, Instant};
@@ -142,7 +142,9 @@ impl Host {
             }
             if Instant::now() > end {
                 let way = if key_by_key { "all keys were removed" } else { "FLUSHALL" };
-                let info = self.control.must("INFO session").as_text().to_owned();
+                let info = ["INFO session", "INFO memory", "CLIENT LIST"].map(|line| self.control.must(line));
+                let info = info.map(|reply| reply.as_text().to_owned()).join("\n");
+                let info = format!("{info}\n{:?}", self.control.must("MEMORY STATS"));
                 return Err(format!(
                     "{way}, and the server does not come to rest: it started with {:?} and holds {:?} (allowed are {SLACK} \
                      bytes of memory more, {INDEX_SLACK} of the index)\n{info}",
@@ -212,4 +214,10 @@ pub fn without_streams(mut snapshot: Snapshot) -> Snapshot {
     }
     snapshot.databases.retain(|_, keys| !keys.is_empty());
     snapshot
+}
+
+/// Whether there is a hash of which all fields have expired: it may go at any moment, whoever looks.
+pub fn has_empty_hash(snapshot: &Snapshot) -> bool {
+    let is_empty = |content: &Content| matches!(content, Content::Hash(fields) if fields.is_empty());
+    snapshot.databases.values().flat_map(|keys| keys.values()).any(|entry| is_empty(&entry.content))
 }

@@ -3,7 +3,7 @@
 use super::commands::Writer;
 use super::crowd::{Ending, Seat, Who};
 use super::history::History;
-use super::host::Host;
+use super::host::{Host, has_empty_hash};
 use super::judge::{Call, Kind};
 use super::moves::{Moves, Pauses, SHORT_LIFE_MS, Wish, swollen, swollen_for_strangers};
 use super::pool::Pool;
@@ -11,7 +11,7 @@ use super::score::Score;
 use super::weather::{SPELL, Spell, Weather, telling};
 use super::whole::Whole;
 use crate::args;
-use crate::support::{Client, Content, Layout, Reply, Snapshot, int, split};
+use crate::support::{Client, Layout, Reply, Snapshot, int, split};
 use fastrand::Rng;
 use std::time::{Duration, Instant};
 
@@ -127,6 +127,10 @@ impl<'a> Life<'a> {
         }
         self.collect()?;
         self.judge_whole(whole)?;
+        if matches!(weather, Weather::Kill | Weather::HangUp) {
+            // A sweep goes on when the one who asked for it is gone.
+            self.host.wait_for_sweeps();
+        }
         if weather == Weather::Eviction {
             self.control("CONFIG SET maxmemory 0");
         }
@@ -252,6 +256,7 @@ impl<'a> Life<'a> {
         self.host.wait_for_sweeps();
         self.spell = Spell::None;
         self.spell_left = 0;
+        self.wait_for_quiet();
         let mut last = self.host.snapshot();
         loop {
             std::thread::sleep(Duration::from_millis(150));
@@ -383,7 +388,7 @@ impl<'a> Life<'a> {
     fn judge_call(&mut self, call: &Call, before: &Snapshot) -> Result<(), String> {
         let reply = self.call(call);
         let after = self.host.snapshot();
-        if !call.compare(self.layout, before, &reply, &after)? {
+        if has_empty_hash(&after) || !call.compare(self.layout, before, &reply, &after)? {
             self.score.put_off += 1;
             return Ok(());
         }
@@ -463,9 +468,4 @@ fn as_user(host: &Host, who: Who) -> Client {
         client.cmd(command);
     }
     client
-}
-
-fn has_empty_hash(snapshot: &Snapshot) -> bool {
-    let is_empty = |content: &Content| matches!(content, Content::Hash(fields) if fields.is_empty());
-    snapshot.databases.values().flat_map(|keys| keys.values()).any(|entry| is_empty(&entry.content))
 }

@@ -3,7 +3,7 @@
 
 use super::commands::Args;
 use super::history::History;
-use super::host::{DATABASES, without_streams};
+use super::host::{DATABASES, has_empty_hash, without_streams};
 use super::judge::Call;
 use super::moves::{Moves, RUN_ALL, backwards};
 use crate::args;
@@ -68,7 +68,7 @@ impl Whole {
             local before = snapshot({DATABASES})
             redis.call('SELECT', database)
             local reply = redis.pcall(unpack(ARGV, 3, 2 + count))
-            return {{before, reply, snapshot({DATABASES})}}"
+            return {{before, reply, snapshot({DATABASES}), redis.call('TIME')}}"
         );
         let head = args!["EVAL", script, "0", calls[0].database.to_string(), call.len().to_string()];
         let commands = [[head, call, backwards(writes(moves))].concat()];
@@ -99,10 +99,11 @@ impl Whole {
         for (call, place) in self.calls.into_iter().zip(places) {
             let [before, reply, after] = place.map(|place| &items[place]);
             let [before, after] = [before, after].map(|reply| without_streams(Snapshot::of_script(reply)));
-            // On Redis 7.0 each script of a transaction has a time of its own.
-            let ends = items.get(place[2] + 1).map_or(0, milliseconds);
+            // On Redis 7.0 each script of a transaction has a time of its own, and so has the module within one.
+            let ends = milliseconds(&items[place[2] + 1]);
             let may_have_expired = |entry: &Entry| (0..=ends).contains(&entry.expires_at);
-            if before.databases.values().flat_map(|keys| keys.values()).any(may_have_expired) {
+            let mut entries = before.databases.values().flat_map(|keys| keys.values());
+            if has_empty_hash(&before) || has_empty_hash(&after) || entries.any(may_have_expired) {
                 verdict.put_off += 1;
                 continue;
             }
