@@ -33,7 +33,8 @@ pub fn sweep(bench: &Bench) -> Outcome<Vec<Row>> {
 fn measure(bench: &Bench) -> Outcome<Vec<Row>> {
     let server = Server::start(Some(&bench.module))?;
     let mut client = server.client()?;
-    World::of(bench.size(100_000, 20_000)).write(&mut client, |_, _| {})?;
+    let world = World::of(bench.size(100_000, 20_000));
+    world.write(&mut client, |_, _| {})?;
     let ghosts = 2_000;
     let mut out = Pipeline::default();
     for n in 0..ghosts {
@@ -43,7 +44,7 @@ fn measure(bench: &Bench) -> Outcome<Vec<Row>> {
     client.pour(&out)?;
     server.settle()?;
     let mut bystander = server.client()?;
-    let (before, during, took, load) = while_others_write(&server, || {
+    let (before, during, took, load) = while_others_write(&server, world, || {
         let (cpu, began) = (server.cpu()?, Instant::now());
         let before = gets_while(&mut bystander, || {
             thread::sleep(UNSWEPT);
@@ -73,14 +74,14 @@ fn measure(bench: &Bench) -> Outcome<Vec<Row>> {
     ])
 }
 
-/// Runs `work` while two clients write session keys of others, over and over, as fast as is said.
-fn while_others_write<R>(server: &Server, work: impl FnOnce() -> Outcome<R>) -> Outcome<R> {
+/// Runs `work` while two clients write the data of more sockets, over and over, as fast as is said.
+fn while_others_write<R>(server: &Server, world: World, work: impl FnOnce() -> Outcome<R>) -> Outcome<R> {
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
         let writers: Vec<_> = (0..2).map(|n| (n, server.client())).collect();
         for (n, client) in writers {
             let (is_over, mut client) = (&is_over, client?);
-            scope.spawn(move || write_until(n, is_over, &mut client));
+            scope.spawn(move || write_until(n, world, is_over, &mut client));
         }
         let result = work();
         is_over.store(true, Ordering::Relaxed);
@@ -89,14 +90,15 @@ fn while_others_write<R>(server: &Server, work: impl FnOnce() -> Outcome<R>) -> 
 }
 
 /// An error ends the writing, and with it the load that the row shows.
-fn write_until(number: usize, is_over: &AtomicBool, client: &mut Client) {
+fn write_until(number: usize, world: World, is_over: &AtomicBool, client: &mut Client) {
     let mut turn = 0;
     while !is_over.load(Ordering::Relaxed) {
         let began = Instant::now();
         let mut out = Pipeline::default();
         for n in 0..WRITES / 2 {
             let user = (turn * WRITES / 2 + n) % 10_000;
-            let value = format!(r#"{{"userId":"busy{number}-{user}","roomId":"r{}"}}"#, user % 50);
+            // Another socket of somebody who is live.
+            let value = format!(r#"{{"userId":"{}","roomId":"r{}"}}"#, world.user(user).id(), user % 50);
             out.add(&["SET", &format!("socket_data:b{number}-{user}"), &value, "EX", "86400"]);
         }
         turn += 1;
