@@ -21,8 +21,9 @@ use crate::watcher::Suspect;
 /// When so many keys are unread, memory that many more took is given back.
 const FEW_UNREAD: usize = 1024;
 
-/// From so many unread keys on, it is looked whether one is unread already.
-const MANY_UNREAD: usize = 128;
+/// From so many unread keys on, it is looked whether one is unread already. One read from a connection seldom brings more, so that
+/// nobody pays for it who writes each key once.
+const MANY_UNREAD: usize = 256;
 
 /// What a command, or a transaction, may write when it runs. `K` is a key's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
