@@ -76,12 +76,15 @@ fn read_again(server: &Server, limit: usize, others: Vec<Suspect<Name>>) {
         server.select(*database)
             && (server.size() > 0 || state::with(|state| !state.databases[*database].index.is_empty()))
     };
+    let has_fence = state::with(|state| !state.sweeping.fence.is_empty());
     for database in (0..databases).filter(is_used) {
         let mut findings = Findings::of(database);
         for suspect in &suspects {
             faults::point("read", suspect.key.as_ref());
             findings.look(server, &layout, suspect);
-            fence::note(server, &suspect.key);
+            if has_fence {
+                fence::note(server, &suspect.key);
+            }
         }
         findings.end();
     }
@@ -154,24 +157,25 @@ fn read_until(server: &Server, deadline: Instant) -> bool {
 /// read, and a sweep ends.
 pub fn tick(server: &Server) -> bool {
     let (began, share) = (Instant::now(), state::with(|state| state.options.slice()) / SHARES);
-    // At least one share, and what those before left of theirs.
-    let deadline = |shares: u32| (began + share * shares).max(Instant::now() + share);
+    // So many shares from the beginning, since those before may have left some of theirs; `least` of them in any case.
+    let deadline = |shares: u32, least: u32| (began + share * shares).max(Instant::now() + share * least);
     let asks = tracking::settle(server);
     tracking::regain_trust_unless_populating(server);
     let is_sweeping = state::with(|state| state.sweeping.has_work());
-    let reads = read_until(server, deadline(if is_sweeping { 2 } else { SHARES }));
+    let reads = read_until(server, deadline(if is_sweeping { 2 } else { SHARES }, 1));
     let databases = state::with(|state| state.databases.len());
-    let builds = (0..databases).any(|database| !build(server, database, Some(deadline(3))));
+    let until = deadline(3, 1);
+    let builds = (0..databases).any(|database| !build(server, database, Some(until)));
     // What is swept has to be known completely. All of the rest goes on, and not one kind of it alone.
     let goes_on = builds
-        || look_at_crowds(server, deadline(3)) | sweep(server, &deadline)
+        || look_at_crowds(server, deadline(3, 1)) | sweep(server, &deadline)
         || tidy::is_hurried() && tidy::go_on(server);
     goes_on || reads || asks
 }
 
 /// What a slice does for sweeps. `true` if there is more. Nobody writes while clients are paused; afterwards [`cron`] sees that
 /// it goes on.
-fn sweep(server: &Server, deadline: &dyn Fn(u32) -> Instant) -> bool {
+fn sweep(server: &Server, deadline: &dyn Fn(u32, u32) -> Instant) -> bool {
     if !state::with(|state| state.sweeping.has_work()) || server.is_paused() {
         return false;
     }
@@ -181,9 +185,9 @@ fn sweep(server: &Server, deadline: &dyn Fn(u32) -> Instant) -> bool {
     let mut goes_on = false;
     if !server.is_replica() {
         fence::enforce_noted(server);
-        goes_on |= candidates::look(server, deadline(4)) | cascade::clean(server, deadline(5));
+        goes_on |= candidates::look(server, deadline(4, 1)) | cascade::clean(server, deadline(4, 1));
     }
-    goes_on |= job::slice(server, deadline(SHARES));
+    goes_on |= job::slice(server, deadline(SHARES, 2));
     state::with(|state| state.sweeping.at_work = None);
     goes_on
 }
