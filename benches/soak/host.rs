@@ -4,6 +4,7 @@ use super::commands::Args;
 use super::crowd::{PASSWORD, Who};
 use super::moves::{Abilities, RUN_ALL};
 use crate::args;
+use crate::support::snapshot::SCRIPT;
 use crate::support::{Client, Content, Layout, Server, Snapshot, wait_until};
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
@@ -100,6 +101,12 @@ impl Host {
     /// Everything in all databases but what the module tells others.
     pub fn snapshot(&mut self) -> Snapshot {
         without_streams(Snapshot::take(&mut self.control))
+    }
+
+    /// The same at one instant, where the module may be cleaning up by itself.
+    pub fn snapshot_at_once(&mut self) -> Snapshot {
+        let script = format!("{SCRIPT} return snapshot({DATABASES})");
+        without_streams(Snapshot::of_script(&self.control.cmd(["EVAL", &script, "0"])))
     }
 
     fn info(&mut self, section: &str, name: &str) -> i64 {

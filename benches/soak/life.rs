@@ -257,10 +257,10 @@ impl<'a> Life<'a> {
         self.spell = Spell::None;
         self.spell_left = 0;
         self.wait_for_quiet();
-        let mut last = self.host.snapshot();
+        let mut last = self.host.snapshot_at_once();
         loop {
             std::thread::sleep(Duration::from_millis(150));
-            let next = self.host.snapshot();
+            let next = self.host.snapshot_at_once();
             if next == last {
                 break;
             }
