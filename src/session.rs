@@ -37,14 +37,20 @@ pub fn plan(server: &Server, user: &[u8], detail: Detail) -> Result<Plan<Name>, 
 /// # Errors
 /// [`Error::OneSlot`], [`Error::ClusterDown`].
 pub fn check_view(server: &Server) -> Result<(), Error> {
-    if server.is_in_a_cluster_that_is_down() {
-        return Err(Error::ClusterDown);
-    }
+    check_cluster(server)?;
     match server.view() {
         View::All => Ok(()),
         View::AllOfOneSlot if !Messenger::now().depends_on_slots() => Ok(()),
         View::AllOfOneSlot | View::Partial => Err(Error::OneSlot),
     }
+}
+
+/// Refuses a command while the cluster is down: nothing can be removed then, or not even be seen.
+///
+/// # Errors
+/// [`Error::ClusterDown`].
+pub fn check_cluster(server: &Server) -> Result<(), Error> {
+    if server.is_in_a_cluster_that_is_down() { Err(Error::ClusterDown) } else { Ok(()) }
 }
 
 /// The same where the index is known to be right.

@@ -58,6 +58,7 @@ impl Command for Sweep {
         // Whose traces they will be is not known yet, and a caller who may not remove anybody's is refused before anything
         // changes.
         check_unseen(server, &layout, NOBODY, Unseen::Sweep, &server.caller())?;
+        session::check_cluster(server)?;
         let job = Job::new(order, server.database(), server.summons());
         if let Some(client) = server.block() {
             state::with(|state| state.sweeping.jobs.push_back(job.for_client(client)));
