@@ -36,7 +36,8 @@ fn half_stale(bench: &Bench, users: usize) -> Outcome<(Server, Vec<User>)> {
     Ok((server, stale))
 }
 
-fn swept(client: &mut Client, users: usize) -> Outcome<()> {
+/// Sweeps, and has to find so many stale users.
+pub(super) fn swept(client: &mut Client, users: usize) -> Outcome<()> {
     let text = client.call(&["SESSION.SWEEP"])?.to_string();
     if text == format!("Integer({users})") { Ok(()) } else { Err(format!("a sweep says {text}, not {users}").into()) }
 }
