@@ -331,14 +331,14 @@ fn the_table_of_options_is_what_the_module_takes() {
     let at_run_time: Vec<_> = at_run_time.collect();
     assert_eq!(listed, at_run_time.iter().map(|(name, default)| (&**name, *default)).collect());
 
-    let source = include_str!("../src/config.rs").split_whitespace().collect::<Vec<_>>().join(" ");
+    let source = include_str!("../core/src/config.rs").split_whitespace().collect::<Vec<_>>().join(" ");
     for row in table {
         let &[name, default, at_run_time, meaning] = &*row else { panic!("four columns: {row:?}") };
         let can_be_set = !server.cmd(["CONFIG", "SET", &format!("session.{name}"), default]).is_error();
         assert_eq!(if can_be_set { "yes" } else { "no" }, at_run_time, "{name}");
         let option =
             format!(r#"name: "{name}", default: "{default}", at_run_time: {can_be_set}, meaning: "{meaning}""#);
-        assert!(source.contains(&option), "src/config.rs has another {name}");
+        assert!(source.contains(&option), "core/src/config.rs has another {name}");
     }
 }
 
@@ -400,7 +400,7 @@ fn the_commands_that_must_not_be_renamed_are_those_that_the_module_asks_for() {
         let refusal = Server::builder().config(&format!("rename-command {command} ''")).try_start().err();
         assert!(refusal.is_some_and(|log| log.contains(&format!("has no command {command},"))), "{command}");
     }
-    let code = include_str!("../src/engine/load.rs").split_once("fn require_commands").expect("the function").1;
+    let code = include_str!("../src/callbacks/load.rs").split_once("fn require_commands").expect("the function").1;
     let code = code.split_once("\n}\n").expect("its end").0;
     let asked: Vec<&str> = code.split("c\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     assert_eq!(named, asked);

@@ -13,7 +13,7 @@ use std::{
 };
 
 use libfuzzer_sys::fuzz_target;
-use redis_session::{
+use redis_session_core::{
     config::Options,
     engine::{Key, Keyspace, Kind},
     events::{Audience, Departure, Notice},

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use redis_session::{
+use redis_session_core::{
     command::{Inspect, Logout, Sweep},
     error::Error,
     sweep::job::Order,

@@ -9,7 +9,7 @@
 use std::cell::{Cell, RefCell};
 
 use libfuzzer_sys::fuzz_target;
-use redis_session::json::{self, Pointer};
+use redis_session_core::json::{self, Pointer};
 use redis_session_fuzz::{head, unescape};
 use serde::de::IgnoredAny;
 use serde_json::{Value, value::RawValue};

@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use redis_session::{
+use redis_session_core::{
     json::Pointer,
     layout::{Field, Holder, Layout, Named, Reach, Sockets, Trace, What},
     template::{Bindings, Placeholder, Placeholders, Template},

@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use redis_session::template::{Bindings, MAX_PLACEHOLDERS, Placeholder, Placeholders, Template};
+use redis_session_core::template::{Bindings, MAX_PLACEHOLDERS, Placeholder, Placeholders, Template};
 use redis_session_fuzz::lines;
 
 /// The oracle takes the square of it.

@@ -1,0 +1,190 @@
+//! One user's logout, from the state's side: what every caller of the phases in [`crate::plan`] does around them.
+
+use std::{cell::RefCell, time::Duration};
+
+use super::{
+    occasion::{Cause, Occasion},
+    read,
+    tell::{self, Messenger},
+};
+use crate::{
+    error::Error,
+    faults,
+    index::{Mark, PlaceRef, SocketHash, Subject, Whom},
+    journal::{self, Level},
+    known::wants::Events,
+    layout::{Reach, What},
+    plan::{self, Checked, Detail, Plan, Removed, Scope},
+    ports::{Host, View},
+    session::Ask,
+};
+
+/// Every trace of the user in the selected database at this instant.
+///
+/// # Errors
+/// [`Error::OneSlot`].
+pub fn plan<H: Host>(ask: Ask<'_, H>, user: &[u8], detail: Detail) -> Result<Plan<H::Name>, Error> {
+    check_view(ask)?;
+    read::catch_up(ask);
+    plan_now(ask, user, detail)
+}
+
+/// Refuses a command to which keys may seem gone that are there. What it found would not be all, and what is noted by it
+/// would be forgotten; what is told of it might be written where nobody looks.
+///
+/// # Errors
+/// [`Error::OneSlot`], [`Error::ClusterDown`].
+pub fn check_view<H: Host>(ask: Ask<'_, H>) -> Result<(), Error> {
+    check_cluster(ask)?;
+    match ask.host.view(ask.state(|state| state.databases.len())) {
+        View::All => Ok(()),
+        View::AllOfOneSlot if !Messenger::now(ask).depends_on_slots() => Ok(()),
+        View::AllOfOneSlot | View::Partial => Err(Error::OneSlot),
+    }
+}
+
+/// Refuses a command while the cluster is down: nothing can be removed then, or not even be seen.
+///
+/// # Errors
+/// [`Error::ClusterDown`].
+pub fn check_cluster<H: Host>(ask: Ask<'_, H>) -> Result<(), Error> {
+    if ask.host.is_in_a_cluster_that_is_down() { Err(Error::ClusterDown) } else { Ok(()) }
+}
+
+/// The same where the index is known to be right.
+///
+/// # Errors
+/// [`Error::OneSlot`].
+pub fn plan_now<H: Host>(ask: Ask<'_, H>, user: &[u8], detail: Detail) -> Result<Plan<H::Name>, Error> {
+    faults::point("plan", user);
+    let layout = ask.state(|state| state.layout.clone());
+    let database = ask.host.database();
+    let places = |subject, id: &[u8]| ask.state(|state| state.databases[database].index.places(subject, id));
+    let plan = plan::find(ask.host, &layout, &places, user, detail);
+    let now = ask.host.now();
+    ask.state(|state| {
+        state.metrics.mistyped += plan.mistyped;
+        for (subject, id, place) in &plan.stale {
+            state.forget_place(database, *subject, id, place.borrowed(), now);
+        }
+    });
+    Ok(plan)
+}
+
+/// How much a plan has to say for a logout of which others are told, or whose sockets are fenced off.
+pub fn detail<H: Host>(ask: Ask<'_, H>) -> Detail {
+    if ask.state(|state| state.is_fencing()) || Messenger::now(ask).has_audience() {
+        Detail::Audience
+    } else {
+        Detail::Names
+    }
+}
+
+/// Removes what was planned, fences it off, and tells whoever is to be told, the log and INFO.
+pub fn log_out<H: Host>(ask: Ask<'_, H>, checked: &Checked<H::Name>, occasion: Occasion<'_>) -> Removed {
+    let user = &checked.plan().user;
+    let messenger = Messenger::now(ask);
+    let ready = messenger.prepare(ask.host, checked.plan(), occasion);
+    if occasion.scope == Scope::User && checked.plan().left_out == 0 {
+        forget(ask, checked.plan());
+    }
+    faults::point("apply", user);
+    let removed = checked.apply(ask.host);
+    if removed.total() > 0 {
+        fence_off(ask, checked.plan());
+        if let Some(ready) = ready {
+            tell::tell(ask, &ready, user, removed.total());
+        }
+        let took = ask.host.instant().duration_since(occasion.began);
+        let level = ask.state(|state| {
+            let is_asked_for = occasion.cause == Cause::Logout;
+            state.metrics.count(removed, is_asked_for.then_some(took));
+            state.sweeping.report.users += u64::from(!is_asked_for);
+            // A sweep has one line at its end.
+            let is_told = occasion.cause != Cause::Sweep && state.journal.admits(occasion.began + took, 3);
+            is_told.then(|| state.options.log_level())
+        });
+        if let Some(level) = level {
+            write_lines(ask, level, user, &occasion, removed, took);
+        }
+        faults::point("applied", user);
+    }
+    removed
+}
+
+fn write_lines<H: Host>(
+    ask: Ask<'_, H>,
+    level: Level,
+    user: &[u8],
+    occasion: &Occasion<'_>,
+    removed: Removed,
+    took: Duration,
+) {
+    let user = journal::printable(user);
+    let reason = journal::printable(occasion.reason);
+    let Removed { keys, members, entries } = removed;
+    let counts = format!("keys={keys} members={members} entries={entries} usec={}", took.as_micros());
+    ask.host.log(level, "=== USER LOGOUT DETECTED ===");
+    ask.host.log(level, &format!("=== CLEANING UP USER LOGOUT === user={user} reason={reason}"));
+    ask.host.log(level, &format!("SUCCESS: User logout cleanup completed user={user} {counts}"));
+}
+
+/// Remembers the sockets that were logged out, so that a request in flight does not bring their data back.
+fn fence_off<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>) {
+    if !ask.state(|state| state.is_fencing()) {
+        return;
+    }
+    let (database, now) = (ask.host.database(), ask.host.instant());
+    ask.state(|state| {
+        state.wants.events.add(Events::NEW_KEYS);
+        let lasts = state.options.fence().unwrap_or_default();
+        let fence = &mut state.sweeping.fence;
+        fence.tidy(now);
+        plan.sockets_gone().for_each(|socket| fence.add(database, socket, &plan.user, now, lasts));
+    });
+}
+
+/// What the index knows of the user is about to be gone. Before the first change, not after the last: what somebody adds
+/// meanwhile must stay known. A collection whose name holds the user may stay, with members that are nobody's yet, and
+/// a sweep leaves some traces alone.
+fn forget<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>) {
+    let (database, now) = (ask.host.database(), ask.host.now());
+    ask.state(|state| {
+        let (known, layout) = (&mut state.databases[database], &state.layout);
+        // By a mapping that is no trace, a sweep finds the user again.
+        let keeps_mapping = !layout.removes_mapping();
+        let stays = |place: PlaceRef<'_>| {
+            let trace = &layout.traces[place.trace()];
+            trace.reach == Reach::ByName && matches!(trace.what, What::Member { .. })
+                || plan.detail == Detail::Ghost && !trace.sweep
+                || keeps_mapping && trace.what == What::Mapping
+        };
+        // Those whose data is gone already too, which no plan tells.
+        let sockets = RefCell::new(Vec::new());
+        let forgets = |place: PlaceRef<'_>| {
+            let socket = layout.owned_socket(place).map(SocketHash::of);
+            sockets.borrow_mut().extend(socket);
+        };
+        known.index.retain(Subject::User, &plan.user, |place| {
+            let stays = stays(place);
+            if !stays {
+                forgets(place);
+            }
+            stays
+        });
+        let mark = if keeps_mapping { Mark::Doubtful(state.clock.after(now)) } else { Mark::Quiet };
+        known.index.set_mark(&plan.user, mark);
+        for socket in &plan.sockets {
+            known.index.retain(Subject::Socket, &socket.id, stays);
+        }
+        // Where no data says whose a socket is, the plan does, or at least the names of keys.
+        let is_told = layout.sockets.as_ref().is_some_and(|sockets| sockets.owned.is_some());
+        let planned = plan.sockets.iter().map(|socket| &*socket.id);
+        let planned = planned.chain(plan.keys.iter().filter_map(|key| key.socket()));
+        let planned = planned.filter(|_| !is_told).map(SocketHash::of);
+        let user = Whom::new(Subject::User, &plan.user).hash;
+        for socket in sockets.into_inner().into_iter().chain(planned) {
+            known.index.forget_owner(socket, user);
+        }
+    });
+}

@@ -1,0 +1,15 @@
+//! Steps that ask the host: each takes work out of the state, lets go of it, asks, and notes the answers.
+
+pub mod cascade;
+pub mod crowds;
+pub mod fence;
+pub mod follow;
+pub mod gate;
+pub mod judge;
+pub mod load;
+pub mod logout;
+pub mod occasion;
+pub mod read;
+pub mod sweep;
+pub mod tell;
+pub mod tidy;

@@ -1,0 +1,47 @@
+//! Why and how a user is logged out.
+
+use std::time::Instant;
+
+use crate::plan::Scope;
+
+/// What brought a logout about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Somebody asked for it.
+    Logout,
+    /// A sweep found the user stale.
+    Sweep,
+    /// A key by which the user was live expired or was evicted.
+    Expiry,
+}
+
+impl Cause {
+    /// The reason, if nobody gave another.
+    pub fn reason(self) -> &'static [u8] {
+        match self {
+            Self::Logout => b"logout",
+            Self::Sweep => b"sweep",
+            Self::Expiry => b"expired",
+        }
+    }
+}
+
+/// Why and how a user is logged out.
+#[derive(Clone, Copy, Debug)]
+pub struct Occasion<'a> {
+    /// All of the user, or one socket.
+    pub scope: Scope,
+    /// What brought it about.
+    pub cause: Cause,
+    /// The reason in words.
+    pub reason: &'a [u8],
+    /// When the work began.
+    pub began: Instant,
+}
+
+impl Occasion<'static> {
+    /// A logout of all of a user for which nobody gave a reason.
+    pub fn user(cause: Cause, began: Instant) -> Self {
+        Self { scope: Scope::User, cause, reason: cause.reason(), began }
+    }
+}

@@ -1,0 +1,193 @@
+//! One sweep: over all users of a database who may be stale, in slices.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    crowds, gate, judge, logout,
+    occasion::{Cause, Occasion},
+};
+use crate::{
+    command::Reply,
+    error::Error,
+    index::SHARDS,
+    known::job::{Job, Order},
+    ports::Host,
+    session::Ask,
+};
+
+/// What a sweep comes to next.
+enum Next {
+    User(Box<[u8]>),
+    /// Users were found, or not; to look for them took its time.
+    Shard,
+    End,
+}
+
+impl<H: Host> Job<H> {
+    /// Does all of it at once, in the selected database.
+    ///
+    /// # Errors
+    /// Whatever ended it before its time.
+    pub fn run(mut self, ask: Ask<'_, H>) -> Result<u64, Error> {
+        let result = self.work(ask, None);
+        ask.state(|state| state.sweeping.at_work = None);
+        self.count_slice(ask, self.began);
+        self.report(ask);
+        result.map(|_| self.found)
+    }
+
+    fn count_slice(&mut self, ask: Ask<'_, H>, began: Instant) {
+        self.slices += 1;
+        self.longest = self.longest.max(ask.host.instant().duration_since(began));
+    }
+
+    /// Goes on until it is done or `deadline` is over. `true` if it is done.
+    fn work(&mut self, ask: Ask<'_, H>, deadline: Option<Instant>) -> Result<bool, Error> {
+        let is_over = || deadline.is_some_and(|deadline| ask.host.instant() >= deadline);
+        if ask.host.is_replica() {
+            return Err(Error::Demoted);
+        }
+        if !crowds::read(ask, deadline) {
+            return Ok(false);
+        }
+        let caller = ask.host.caller_of(self.summons.as_ref());
+        while self.found < self.order.limit {
+            match self.next(ask) {
+                Next::User(user) => {
+                    if let Err(error) = self.visit(ask, &user, &caller, deadline.is_some()) {
+                        // Whoever ends it with that, or goes on when it is over, has lost nobody.
+                        self.pending.push(user);
+                        return Err(error);
+                    }
+                }
+                Next::Shard => {}
+                Next::End => return Ok(true),
+            }
+            if is_over() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The next user who may be stale, or the next part of the index.
+    fn next(&mut self, ask: Ask<'_, H>) -> Next {
+        if let Some(user) = self.pending.pop() {
+            return Next::User(user);
+        }
+        if self.shard == SHARDS {
+            return Next::End;
+        }
+        let (now, database, shard) = (ask.host.now(), self.database, self.shard);
+        self.pending = ask.state(|state| state.databases[database].index.due(shard, state.clock.after(now)));
+        self.shard += 1;
+        Next::Shard
+    }
+
+    /// Looks at a user, and cleans one up who is stale. `asks` whether the server takes writes, as it has done for a command
+    /// that does all at once.
+    fn visit(&mut self, ask: Ask<'_, H>, user: &[u8], caller: &H::Caller, asks: bool) -> Result<(), Error> {
+        let began = ask.host.instant();
+        let Some(ghost) = judge::judge(ask, user)? else { return Ok(()) };
+        let (now, since) = (ask.host.now(), ghost.since);
+        let stale_for = ask.state(|state| since.until(state.clock.tick(now)));
+        if u128::from(stale_for) < self.order.grace.as_millis() {
+            return Ok(());
+        }
+        let checked = ghost.plan.check(ask.host, caller, false)?;
+        if !self.order.is_dry {
+            if asks {
+                gate::pass(ask)?;
+            }
+            logout::log_out(ask, &checked, Occasion::user(Cause::Sweep, began));
+        }
+        self.found += 1;
+        Ok(())
+    }
+
+    fn report(&self, ask: Ask<'_, H>) {
+        let Self { order, found, slices, longest, began, settles, .. } = self;
+        if *settles {
+            return;
+        }
+        let (ended, now) = (ask.host.instant(), Duration::from_millis(ask.host.now()));
+        let took = ended.duration_since(*began);
+        let level = ask.state(|state| {
+            let report = &mut state.sweeping.report;
+            report.sweeps += 1;
+            (report.last_start, report.last_duration) = (now.saturating_sub(took).as_secs(), took);
+            (report.last_users, report.last_slices, report.last_longest) = (*found, *slices, *longest);
+            state.journal.admits(ended, 1).then_some(state.options.log_level())
+        });
+        if let Some(level) = level {
+            let dry = if order.is_dry { " (a dry run)" } else { "" };
+            let (usec, longest) = (took.as_micros(), longest.as_micros());
+            let line =
+                format!("sweep ended{dry} users={found} usec={usec} slices={slices} longest_slice_usec={longest}");
+            ask.host.log(level, &line);
+        }
+    }
+}
+
+/// Gives the sweep whose turn it is a slice, until `deadline`. `true` if there is more to do. Leaves another database
+/// selected. While the server refuses writes, its own sweeps wait; a client's ends with what the server says.
+pub fn slice<H: Host>(ask: Ask<'_, H>, deadline: Instant) -> bool {
+    let is_held = are_held(ask);
+    let next = ask.state(|state| {
+        let jobs = &mut state.sweeping.jobs;
+        let job = jobs.iter().position(|job| !(is_held && job.is_by_the_clock())).and_then(|at| jobs.remove(at));
+        state.sweeping.served = job.as_ref().and_then(|job| job.waits);
+        job
+    });
+    let Some(mut job) = next else { return false };
+    ask.host.select(job.database);
+    let began = ask.host.instant();
+    let result = job.work(ask, Some(deadline));
+    job.count_slice(ask, began);
+    match result {
+        Ok(false) => ask.state(|state| state.sweeping.jobs.push_back(job)),
+        Err(Error::Refused(_)) if job.is_by_the_clock() => ask.state(|state| state.sweeping.jobs.push_back(job)),
+        Ok(true) => end(ask, &job, None),
+        Err(error) => end(ask, &job, Some(error)),
+    }
+    let is_held = are_held(ask);
+    ask.state(|state| {
+        state.sweeping.served = None;
+        state.sweeping.jobs.iter().any(|job| !(is_held && job.is_by_the_clock()))
+    })
+}
+
+/// Whether the server's own sweeps wait because it refuses writes. On a replica they end.
+fn are_held<H: Host>(ask: Ask<'_, H>) -> bool {
+    gate::is_closed(ask) && !ask.host.is_replica()
+}
+
+fn end<H: Host>(ask: Ask<'_, H>, job: &Job<H>, error: Option<Error>) {
+    job.report(ask);
+    let answer = error.map_or(Ok(Reply::Integer(i64::try_from(job.found).unwrap_or(i64::MAX))), Err);
+    ask.state(|state| state.wants.answers.extend(job.waits.map(|client| (client, answer))));
+}
+
+/// Starts the sweeps that `session.sweep-interval` asks for. Called a few times a second.
+pub fn start_by_the_clock<H: Host>(ask: Ask<'_, H>) {
+    if ask.host.is_replica() {
+        return;
+    }
+    let now = ask.host.instant();
+    let databases = ask.state(|state| {
+        let interval = state.options.sweep_interval();
+        let is_due = state.layout.sockets.is_some()
+            && interval.is_some_and(|interval| now.duration_since(state.sweeping.swept_at) >= interval)
+            && !state.sweeping.jobs.iter().any(Job::is_by_the_clock);
+        if is_due {
+            state.sweeping.swept_at = now;
+        }
+        if is_due { state.databases.len() } else { 0 }
+    });
+    for database in (0..databases).filter(|database| ask.host.select(*database) && ask.host.size() > 0) {
+        ask.state(|state| {
+            let order = Order { grace: state.options.grace(), limit: u64::MAX, is_dry: false };
+            state.sweeping.jobs.push_back(Job::new(order, database, None, now));
+        });
+    }
+}

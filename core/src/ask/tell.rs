@@ -1,0 +1,105 @@
+//! Telling others of a logout: what [`events`](crate::events) yields, sent by the module itself.
+//!
+//! The caller's permissions are not asked for here. Whoever may log a user out thereby tells of it, and may send nothing
+//! else by it: which channels and keys these are, the options and the layout say.
+
+use std::rc::Rc;
+
+use super::{follow, occasion::Occasion};
+use crate::{
+    config::Options,
+    events::{Audience, Command, Departure, LeftOut, Notice, Ready, Unfit},
+    journal::{self, Level},
+    layout::Layout,
+    plan::Plan,
+    ports::Host,
+    session::Ask,
+};
+
+/// By what it is decided whom to tell: options and layout at one instant.
+#[derive(Debug)]
+pub struct Messenger {
+    options: Rc<Options>,
+    layout: Rc<Layout>,
+}
+
+impl Messenger {
+    /// As options and layout are now.
+    pub fn now<H: Host>(ask: Ask<'_, H>) -> Self {
+        ask.state(|state| Self { options: state.options.clone(), layout: state.layout.clone() })
+    }
+
+    /// Whether anybody is to be told of logouts.
+    pub fn has_audience(&self) -> bool {
+        Audience::new(&self.options, &self.layout).is_some()
+    }
+
+    /// Whether some of it is written to a key, or heard by those alone who listen in a hash slot.
+    pub fn depends_on_slots(&self) -> bool {
+        Audience::new(&self.options, &self.layout).is_some_and(|audience| audience.depends_on_slots())
+    }
+
+    /// What is to be told of a plan once it has been applied. Whoever is told by a replica was told by its master.
+    pub fn prepare<'a, H: Host>(
+        &'a self,
+        host: &H,
+        plan: &'a Plan<H::Name>,
+        Occasion { scope, reason, .. }: Occasion<'a>,
+    ) -> Option<Ready<'a>> {
+        let audience = Audience::new(&self.options, &self.layout)?;
+        if host.is_replica() {
+            return None;
+        }
+        let departure = Departure::new(plan, scope, reason, host.now());
+        Some(Notice::new(audience, departure).check(host, plan, |key| self.layout.is_trace(key)))
+    }
+}
+
+/// Tells of a logout that removed so many traces of the user.
+pub fn tell<H: Host>(ask: Ask<'_, H>, ready: &Ready<'_>, user: &[u8], removed: u64) {
+    let (mut sent, mut refused) = (0, None);
+    let mut left_out: u64 = ready.left_out.iter().map(|left_out| left_out.events).sum();
+    ready.tell(removed, &mut |command| {
+        if send(ask, command) {
+            sent += 1;
+        } else {
+            left_out += 1;
+            let target = command.arguments.first().copied().unwrap_or_default();
+            refused.get_or_insert_with(|| journal::printable(target));
+        }
+    });
+    let now = ask.host.instant();
+    let may_say = ask.state(|state| {
+        state.metrics.events_sent += sent;
+        state.metrics.events_left_out += left_out;
+        left_out > 0 && state.journal.admits(now, 1)
+    });
+    if may_say {
+        let why = match (ready.left_out.first(), refused) {
+            (Some(LeftOut { key, why, .. }), _) => format!("key {} {}", journal::printable(key), reason(*why)),
+            (None, target) => format!("the server refused the one for {}", target.unwrap_or_default()),
+        };
+        let user = journal::printable(user);
+        ask.host
+            .log(Level::Warning, &format!("events about a logout were left out user={user} count={left_out}: {why}"));
+    }
+}
+
+/// Calls a command for replicas too, as a client's call would do it: a message goes there for their own subscribers, and
+/// never into the append-only file.
+fn send<H: Host>(ask: Ask<'_, H>, command: Command<'_>) -> bool {
+    let is_sent = ask.host.send(command.name, command.arguments);
+    // The command filter does not show the module its own calls.
+    if let Some(key) = command.key().filter(|key| is_sent && ask.state(|state| state.watcher.cares_for(key))) {
+        follow::changed(ask, ask.host.name(key));
+    }
+    is_sent
+}
+
+fn reason(why: Unfit) -> &'static str {
+    match why {
+        Unfit::Elsewhere => "is served by another node of the cluster",
+        Unfit::Mistyped => "holds a value of another type",
+        Unfit::Trace => "is a trace, which a logout deletes",
+    }
+}

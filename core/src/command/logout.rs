@@ -1,0 +1,143 @@
+use super::{Argument, Arguments, Command, Info, LONGEST_ID, LONGEST_REASON, Reply, no_longer, traces};
+use crate::{
+    ask::{
+        logout,
+        occasion::{Cause, Occasion},
+    },
+    error::Error,
+    plan::{Detail, Scope, Unseen, check_unseen},
+    ports::Host,
+    session::Ask,
+};
+
+/// `SESSION.LOGOUT userId [SOCKET socketId] [REASON text] [WITHTRACES]`
+///
+/// Removes every trace of a user from the selected database, all or nothing. With `SOCKET` that socket alone, as long as
+/// the user has another one with its data key; else everything.
+///
+/// Replies with the number of traces removed, or with `WITHTRACES` with the map that [`super::Inspect`] shows. What an
+/// error refuses has changed nothing. A caller who may not remove all that the user could have is not told that there is
+/// nothing.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Logout<'a> {
+    /// Who; not empty.
+    pub user: &'a [u8],
+    /// The one socket that it is about; not empty.
+    pub socket: Option<&'a [u8]>,
+    /// Why, in the caller's words.
+    pub reason: Option<&'a [u8]>,
+    /// Whether the reply shows what was removed.
+    pub with_traces: bool,
+}
+
+impl Command for Logout<'_> {
+    const INFO: Info = Info {
+        name: c"session.logout",
+        flags: c"write",
+        categories: c"write",
+        arity: -2,
+        summary: c"Removes every trace of a user, atomically",
+        complexity: c"O(N) with N being the number of the user's own traces",
+        tips: Some(c"request_policy:all_shards response_policy:agg_sum"),
+        arguments: &[
+            Argument::required(c"userId"),
+            Argument::option(c"SOCKET", c"socketId"),
+            Argument::option(c"REASON", c"text"),
+            Argument::flag(c"WITHTRACES", c"withtraces"),
+        ],
+    };
+
+    fn run<H: Host>(ask: Ask<'_, H>, arguments: &[&[u8]]) -> Result<Reply, Error> {
+        let began = ask.host.instant();
+        let command = Logout::parse(arguments)?;
+        let plan = logout::plan(ask, command.user, command.detail(ask))?;
+        let (plan, scope) = match command.socket {
+            Some(socket) => plan.only_socket(socket),
+            None => (plan, Scope::User),
+        };
+        let checked = plan.check(ask.host, &ask.host.caller(), command.with_traces)?;
+        let cause = Cause::Logout;
+        let occasion = Occasion { scope, cause, reason: command.reason.unwrap_or(cause.reason()), began };
+        let removed = logout::log_out(ask, &checked, occasion);
+        if removed.total() == 0 {
+            let what = if command.with_traces { Unseen::RemoveAndShow } else { Unseen::Remove };
+            let layout = ask.state(|state| state.layout.clone());
+            check_unseen(ask.host, &layout, command.user, what, &ask.host.caller())?;
+        }
+        Ok(if command.with_traces {
+            traces::map(checked.plan())
+        } else {
+            Reply::Integer(i64::try_from(removed.total()).unwrap_or(i64::MAX))
+        })
+    }
+}
+
+impl<'a> Logout<'a> {
+    /// One device needs to know about the others, and a reply that shows traces about them.
+    fn detail<H: Host>(&self, ask: Ask<'_, H>) -> Detail {
+        if self.socket.is_some() || self.with_traces { Detail::Facts } else { logout::detail(ask) }
+    }
+
+    /// Reads the arguments. Options come in any order and case, each at most once.
+    ///
+    /// # Errors
+    /// [`Error::WrongArity`], [`Error::EmptyUser`], [`Error::EmptySocket`], [`Error::TooLong`] and [`Error::Syntax`].
+    pub fn parse(arguments: &'a [&'a [u8]]) -> Result<Self, Error> {
+        let mut arguments = Arguments::new(arguments);
+        let user = arguments.user()?;
+        let mut logout = Self { user, socket: None, reason: None, with_traces: false };
+        while let Some(option) = arguments.next() {
+            let is = |name: &str| option.eq_ignore_ascii_case(name.as_bytes());
+            if is("SOCKET") {
+                arguments.once(&mut logout.socket)?;
+            } else if is("REASON") {
+                arguments.once(&mut logout.reason)?;
+            } else if is("WITHTRACES") && !logout.with_traces {
+                logout.with_traces = true;
+            } else {
+                return Err(Error::Syntax);
+            }
+        }
+        if logout.socket == Some(b"") {
+            return Err(Error::EmptySocket);
+        }
+        logout.socket.map(|socket| no_longer("socket id", socket, LONGEST_ID)).transpose()?;
+        logout.reason.map(|reason| no_longer("reason", reason, LONGEST_REASON)).transpose()?;
+        Ok(logout)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse<'a>(arguments: &'a [&'a [u8]]) -> Result<Logout<'a>, Error> {
+        Logout::parse(arguments)
+    }
+
+    #[test]
+    fn options_come_in_any_order_and_case_and_each_once() {
+        let expected = Logout { user: b"u", socket: Some(b"s"), reason: Some(b"why"), with_traces: true };
+        assert_eq!(parse(&[b"u", b"socket", b"s", b"REASON", b"why", b"WithTraces"]), Ok(expected));
+        let expected = Logout { user: b"u", socket: Some(b"REASON"), reason: None, with_traces: true };
+        assert_eq!(parse(&[b"u", b"WITHTRACES", b"SOCKET", b"REASON"]), Ok(expected));
+        let (id, text) = (vec![b'x'; LONGEST_ID + 1], vec![b'x'; LONGEST_REASON + 1]);
+        assert!(parse(&[&id[1..], b"SOCKET", &id[1..], b"REASON", &text[1..]]).is_ok());
+        let refused: [(&[&[u8]], Error); 11] = [
+            (&[], Error::WrongArity),
+            (&[b""], Error::EmptyUser),
+            (&[b"u", b"SOCKET", b""], Error::EmptySocket),
+            (&[b"u", b"SOCKET"], Error::Syntax),
+            (&[b"u", b"FORCE"], Error::Syntax),
+            (&[b"u", b""], Error::Syntax),
+            (&[b"u", b"SOCKET", b"a", b"SOCKET", b"b"], Error::Syntax),
+            (&[b"u", b"WITHTRACES", b"WITHTRACES"], Error::Syntax),
+            (&[&id], Error::TooLong("user id", LONGEST_ID)),
+            (&[b"u", b"SOCKET", &id], Error::TooLong("socket id", LONGEST_ID)),
+            (&[b"u", b"REASON", &text], Error::TooLong("reason", LONGEST_REASON)),
+        ];
+        for (arguments, error) in refused {
+            assert_eq!(parse(arguments), Err(error), "{arguments:?}");
+        }
+    }
+}

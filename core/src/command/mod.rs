@@ -1,0 +1,146 @@
+//! The commands: one file and one struct for each, with its syntax, options and reply.
+
+mod help;
+mod inspect;
+mod layout;
+mod logout;
+mod reply;
+mod sweep;
+mod traces;
+
+pub use help::Help;
+pub use inspect::Inspect;
+pub use layout::ShowLayout;
+pub use logout::Logout;
+pub use reply::Reply;
+pub use sweep::Sweep;
+
+use std::ffi::{CStr, c_int};
+
+use crate::{error::Error, ports::Host, session::Ask};
+
+/// A command of the module.
+pub trait Command {
+    /// What the server is told of it.
+    const INFO: Info;
+
+    /// Carries it out. `arguments` are those behind the command's name.
+    ///
+    /// # Errors
+    /// Whatever it refuses; then it changed nothing.
+    fn run<H: Host>(ask: Ask<'_, H>, arguments: &[&[u8]]) -> Result<Reply, Error>;
+}
+
+/// What the server is told of a command: for `COMMAND INFO`, `COMMAND DOCS`, access control, and cluster clients.
+#[derive(Clone, Copy, Debug)]
+pub struct Info {
+    /// Its name, in lower case.
+    pub name: &'static CStr,
+    /// Flags as `RM_CreateCommand` takes them.
+    pub flags: &'static CStr,
+    /// Access control categories besides those that follow from the flags.
+    pub categories: &'static CStr,
+    /// How many arguments it takes, its name included; negative for "at least".
+    pub arity: c_int,
+    /// What it does, in a line.
+    pub summary: &'static CStr,
+    /// What it costs.
+    pub complexity: &'static CStr,
+    /// Command tips, separated by spaces.
+    pub tips: Option<&'static CStr>,
+    /// Its arguments.
+    pub arguments: &'static [Argument],
+}
+
+/// An argument, as `COMMAND DOCS` shows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Argument {
+    /// Its name.
+    pub name: &'static CStr,
+    /// The word that it begins with.
+    pub token: Option<&'static CStr>,
+    /// Whether it is that word alone.
+    pub is_flag: bool,
+    /// Whether it is a whole number.
+    pub is_number: bool,
+    /// Whether it may be left out.
+    pub is_optional: bool,
+}
+
+impl Argument {
+    /// A value that must be there.
+    pub const fn required(name: &'static CStr) -> Self {
+        Self { name, token: None, is_flag: false, is_number: false, is_optional: false }
+    }
+
+    /// A value behind a word, both of which may be left out.
+    pub const fn option(token: &'static CStr, name: &'static CStr) -> Self {
+        Self { token: Some(token), is_optional: true, ..Self::required(name) }
+    }
+
+    /// A number behind a word, both of which may be left out.
+    pub const fn number(token: &'static CStr, name: &'static CStr) -> Self {
+        Self { is_number: true, ..Self::option(token, name) }
+    }
+
+    /// A word that may be left out.
+    pub const fn flag(token: &'static CStr, name: &'static CStr) -> Self {
+        Self { is_flag: true, ..Self::option(token, name) }
+    }
+}
+
+/// The most bytes that a user's or a socket's id may have. It becomes part of key names, messages and log lines, so a
+/// longer one would cost the server many times its length.
+const LONGEST_ID: usize = 64 * 1024;
+
+/// The most bytes that a reason may have.
+const LONGEST_REASON: usize = 4 * 1024;
+
+/// The arguments of a command, taken one by one.
+#[derive(Debug)]
+struct Arguments<'a> {
+    rest: &'a [&'a [u8]],
+}
+
+impl<'a> Arguments<'a> {
+    fn new(arguments: &'a [&'a [u8]]) -> Self {
+        Self { rest: arguments }
+    }
+
+    /// The next argument, if there is one.
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let (first, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        Some(first)
+    }
+
+    /// The user id that commands begin with.
+    fn user(&mut self) -> Result<&'a [u8], Error> {
+        match self.next() {
+            None => Err(Error::WrongArity),
+            Some([]) => Err(Error::EmptyUser),
+            Some(user) => no_longer("user id", user, LONGEST_ID),
+        }
+    }
+
+    /// The value of an option that may be given once: `place` holds what was given before.
+    fn once(&mut self, place: &mut Option<&'a [u8]>) -> Result<(), Error> {
+        match (&place, self.next()) {
+            (None, Some(value)) => {
+                *place = Some(value);
+                Ok(())
+            }
+            _ => Err(Error::Syntax),
+        }
+    }
+
+    /// There must be no more.
+    fn finish(self) -> Result<(), Error> {
+        if self.rest.is_empty() { Ok(()) } else { Err(Error::WrongArity) }
+    }
+}
+
+/// The text, if it has at most so many bytes.
+fn no_longer<'a>(what: &'static str, text: &'a [u8], most: usize) -> Result<&'a [u8], Error> {
+    if text.len() <= most { Ok(text) } else { Err(Error::TooLong(what, most)) }
+}

@@ -1,0 +1,124 @@
+use std::time::Duration;
+
+use super::{Argument, Arguments, Command, Info, Reply};
+use crate::{
+    ask::{gate, logout, read},
+    error::Error,
+    known::job::{Job, Order},
+    plan::{NOBODY, Unseen, check_unseen},
+    ports::Host,
+    session::Ask,
+};
+
+/// `SESSION.SWEEP [GRACE seconds] [LIMIT users] [DRYRUN]`
+///
+/// Cleans up every user of the selected database who has been stale for `GRACE` seconds (default 0), at most `LIMIT`:
+/// all traces but those that the layout says a sweep leaves alone, each user in one step. With `DRYRUN` nothing changes.
+///
+/// Replies with the number of users. The caller waits while others are served; in a transaction or script all is done at
+/// once. The caller needs permission for the keys of any user, and nothing changes without.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Sweep;
+
+impl Command for Sweep {
+    const INFO: Info = Info {
+        name: c"session.sweep",
+        flags: c"write admin",
+        categories: c"write admin dangerous",
+        arity: -1,
+        summary: c"Removes the traces of users whose session is over",
+        complexity: c"O(N) with N being the number of traces of users whose session may be over",
+        tips: Some(c"request_policy:all_shards response_policy:agg_sum"),
+        arguments: &[
+            Argument::number(c"GRACE", c"seconds"),
+            Argument::number(c"LIMIT", c"users"),
+            Argument::flag(c"DRYRUN", c"dryrun"),
+        ],
+    };
+
+    fn run<H: Host>(ask: Ask<'_, H>, arguments: &[&[u8]]) -> Result<Reply, Error> {
+        if gate::is_asking(ask) {
+            return Ok(Reply::Integer(0));
+        }
+        // What the server lets a client do, it may have refused until now.
+        gate::ask_again(ask);
+        let order = Self::parse(arguments)?;
+        let layout = ask.state(|state| state.layout.clone());
+        if layout.sockets.is_none() {
+            return Err(Error::NoSockets);
+        }
+        // Whose traces they will be is not known yet, and a caller who may not remove anybody's is refused before anything
+        // changes.
+        check_unseen(ask.host, &layout, NOBODY, Unseen::Sweep, &ask.host.caller())?;
+        logout::check_cluster(ask)?;
+        let job = Job::new(order, ask.host.database(), ask.host.summons(), ask.host.instant());
+        if ask.host.lets_wait() {
+            let client = ask.ticket();
+            ask.state(|state| state.sweeping.jobs.push_back(job.for_client(client)));
+            ask.wake();
+            return Ok(Reply::Later(client));
+        }
+        logout::check_view(ask)?;
+        read::catch_up(ask);
+        job.run(ask).map(|users| Reply::Integer(i64::try_from(users).unwrap_or(i64::MAX)))
+    }
+}
+
+impl Sweep {
+    /// Reads the arguments. Options come in any order and case, each at most once.
+    ///
+    /// # Errors
+    /// [`Error::Syntax`] and [`Error::NoNumber`].
+    pub fn parse(arguments: &[&[u8]]) -> Result<Order, Error> {
+        let mut arguments = Arguments::new(arguments);
+        let (mut grace, mut limit, mut is_dry) = (None, None, false);
+        while let Some(option) = arguments.next() {
+            let is = |name: &str| option.eq_ignore_ascii_case(name.as_bytes());
+            if is("GRACE") {
+                arguments.once(&mut grace)?;
+            } else if is("LIMIT") {
+                arguments.once(&mut limit)?;
+            } else if is("DRYRUN") && !is_dry {
+                is_dry = true;
+            } else {
+                return Err(Error::Syntax);
+            }
+        }
+        let grace = Duration::from_secs(grace.map_or(Ok(0), number)?);
+        Ok(Order { grace, limit: limit.map_or(Ok(u64::MAX), number)?, is_dry })
+    }
+}
+
+/// A number as the server reads numbers: of digits alone, and no more than its integers hold.
+fn number(text: &[u8]) -> Result<u64, Error> {
+    let is_plain = !text.is_empty() && text.iter().all(u8::is_ascii_digit) && (text == b"0" || text[0] != b'0');
+    let number = std::str::from_utf8(text).ok().filter(|_| is_plain).and_then(|text| text.parse::<i64>().ok());
+    number.map(i64::unsigned_abs).ok_or(Error::NoNumber)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_come_in_any_order_and_case_and_each_once() {
+        let all = Order { grace: Duration::from_secs(5), limit: 7, is_dry: true };
+        assert_eq!(Sweep::parse(&[b"limit", b"7", b"DryRun", b"GRACE", b"5"]), Ok(all));
+        assert_eq!(Sweep::parse(&[]), Ok(Order { grace: Duration::ZERO, limit: u64::MAX, is_dry: false }));
+        let refused: [(&[&[u8]], Error); 10] = [
+            (&[b"GRACE"], Error::Syntax),
+            (&[b"GRACE", b"1", b"GRACE", b"1"], Error::Syntax),
+            (&[b"DRYRUN", b"DRYRUN"], Error::Syntax),
+            (&[b"7"], Error::Syntax),
+            (&[b"GRACE", b"-1"], Error::NoNumber),
+            (&[b"GRACE", b"1.5"], Error::NoNumber),
+            (&[b"LIMIT", b""], Error::NoNumber),
+            (&[b"LIMIT", b"all"], Error::NoNumber),
+            (&[b"LIMIT", b"07"], Error::NoNumber),
+            (&[b"LIMIT", b"9223372036854775808"], Error::NoNumber),
+        ];
+        for (arguments, error) in refused {
+            assert_eq!(Sweep::parse(arguments), Err(error), "{arguments:?}");
+        }
+    }
+}

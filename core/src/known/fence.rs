@@ -1,0 +1,217 @@
+//! The fence: the data of a socket that was logged out stays away, even if a request in flight writes it again.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::{BuildHasher, RandomState},
+    time::{Duration, Instant},
+};
+
+/// So many logouts of a socket are remembered; of more, the first are forgotten.
+const MOST_LOGOUTS: usize = 1 << 16;
+
+/// So many bytes they may take, tables included; if it is more, the first are forgotten.
+const MOST_BYTES: usize = 16 << 20;
+
+/// Sockets that were logged out, and whose they were: a socket may be several users' in turn, and each of them stays
+/// logged out. Pure.
+#[derive(Debug, Default)]
+pub struct Fence {
+    /// In their order.
+    logouts: VecDeque<Logout>,
+    /// The number of the first of them, counted since the fence was made.
+    first: u64,
+    /// Which is the last of a socket and user, by the hash of both. The ids stand there alone.
+    last: HashMap<u64, u64>,
+    /// How many users of a socket are remembered, by its hash.
+    sockets: HashMap<u64, u32>,
+    hasher: RandomState,
+    /// What the ids take.
+    bytes: usize,
+}
+
+/// A socket of a user was logged out.
+#[derive(Debug)]
+struct Logout {
+    database: usize,
+    /// The socket's id and, from `user` on, the user's. Empty if the two were logged out once more since.
+    ids: Box<[u8]>,
+    user: usize,
+    until: Instant,
+}
+
+impl Logout {
+    fn socket(&self) -> &[u8] {
+        &self.ids[..self.user]
+    }
+
+    fn is_of(&self, database: usize, socket: &[u8], user: &[u8]) -> bool {
+        self.database == database && self.socket() == socket && &self.ids[self.user..] == user
+    }
+}
+
+impl Fence {
+    /// Remembers a socket of a user who was logged out, for as long as `lasts`. Ids that would take more than
+    /// half of the memory for all are not remembered.
+    pub fn add(&mut self, database: usize, socket: &[u8], user: &[u8], now: Instant, lasts: Duration) {
+        let size = socket.len() + user.len();
+        if size > MOST_BYTES / 2 {
+            return;
+        }
+        let of_both = self.hash(database, socket, Some(user));
+        let former = self.last.get(&of_both).copied();
+        let former = former.and_then(|number| self.get_mut(number)).filter(|last| last.is_of(database, socket, user));
+        let ids = if let Some(former) = former {
+            former.user = 0;
+            std::mem::take(&mut former.ids)
+        } else {
+            *self.sockets.entry(self.hash(database, socket, None)).or_default() += 1;
+            self.bytes += size;
+            [socket, user].concat().into()
+        };
+        while self.logouts.len() >= MOST_LOGOUTS {
+            self.forget_first();
+        }
+        self.last.insert(of_both, self.first + self.logouts.len() as u64);
+        self.logouts.push_back(Logout { database, ids, user: socket.len(), until: now + lasts });
+        while self.bytes() > MOST_BYTES && !self.is_empty() {
+            self.forget_first();
+        }
+    }
+
+    /// Forgets those whose time is over.
+    pub fn tidy(&mut self, now: Instant) {
+        let before = self.logouts.len();
+        while self.logouts.front().is_some_and(|logout| logout.until <= now) {
+            self.forget_first();
+        }
+        if self.logouts.len() < before && self.logouts.capacity() > 4 * self.logouts.len() {
+            self.logouts.shrink_to(2 * self.logouts.len());
+            self.last.shrink_to(2 * self.last.len());
+            self.sockets.shrink_to(2 * self.sockets.len());
+        }
+    }
+
+    fn forget_first(&mut self) {
+        let Some(logout) = self.logouts.pop_front() else { return };
+        let number = self.first;
+        self.first += 1;
+        if logout.ids.is_empty() {
+            return;
+        }
+        self.bytes -= logout.ids.len();
+        let (socket, user) = logout.ids.split_at(logout.user);
+        let of_both = self.hash(logout.database, socket, Some(user));
+        if self.last.get(&of_both) == Some(&number) {
+            self.last.remove(&of_both);
+        }
+        let of_socket = self.hash(logout.database, socket, None);
+        if let Some(users) = self.sockets.get_mut(&of_socket) {
+            *users -= 1;
+            if *users == 0 {
+                self.sockets.remove(&of_socket);
+            }
+        }
+    }
+
+    fn get_mut(&mut self, number: u64) -> Option<&mut Logout> {
+        self.logouts.get_mut(usize::try_from(number.checked_sub(self.first)?).ok()?)
+    }
+
+    fn hash(&self, database: usize, socket: &[u8], user: Option<&[u8]>) -> u64 {
+        self.hasher.hash_one((database, socket, user))
+    }
+
+    /// Whether the socket may have been logged out not long ago, whoever's it was.
+    pub fn knows(&self, database: usize, socket: &[u8]) -> bool {
+        !self.is_empty() && self.sockets.contains_key(&self.hash(database, socket, None))
+    }
+
+    /// Whether the socket was logged out not long ago as this user's.
+    pub fn stops(&self, database: usize, socket: &[u8], user: &[u8], now: Instant) -> bool {
+        let number = self.last.get(&self.hash(database, socket, Some(user)));
+        let at = number.and_then(|number| usize::try_from(number.checked_sub(self.first)?).ok());
+        let last = at.and_then(|at| self.logouts.get(at));
+        last.is_some_and(|last| last.is_of(database, socket, user) && last.until > now)
+    }
+
+    /// How many sockets are remembered.
+    pub fn len(&self) -> usize {
+        self.sockets.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.logouts.is_empty()
+    }
+
+    /// About how many bytes that takes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+            + self.logouts.capacity() * size_of::<Logout>()
+            + self.last.capacity() * size_of::<(u64, u64)>()
+            + self.sockets.capacity() * size_of::<(u64, u32)>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_is_remembered_for_its_time_and_in_its_database() {
+        let (mut fence, now, minute) = (Fence::default(), Instant::now(), Duration::from_secs(60));
+        fence.add(0, b"s", b"ann", now, minute);
+        fence.add(0, b"t", b"bob", now, minute);
+        fence.add(0, b"s", b"ann", now + minute / 2, minute);
+        assert!(fence.stops(0, b"s", b"ann", now) && fence.knows(0, b"s"));
+        assert!(!fence.stops(1, b"s", b"ann", now) && !fence.knows(1, b"s"));
+        assert!(!fence.stops(0, b"sa", b"nn", now) && !fence.knows(0, b"u"));
+        assert_eq!((fence.len(), fence.bytes), (2, 8), "each id is kept once");
+        fence.tidy(now + minute);
+        assert!(!fence.knows(0, b"t"), "bob's time is over");
+        assert!(fence.stops(0, b"s", b"ann", now + minute), "ann's began anew");
+        assert!(!fence.stops(0, b"s", b"ann", now + 2 * minute));
+        fence.tidy(now + 2 * minute);
+        assert_eq!((fence.len(), fence.bytes(), fence.logouts.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn each_user_of_a_socket_has_a_time_of_their_own() {
+        let (mut fence, now, minute) = (Fence::default(), Instant::now(), Duration::from_secs(60));
+        fence.add(0, b"s", b"ann", now, minute);
+        fence.add(0, b"s", b"bob", now + minute / 2, minute);
+        assert!(fence.stops(0, b"s", b"ann", now) && fence.stops(0, b"s", b"bob", now));
+        assert!(!fence.stops(0, b"s", b"cid", now));
+        assert_eq!(fence.len(), 1);
+        fence.tidy(now + minute);
+        assert!(!fence.stops(0, b"s", b"ann", now + minute) && fence.stops(0, b"s", b"bob", now + minute));
+        assert!(fence.knows(0, b"s"));
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let (mut fence, now, minute) = (Fence::default(), Instant::now(), Duration::from_secs(60));
+        for number in 0..MOST_LOGOUTS + 100 {
+            fence.add(0, number.to_string().as_bytes(), b"u", now, minute);
+        }
+        assert_eq!((fence.len(), fence.logouts.capacity()), (MOST_LOGOUTS, MOST_LOGOUTS));
+        assert!(!fence.stops(0, b"99", b"u", now) && fence.stops(0, b"100", b"u", now));
+
+        let long = |number: usize| format!("{number:0>20000}").into_bytes();
+        (0..2000).for_each(|number| fence.add(0, &long(number), b"u", now, minute));
+        assert!(fence.bytes() <= MOST_BYTES);
+        assert!(!fence.stops(0, &long(0), b"u", now) && fence.stops(0, &long(1999), b"u", now));
+
+        fence.add(0, &vec![b'x'; MOST_BYTES], b"u", now, minute);
+        assert!(!fence.stops(0, &vec![b'x'; MOST_BYTES], b"u", now), "it does not fit");
+        assert!(fence.stops(0, &long(1999), b"u", now), "and takes nobody's place");
+    }
+
+    #[test]
+    fn the_same_logout_again_and_again_takes_no_more() {
+        let (mut fence, now, minute) = (Fence::default(), Instant::now(), Duration::from_secs(60));
+        (0..MOST_LOGOUTS + 10).for_each(|_| fence.add(0, b"s", b"ann", now, minute));
+        assert_eq!((fence.len(), fence.bytes, fence.last.len()), (1, 4, 1));
+        assert!(fence.stops(0, b"s", b"ann", now));
+    }
+}

@@ -1,0 +1,92 @@
+//! Sweeps that are under way.
+
+use std::time::{Duration, Instant};
+
+use super::wants::Ticket;
+use crate::ports::Host;
+
+/// What a sweep is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// Only who has been stale for so long.
+    pub grace: Duration,
+    /// At most so many users.
+    pub limit: u64,
+    /// They are counted, and nothing changes.
+    pub is_dry: bool,
+}
+
+/// A sweep under way.
+#[derive(Debug)]
+pub struct Job<H: Host> {
+    pub(crate) order: Order,
+    pub(crate) database: usize,
+    /// It only notes until when users are live, and nobody is told of it.
+    pub(crate) settles: bool,
+    /// With whose permissions; without a summons, with all.
+    pub(crate) summons: Option<H::Summons>,
+    /// Who waits for the number, if anybody does.
+    pub(crate) waits: Option<Ticket>,
+    /// The next part of the index.
+    pub(crate) shard: usize,
+    /// Users of the last part who have not been looked at.
+    pub(crate) pending: Vec<Box<[u8]>>,
+    pub(crate) found: u64,
+    pub(crate) began: Instant,
+    pub(crate) slices: u64,
+    pub(crate) longest: Duration,
+}
+
+impl<H: Host> Job<H> {
+    /// A sweep of a database that has not begun.
+    pub fn new(order: Order, database: usize, summons: Option<H::Summons>, began: Instant) -> Self {
+        Self {
+            order,
+            database,
+            settles: false,
+            summons,
+            waits: None,
+            shard: 0,
+            pending: Vec::new(),
+            found: 0,
+            began,
+            slices: 0,
+            longest: Duration::ZERO,
+        }
+    }
+
+    /// A look at everybody of a database who may be stale, which changes nothing.
+    pub fn to_settle(database: usize, began: Instant) -> Self {
+        let order = Order { grace: Duration::MAX, limit: u64::MAX, is_dry: true };
+        Self { settles: true, ..Self::new(order, database, None, began) }
+    }
+
+    /// The same, for a client that waits.
+    #[must_use]
+    pub fn for_client(self, client: Ticket) -> Self {
+        Self { waits: Some(client), ..self }
+    }
+
+    /// Whether the server itself ordered it.
+    pub fn is_by_the_clock(&self) -> bool {
+        self.waits.is_none() && !self.settles
+    }
+
+    /// Whether it only notes until when users are live.
+    pub fn settles(&self) -> bool {
+        self.settles
+    }
+
+    /// The database that is swept.
+    pub fn database(&self) -> usize {
+        self.database
+    }
+
+    /// Begins again: what it has seen was replaced. Whoever was counted without being cleaned up is met once more.
+    pub fn restart(&mut self) {
+        (self.shard, self.pending) = (0, Vec::new());
+        if self.order.is_dry {
+            self.found = 0;
+        }
+    }
+}

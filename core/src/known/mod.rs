@@ -1,0 +1,12 @@
+//! What is remembered between calls. Nothing here asks the host anything.
+
+pub mod candidates;
+pub mod clock;
+pub mod fence;
+pub mod findings;
+pub mod job;
+pub mod note;
+pub mod state;
+pub mod sweeping;
+pub mod tidying;
+pub mod wants;

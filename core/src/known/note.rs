@@ -1,0 +1,133 @@
+//! How what was found is noted in the index.
+
+use super::{
+    candidates,
+    findings::{FEW_BYTES, Findings, Look, Seen},
+    state::State,
+};
+use crate::{
+    index::{Added, News, PlaceRef, SocketHash, Subject, Whom},
+    layout::{Holder, Layout},
+    plan::End,
+    ports::Host,
+};
+
+impl Findings {
+    /// Notes all of it, in the order in which it was found, and is empty then.
+    pub fn note<H: Host>(&mut self, state: &mut State<H>) {
+        let layout = state.layout.clone();
+        let sockets = self.looks.iter().filter_map(|look| look.socket);
+        state.databases[self.database].index.warm_up(self.seen.iter().map(|seen| seen.hash), sockets);
+        let mut start = 0;
+        for look in &self.looks {
+            self.note_look(state, &layout, look, &self.seen[start..look.end]);
+            start = look.end;
+        }
+        self.looks.clear();
+        self.seen.clear();
+        self.bytes.clear();
+        self.bytes.shrink_to(FEW_BYTES);
+        candidates::find_out(state);
+    }
+
+    fn note_look<H: Host>(&self, state: &mut State<H>, layout: &Layout, look: &Look, seen: &[Seen]) {
+        state.metrics.mistyped += look.mistyped;
+        let holder = look.holder.clone().map(|id| {
+            let id = &self.bytes[id];
+            if look.socket.is_some() { Holder::Socket(id) } else { Holder::User(id) }
+        });
+        let owned = layout.sockets.as_ref().and_then(|sockets| sockets.owned);
+        let mut is_told = false;
+        for Seen { subject, hash, id, place, end } in seen {
+            let (id, place) = (&self.bytes[id.clone()], PlaceRef::of_bytes(&self.bytes[place.clone()]));
+            let is_owned = *subject == Subject::User && owned == Some(place.trace());
+            is_told |= is_owned || holder == Some(Holder::User(id));
+            let whom = Whom { subject: *subject, id, hash: *hash };
+            see(state, self.database, look.socket.filter(|_| is_owned), whom, place, *end);
+        }
+        // Nobody who shows up there now has heard of it, but somebody else may have been live by it.
+        if let Some(holder) = holder.filter(|_| !is_told) {
+            for user in state.databases[self.database].users_by(holder) {
+                candidates::doubt(state, self.database, &user, look.is_gone);
+            }
+            // Where the mapping said whose it is, nothing else would ever take that back.
+            if let (true, Some(socket), None) = (look.is_gone, look.socket, owned) {
+                state.databases[self.database].index.forget_owners(socket);
+            }
+        }
+    }
+}
+
+impl<H: Host> State<H> {
+    /// Goes on with what is not noted yet, or begins anew where that was another database's.
+    pub fn take_findings(&mut self, database: usize) -> Findings {
+        let mut findings = std::mem::take(&mut self.findings);
+        if findings.database != database {
+            findings.note(self);
+            findings.database = database;
+        }
+        findings
+    }
+
+    /// Notes what was found and is not noted yet.
+    pub fn note_findings(&mut self) {
+        let mut findings = std::mem::take(&mut self.findings);
+        findings.note(self);
+        self.findings = findings;
+    }
+}
+
+/// Notes a sighting; `socket` is the one whose data names the user there.
+fn see<H: Host>(
+    state: &mut State<H>,
+    database: usize,
+    socket: Option<SocketHash>,
+    whom: Whom<'_>,
+    place: PlaceRef<'_>,
+    end: End,
+) {
+    if whom.subject == Subject::Anyone {
+        state.sweeping.restart_crawls(database, place);
+    }
+    let now = state.clock.moment();
+    let news = match end {
+        End::Unknown => News::Evidence(now),
+        End::Never => News::Vital(now, now),
+        End::At(moment) => News::Vital(now, state.clock.tick(moment).next()),
+    };
+    let added = add(state, database, whom, place, news);
+    if end != End::Unknown {
+        candidates::heard(state, database, whom.id, added.before, false);
+    }
+    // Whoever has the place already has the socket too.
+    if let Some(socket) = socket.filter(|_| added.count.is_some()) {
+        for former in state.databases[database].index.change_owner(socket, whom, place) {
+            candidates::doubt(state, database, &former, false);
+        }
+    }
+}
+
+/// Notes that the data of a socket names this user.
+pub fn add_owner<H: Host>(
+    state: &mut State<H>,
+    layout: &Layout,
+    database: usize,
+    key: &[u8],
+    id: &[u8],
+    place: PlaceRef<'_>,
+) {
+    let socket = layout.sockets.as_ref().and_then(|sockets| sockets.socket(key)).map(SocketHash::of);
+    see(state, database, socket, Whom::new(Subject::User, id), place, End::Unknown);
+}
+
+/// From so many places on, a subject's places are looked at whenever their number has doubled.
+const CROWD: usize = 16;
+
+/// Notes that a subject shows up at a place.
+pub fn add<H: Host>(state: &mut State<H>, database: usize, whom: Whom<'_>, place: PlaceRef<'_>, news: News) -> Added {
+    let added = state.databases[database].index.add(whom, place, news);
+    if added.count.is_some_and(|count| count >= CROWD && count.is_power_of_two()) {
+        state.crowding.push((database, whom.subject, whom.id.to_vec()));
+    }
+    added
+}

@@ -1,0 +1,80 @@
+//! Narrowing a plan to one device.
+
+use super::{KeyTrace, MemberTrace, Plan, Socket, Whose};
+use crate::ports::Kind;
+
+/// What a logout is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All of a user.
+    User,
+    /// One socket of a user who goes on with another.
+    Socket,
+}
+
+impl<N> Socket<N> {
+    /// The room that the user leaves with this socket.
+    pub fn room_left(&self) -> Option<&[u8]> {
+        self.room.as_deref().filter(|_| self.whose == Whose::Users)
+    }
+
+    /// Whether the user's mapping holds it.
+    pub fn is_mapped(&self) -> bool {
+        self.mapped
+    }
+
+    /// Whether whoever holds the connection is to close it: the socket's data named the user, or the mapping's word is
+    /// enough by the layout and no data names somebody else.
+    pub fn closes(&self) -> bool {
+        self.closes
+    }
+}
+
+impl<N: AsRef<[u8]>> Plan<N> {
+    /// Narrows the plan to one socket: its own keys, its place in the mapping, and members that name it.
+    ///
+    /// If no other socket of the user has its data key the plan stays whole: with this device the user is gone. A socket
+    /// that is not the user's is nothing to remove, so that a late call can never end a newer session. Nor can one that
+    /// reaches a cluster node which does not hold the mapping, or not the data of a socket in it: what a node cannot see
+    /// it does not judge.
+    #[must_use]
+    pub fn only_socket(mut self, socket: &[u8]) -> (Self, Scope) {
+        let may_live = |other: &Socket<N>| other.data.is_some() || other.elsewhere;
+        let others = || self.sockets.iter().filter(|other| other.id != socket && may_live(other));
+        if others().next().is_none() && !self.mapping_elsewhere {
+            return (self, Scope::User);
+        }
+        let others_rooms: Vec<Vec<u8>> = others().filter_map(|other| other.room.clone()).collect();
+        self.sockets.retain(|known| known.id == socket);
+        self.rooms = self.sockets.iter().filter_map(Socket::room_left).map(<[u8]>::to_vec).collect();
+        self.rooms.retain(|room| !others_rooms.contains(room));
+        self.keys.retain(|key| key.socket.as_deref() == Some(socket));
+        self.members.retain(|member| member.socket.as_deref() == Some(socket));
+        self.entries.clear();
+        self.leave_mapping(socket);
+        (self, Scope::Socket)
+    }
+
+    /// Adds the socket's place in the mapping.
+    fn leave_mapping(&mut self, socket: &[u8]) {
+        if !self.sockets.iter().any(|known| known.mapped) {
+            return;
+        }
+        let Some(mapping) = self.mapping.take() else { return };
+        let socket_name = Some(socket.into());
+        if mapping.kind == Kind::String {
+            let name = KeyTrace { name: mapping.name, socket: socket_name };
+            if let Err(at) = self.keys.binary_search_by(|key| key.name.as_ref().cmp(name.name.as_ref())) {
+                self.keys.insert(at, name);
+            }
+            return;
+        }
+        let place = MemberTrace { key: mapping.name, kind: mapping.kind, member: socket.into(), socket: socket_name };
+        let order = |member: &MemberTrace<N>| {
+            member.key.as_ref().cmp(place.key.as_ref()).then_with(|| member.member.as_slice().cmp(socket))
+        };
+        if let Err(at) = self.members.binary_search_by(order) {
+            self.members.insert(at, place);
+        }
+    }
+}

@@ -1,0 +1,485 @@
+//! Finding: every trace of a user, by its name where the name follows from the ids, else by the index.
+
+use std::collections::HashSet;
+
+use super::{EntriesTrace, KeyTrace, LiveSocket, Mapping, MemberTrace, Plan, Socket, Whose, value};
+use crate::{
+    index::{PlaceRef, Places, Subject},
+    json::{self, Cut, Pointer},
+    layout::{Field, Layout, Named, Reach, Trace, What},
+    ports::{Key, Keyspace, Kind},
+    template::{Bindings, Placeholder, Template},
+};
+
+/// So many sockets are looked for among all keys of a plan one by one.
+const FEW: usize = 8;
+
+/// How much a caller has to know before anything is removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Every trace has been seen; rooms and liveness are known.
+    Facts,
+    /// A trace that its name alone makes one may be missing: removing it will say whether it was there. Nothing is known
+    /// of sockets and rooms beyond what it takes to find the traces.
+    Names,
+    /// The same, but whom others are to be told of is known, and whom to fence off: the sockets, the rooms left, and the
+    /// user's name.
+    Audience,
+    /// Of a live user, by which sockets. Of another all facts, but for traces that a sweep leaves alone.
+    Ghost,
+}
+
+impl Detail {
+    /// Whether the caller wants traces of this kind.
+    fn asks_for(self, trace: &Trace) -> bool {
+        trace.sweep || self != Self::Ghost
+    }
+
+    /// Whether a trace that its name alone makes one may be taken for there unseen. What would name a room or a socket
+    /// to others may not.
+    fn takes_unseen(self, bindings: &Bindings<'_>) -> bool {
+        let is_told = || bindings.get(Placeholder::ROOM).or(bindings.get(Placeholder::SOCKET)).is_some();
+        match self {
+            Self::Facts | Self::Ghost => false,
+            Self::Names => true,
+            Self::Audience => !is_told(),
+        }
+    }
+}
+
+/// A sweep need not know by more sockets that a user is live.
+const MOST_LIVE: usize = 16;
+
+/// Finds every trace of `user` in a database and changes nothing. `places` looks into that database's index.
+pub fn find<K: Keyspace>(
+    space: &K,
+    layout: &Layout,
+    places: &dyn Fn(Subject, &[u8]) -> Places,
+    user: &[u8],
+    detail: Detail,
+) -> Plan<K::Name> {
+    let plan = Plan::empty(user, detail);
+    let mut finder = Finder { space, layout, user, plan, buffer: Vec::with_capacity(64) };
+    if detail == Detail::Ghost && finder.is_live() {
+        return finder.plan;
+    }
+    let known = places(Subject::User, user);
+    finder.plan.keys.reserve(known.about());
+    let crowds = places(Subject::Anyone, b"");
+    finder.direct(names_a_key, None);
+    finder.indexed(names_a_key, Subject::User, user, &known, None);
+    finder.indexed(names_a_key, Subject::Anyone, b"", &crowds, None);
+    finder.direct(holds_users, None);
+    finder.indexed(holds_users, Subject::User, user, &known, None);
+    finder.indexed(holds_users, Subject::Anyone, b"", &crowds, None);
+    let has_members = layout.traces.iter().any(holds_sockets);
+    if detail != Detail::Names || has_members {
+        finder.sockets();
+        let count = if has_members { finder.plan.sockets.len() } else { 0 };
+        for at in 0..count {
+            let id = finder.plan.sockets[at].id.clone();
+            finder.direct(holds_sockets, Some(&id));
+            finder.indexed(holds_sockets, Subject::User, user, &known, Some(&id));
+            finder.indexed(holds_sockets, Subject::Anyone, b"", &crowds, Some(&id));
+            finder.indexed(holds_sockets, Subject::Socket, &id, &places(Subject::Socket, &id), Some(&id));
+        }
+    }
+    finder.finish()
+}
+
+/// The plan that removes one key, if it is a trace of the user as a whole.
+pub fn find_key<K: Keyspace>(space: &K, layout: &Layout, user: &[u8], name: &K::Name) -> Plan<K::Name> {
+    let plan = Plan::empty(user, Detail::Facts);
+    let mut finder = Finder { space, layout, user, plan, buffer: Vec::new() };
+    for trace in layout.traces.iter().filter(|trace| names_a_key(trace)) {
+        let is_users = |bindings: &Bindings<'_>| bindings.get(Placeholder::USER).is_none_or(|id| id == user);
+        if let Some(bindings) = trace.key.matches(name.as_ref()).filter(is_users) {
+            finder.locate(trace, &bindings);
+        }
+    }
+    finder.finish()
+}
+
+/// Whom a key's value names as its owner.
+pub fn owner<K: Keyspace>(space: &K, name: &K::Name, field: &Field) -> Option<Vec<u8>> {
+    value::text_at(&space.open(name)?, field).ok()?
+}
+
+/// Everybody whose trace a key is as a whole: whom its name holds, or its value names.
+pub fn owners<K: Keyspace>(space: &K, layout: &Layout, name: &K::Name) -> Vec<Vec<u8>> {
+    let mut owners = Vec::new();
+    for trace in layout.traces.iter().filter(|trace| names_a_key(trace)) {
+        let Some(bindings) = trace.key.matches(name.as_ref()) else { continue };
+        let of_name = bindings.get(Placeholder::USER);
+        owners.extend(match &trace.what {
+            What::Owned(field) => owner(space, name, field).filter(|id| of_name.is_none_or(|user| user == id)),
+            _ => of_name.map(<[u8]>::to_vec),
+        });
+    }
+    owners
+}
+
+/// Whether a place that the index knows of still holds a trace of its subject. A name stays right as long as the key
+/// exists, whatever it holds; so does a key that is looked into whoever asks ([`Subject::Anyone`]).
+pub fn still_there<K: Keyspace>(space: &K, layout: &Layout, subject: Subject, id: &[u8], place: PlaceRef<'_>) -> bool {
+    let plan = Plan::empty(id, Detail::Facts);
+    let mut finder = Finder { space, layout, user: id, plan, buffer: Vec::new() };
+    let trace = &layout.traces[place.trace()];
+    let given = Bindings::user(id);
+    let given = if subject == Subject::Socket { given.with(Placeholder::SOCKET, id) } else { given };
+    let bindings = place.bind(&trace.key, given);
+    let name = finder.name(&trace.key, &bindings);
+    if subject == Subject::Anyone || trace.reach == Reach::ByName || !space.serves(&name) {
+        return space.open(&name).is_some();
+    }
+    finder.locate(trace, &bindings).is_trace
+}
+
+fn names_a_key(trace: &Trace) -> bool {
+    matches!(trace.what, What::Key | What::Owned(_))
+}
+
+fn holds_users(trace: &Trace) -> bool {
+    matches!(trace.what, What::Entries { .. } | What::Member { names: Named::User, .. })
+}
+
+fn holds_sockets(trace: &Trace) -> bool {
+    matches!(trace.what, What::Member { names: Named::Socket, .. })
+}
+
+/// What was found at a place.
+#[derive(Clone, Copy, Default)]
+struct Located {
+    /// The key exists.
+    exists: bool,
+    /// It is or holds a trace of the user.
+    is_trace: bool,
+}
+
+impl Located {
+    /// Whether the index is right to know the place: a name stays right as long as the key exists, whatever it holds.
+    fn is_valid(self, trace: &Trace) -> bool {
+        if trace.reach == Reach::ByName { self.exists } else { self.is_trace }
+    }
+}
+
+struct Finder<'a, K: Keyspace> {
+    space: &'a K,
+    layout: &'a Layout,
+    user: &'a [u8],
+    plan: Plan<K::Name>,
+    /// Where names are put together.
+    buffer: Vec<u8>,
+}
+
+impl<K: Keyspace> Finder<'_, K> {
+    /// The sockets in the mapping, with `true` for: the mapping holds it.
+    fn mapped_sockets(&mut self) -> Vec<(Vec<u8>, bool)> {
+        let Some(sockets) = &self.layout.sockets else { return Vec::new() };
+        let name = self.name(&sockets.of, &Bindings::user(self.user));
+        let space = self.space;
+        let Some(key) = space.open(&name) else {
+            self.plan.mapping_elsewhere = !space.serves(&name);
+            return Vec::new();
+        };
+        let kind = key.kind();
+        let ids = match kind {
+            Kind::String => vec![key.string().into_owned()],
+            Kind::Stream | Kind::Other => Vec::new(),
+            _ => key.members(),
+        };
+        self.plan.mistyped += u64::from(matches!(kind, Kind::Stream | Kind::Other));
+        drop(key);
+        self.plan.mapping = Some(Mapping { name, kind });
+        ids.into_iter().filter(|id| !id.is_empty()).map(|id| (id, true)).collect()
+    }
+
+    /// Looks where the name follows from the user's id and, if given, that of a socket.
+    fn direct(&mut self, wanted: fn(&Trace) -> bool, socket: Option<&[u8]>) {
+        let layout = self.layout;
+        let detail = self.plan.detail;
+        let wanted = |trace: &&Trace| trace.reach == Reach::Direct && wanted(trace) && detail.asks_for(trace);
+        for trace in layout.traces.iter().filter(wanted) {
+            let bindings = Bindings::user(self.user);
+            self.locate(trace, &socket.map_or(bindings, |id| bindings.with(Placeholder::SOCKET, id)));
+        }
+    }
+
+    /// Looks where the index says that `id` may show up.
+    fn indexed(
+        &mut self,
+        wanted: fn(&Trace) -> bool,
+        subject: Subject,
+        id: &[u8],
+        places: &Places,
+        socket: Option<&[u8]>,
+    ) {
+        let layout = self.layout;
+        let given = Bindings::user(self.user);
+        let given = socket.map_or(given, |id| given.with(Placeholder::SOCKET, id));
+        for place in places.iter() {
+            let trace = &layout.traces[place.trace()];
+            // The index also knows of places that are found by name, for whoever looks for users. A socket in the key's
+            // name goes before the one that is asked for.
+            if trace.reach == Reach::Direct || !wanted(trace) || !self.plan.detail.asks_for(trace) {
+                continue;
+            }
+            let located = self.locate(trace, &place.bind(&trace.key, given));
+            // What a cluster node may not look into only seems to be gone; the slow walk asks for that.
+            if subject != Subject::Anyone && !located.is_valid(trace) && !self.space.is_cluster() {
+                self.plan.stale.push((subject, id.into(), place.to_owned()));
+            }
+        }
+    }
+
+    /// Whether a socket in the mapping has its data key; notes which have.
+    fn is_live(&mut self) -> bool {
+        let Some(sockets) = &self.layout.sockets else { return false };
+        let mapped = self.mapped_sockets();
+        let Some(mapping) = self.plan.mapping.take() else { return false };
+        // A hash may lose a field without anybody's doing, and goes with its last one.
+        let space = self.space;
+        let may_fade = |kind| kind == Kind::Hash && space.fields_expire();
+        let mapping_ends = self.space.open(&mapping.name).and_then(|key| key.expires_at());
+        for (id, _) in mapped {
+            let name = self.name(&sockets.data, &Bindings::user(self.user).with(Placeholder::SOCKET, &id));
+            let Some(data) = self.space.open(&name) else { continue };
+            let ends = mapping_ends.into_iter().chain(data.expires_at()).min();
+            let ends_unseen = may_fade(mapping.kind) || may_fade(data.kind());
+            drop(data);
+            self.plan.live_by.push(LiveSocket { id, ends, ends_unseen });
+            if self.plan.live_by.len() == MOST_LIVE {
+                break;
+            }
+        }
+        self.plan.live = !self.plan.live_by.is_empty();
+        self.plan.live
+    }
+
+    /// Looks at one place and notes the trace that is there. The only way in which a trace is found.
+    fn locate(&mut self, trace: &Trace, bindings: &Bindings<'_>) -> Located {
+        let name = self.name(&trace.key, bindings);
+        if matches!(trace.what, What::Key) && self.plan.detail.takes_unseen(bindings) {
+            self.note_key(name, bindings);
+            return Located { exists: true, is_trace: true };
+        }
+        let space = self.space;
+        let Some(key) = space.open(&name) else { return Located::default() };
+        let is_trace = match &trace.what {
+            What::Key | What::Mapping => true,
+            What::Owned(field) => {
+                let names_user = value::names(&key, field, self.user);
+                self.plan.mistyped += u64::from(names_user.is_err());
+                names_user.unwrap_or(false)
+            }
+            What::Member { .. } if key.kind().is_collection() => true,
+            What::Entries { .. } if key.kind() == Kind::String => true,
+            What::Member { .. } | What::Entries { .. } => {
+                self.plan.mistyped += 1;
+                false
+            }
+        };
+        let is_trace = is_trace
+            && match &trace.what {
+                What::Mapping => true,
+                What::Key | What::Owned(_) => {
+                    drop(key);
+                    self.note_key(name, bindings);
+                    true
+                }
+                What::Member { member, names } => {
+                    let kind = key.kind();
+                    drop(key);
+                    self.locate_member(name, kind, member.render(bindings), *names, bindings)
+                }
+                What::Entries { array, owner } => {
+                    // A long one is not copied: while it is looked at nothing is called that could change the key.
+                    let cut = self.cut(&name, &key.string(), array, owner);
+                    drop(key);
+                    self.note_cut(name, cut)
+                }
+            };
+        self.plan.has_evidence |= is_trace && trace.is_evidence;
+        if let (true, Some(room)) = (is_trace, bindings.get(Placeholder::ROOM)) {
+            self.plan.rooms.push(room.to_vec());
+        }
+        Located { exists: true, is_trace }
+    }
+
+    fn note_key(&mut self, name: K::Name, bindings: &Bindings<'_>) {
+        let socket = bindings.get(Placeholder::SOCKET).map(Into::into);
+        self.plan.keys.push(KeyTrace { name, socket });
+    }
+
+    fn locate_member(
+        &mut self,
+        key: K::Name,
+        kind: Kind,
+        member: Vec<u8>,
+        names: Named,
+        bindings: &Bindings<'_>,
+    ) -> bool {
+        // Removing a field that has expired, but is still in memory, counts it all the same.
+        let tells = kind != Kind::Hash && self.plan.detail.takes_unseen(bindings);
+        let is_trace = tells || self.space.contains(&key, kind, &member);
+        if is_trace {
+            let socket = bindings.get(Placeholder::SOCKET).filter(|_| names == Named::Socket).map(Into::into);
+            self.plan.members.push(MemberTrace { key, kind, member, socket });
+        }
+        is_trace
+    }
+
+    /// Cuts the user's elements out of an array. A document may be cut by several traces of the layout: each goes on with
+    /// what the one before left.
+    fn cut(&mut self, key: &K::Name, document: &[u8], array: &Pointer, owner: &Pointer) -> Option<Cut> {
+        let may_name = value::may_name(document, self.user);
+        let before = self.plan.entries.iter().find(|known| known.key.as_ref() == key.as_ref());
+        let document = before.map_or(document, |known| &known.document);
+        let found = may_name.and_then(|may| if may { value::array_at(document, array) } else { Ok(None) });
+        let Ok(array) = found else {
+            self.plan.mistyped += 1;
+            return None;
+        };
+        let is_users = |element: &_| value::owner(element, owner).is_some_and(|o| o.as_bytes() == self.user);
+        json::cut(document, array?, is_users)
+    }
+
+    /// Notes what was cut out of a document, if it was.
+    fn note_cut(&mut self, key: K::Name, cut: Option<Cut>) -> bool {
+        let Some(Cut { elements, document }) = cut else { return false };
+        if let Some(known) = self.plan.entries.iter_mut().find(|known| known.key.as_ref() == key.as_ref()) {
+            known.elements += elements;
+            known.document = document;
+        } else {
+            self.plan.entries.push(EntriesTrace { key, elements, document });
+        }
+        true
+    }
+
+    /// Looks at the data of each socket, which says whether the user is live, in which room, and the user's name.
+    fn sockets(&mut self) {
+        let mut ids = self.mapped_sockets();
+        ids.extend(self.plan.keys.iter().filter_map(|key| key.socket.as_deref()).map(|id| (id.to_vec(), false)));
+        // The mapping's own mention of a socket comes first and stays.
+        ids.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)));
+        ids.dedup_by(|a, b| a.0 == b.0);
+        // Of many sockets there are as many keys to look among.
+        let names: Option<HashSet<Box<[u8]>>> =
+            (ids.len() > FEW).then(|| self.plan.keys.iter().map(|key| key.name.as_ref().into()).collect());
+        for (id, mapped) in ids {
+            let mut socket = self.socket(id, mapped, names.as_ref());
+            socket.closes = self.closes(&socket);
+            self.plan.live |= mapped && socket.data.is_some();
+            self.plan.sockets.push(socket);
+        }
+    }
+
+    /// Whether a socket is closed with the user. What another node of the cluster knows of it, that node acts upon. Without
+    /// `sockets` in the layout its id stands in the name of a key of the user's, and nowhere else.
+    fn closes(&self, socket: &Socket<K::Name>) -> bool {
+        let Some(sockets) = &self.layout.sockets else { return true };
+        let takes_word = sockets.owned.is_none() || sockets.trusts_mapping && !socket.elsewhere;
+        match socket.whose {
+            Whose::Users => true,
+            Whose::Nobodys => socket.mapped && takes_word,
+            Whose::Others => false,
+        }
+    }
+
+    /// Looks at one. `names` are those of all keys in the plan, if it is not to look for itself.
+    fn socket(&mut self, id: Vec<u8>, mapped: bool, names: Option<&HashSet<Box<[u8]>>>) -> Socket<K::Name> {
+        let mut socket =
+            Socket { id, mapped, elsewhere: false, data: None, room: None, whose: Whose::Nobodys, closes: false };
+        let Some(sockets) = &self.layout.sockets else { return socket };
+        let name = self.name(&sockets.data, &Bindings::user(self.user).with(Placeholder::SOCKET, &socket.id));
+        let space = self.space;
+        let Some(key) = space.open(&name) else {
+            socket.elsewhere = !space.serves(&name);
+            return socket;
+        };
+        let text = |field: &Option<_>| field.as_ref().and_then(|field| value::text_at(&key, field).ok().flatten());
+        socket.room = text(&sockets.room).filter(|room| !room.is_empty());
+        let is_among = |keys: &[KeyTrace<K::Name>]| keys.iter().any(|key| key.name.as_ref() == name.as_ref());
+        if names.map_or_else(|| is_among(&self.plan.keys), |names| names.contains(name.as_ref())) {
+            socket.whose = Whose::Users;
+            self.plan.user_name = self.plan.user_name.take().or_else(|| String::from_utf8(text(&sockets.name)?).ok());
+        } else if sockets.owned.is_some() {
+            socket.whose = Whose::Others;
+        }
+        drop(key);
+        socket.data = Some(name);
+        socket
+    }
+
+    fn name(&mut self, template: &Template, bindings: &Bindings<'_>) -> K::Name {
+        self.buffer.clear();
+        template.render_to(bindings, &mut self.buffer);
+        self.space.name(&self.buffer)
+    }
+
+    /// Leaves out what goes with its key, and puts a plan that is shown in order.
+    fn finish(self) -> Plan<K::Name> {
+        let mut plan = self.plan;
+        if plan.detail != Detail::Names {
+            plan.sort_rooms();
+        }
+        if [Detail::Facts, Detail::Ghost].contains(&plan.detail) {
+            plan.sort();
+        }
+        // What lies here while its slot is on its way from or to another node, that node removes.
+        if self.space.is_cluster() {
+            let before = plan.keys.len() + plan.members.len() + plan.entries.len();
+            plan.keys.retain(|key| self.space.serves(&key.name));
+            plan.members.retain(|member| self.space.serves(&member.key));
+            plan.entries.retain(|document| self.space.serves(&document.key));
+            plan.left_out = before - (plan.keys.len() + plan.members.len() + plan.entries.len());
+        }
+        // Cutting a document that was deleted would bring it back.
+        let (keys, traces) = (&plan.keys, &self.layout.traces);
+        let may_go = |name: &[u8]| traces.iter().any(|trace| names_a_key(trace) && trace.key.matches(name).is_some());
+        let goes = |name: &K::Name| may_go(name.as_ref()) && keys.iter().any(|key| key.name.as_ref() == name.as_ref());
+        plan.members.retain(|member| !goes(&member.key));
+        plan.entries.retain(|document| !goes(&document.key));
+        plan
+    }
+}
+
+impl<N: AsRef<[u8]>> Plan<N> {
+    fn sort_rooms(&mut self) {
+        self.rooms.extend(self.sockets.iter().filter_map(Socket::room_left).map(<[u8]>::to_vec));
+        self.rooms.sort();
+        self.rooms.dedup();
+    }
+
+    fn sort(&mut self) {
+        self.keys.sort_by(|a, b| a.name.as_ref().cmp(b.name.as_ref()).then(b.socket.cmp(&a.socket)));
+        self.keys.dedup_by(|a, b| a.name.as_ref() == b.name.as_ref());
+        self.members.sort_by(|a, b| a.key.as_ref().cmp(b.key.as_ref()).then_with(|| a.member.cmp(&b.member)));
+        self.members.dedup_by(|a, b| a.key.as_ref() == b.key.as_ref() && a.member == b.member);
+        self.entries.sort_by(|a, b| a.key.as_ref().cmp(b.key.as_ref()));
+    }
+}
+
+impl<N> Plan<N> {
+    fn empty(user: &[u8], detail: Detail) -> Self {
+        Self {
+            user: user.to_vec(),
+            // A user's own few, without growing.
+            keys: Vec::with_capacity(16),
+            members: Vec::new(),
+            entries: Vec::new(),
+            sockets: Vec::new(),
+            rooms: Vec::new(),
+            live: false,
+            live_by: Vec::new(),
+            has_evidence: false,
+            detail,
+            user_name: None,
+            mapping: None,
+            mapping_elsewhere: false,
+            left_out: 0,
+            stale: Vec::new(),
+            mistyped: 0,
+        }
+    }
+}

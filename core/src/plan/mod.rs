@@ -1,0 +1,209 @@
+//! What a logout does, in phases that are types.
+//!
+//! [`find()`] looks for every trace of a user and makes a [`Plan`], changing nothing; [`Plan::only_socket`] narrows it to
+//! one device; [`Plan::check`] asks for the caller's permissions and gives a [`Checked`]; [`Checked::apply`] changes, and
+//! has no expected failure left. Every command is a thin caller of these. [`observe()`] is the other side: what the index
+//! must know of a key so that `find` finds it.
+
+mod apply;
+mod check;
+mod device;
+mod find;
+mod observe;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use crate::{
+    index::{Place, Subject},
+    ports::Kind,
+};
+
+pub use apply::Removed;
+pub use check::{Checked, NOBODY, Unseen, check_unseen};
+pub use device::Scope;
+pub use find::{Detail, find, find_key, owner, owners, still_there};
+pub use observe::{End, MOST_MEMBERS, Presence, Sight, Sighting, Sought, observe};
+
+/// Every trace of one user that exists at this instant. `N` is a key's name in the server's form.
+///
+/// `keys`, `members`, `entries`, `sockets` and `rooms` are sorted by their bytes and hold nothing twice. A key that goes
+/// as a whole is in `keys` alone.
+#[derive(Debug)]
+pub struct Plan<N> {
+    /// Whose traces these are.
+    pub user: Vec<u8>,
+    /// Keys to delete.
+    pub keys: Vec<KeyTrace<N>>,
+    /// Members to remove.
+    pub members: Vec<MemberTrace<N>>,
+    /// Documents to cut elements out of.
+    pub entries: Vec<EntriesTrace<N>>,
+    /// The user's sockets.
+    pub sockets: Vec<Socket<N>>,
+    /// The rooms that the user leaves.
+    pub rooms: Vec<Vec<u8>>,
+    /// Whether a socket in the mapping has its data key.
+    pub live: bool,
+    /// The sockets by which a user is live who a sweep asked for, and when that ends by itself, if ever.
+    pub live_by: Vec<LiveSocket>,
+    /// Whether a trace was found that is evidence of a session.
+    has_evidence: bool,
+    /// The user's name, where the layout says how to find it and a socket's data has it.
+    pub user_name: Option<String>,
+    /// The key that maps the user to sockets, if there is one.
+    mapping: Option<Mapping<N>>,
+    /// Whether another node of the cluster would know of that key.
+    mapping_elsewhere: bool,
+    /// How many traces that lie here were left out, because another node of the cluster serves them, or none.
+    pub left_out: usize,
+    /// How much of the user was asked for.
+    pub detail: Detail,
+    /// What the index knows and is not so any more.
+    pub stale: Vec<(Subject, Box<[u8]>, Place)>,
+    /// How many values could not hold a trace: not JSON, or of another type.
+    pub mistyped: u64,
+}
+
+/// A key to delete.
+#[derive(Debug)]
+pub struct KeyTrace<N> {
+    /// Its name.
+    pub name: N,
+    /// The socket that its name holds, if it does.
+    socket: Option<Box<[u8]>>,
+}
+
+impl<N> KeyTrace<N> {
+    /// The socket that its name holds, if it does.
+    pub fn socket(&self) -> Option<&[u8]> {
+        self.socket.as_deref()
+    }
+}
+
+/// A member to remove.
+#[derive(Debug)]
+pub struct MemberTrace<N> {
+    /// The collection's key.
+    pub key: N,
+    /// The collection's type.
+    pub kind: Kind,
+    /// The member; of a hash the field; of a list every element equal to it.
+    pub member: Vec<u8>,
+    /// The socket that the member names, if it names one.
+    socket: Option<Box<[u8]>>,
+}
+
+/// A document to cut elements out of.
+#[derive(Debug)]
+pub struct EntriesTrace<N> {
+    /// The document's key.
+    pub key: N,
+    /// How many elements go.
+    pub elements: usize,
+    /// The document without them.
+    document: Vec<u8>,
+}
+
+/// One of the user's sockets.
+#[derive(Debug)]
+pub struct Socket<N> {
+    /// Its id.
+    pub id: Vec<u8>,
+    /// Whether the mapping holds it.
+    mapped: bool,
+    /// Whether another node of the cluster would know of its data key.
+    elsewhere: bool,
+    /// Its data key, if the layout says which and it exists.
+    data: Option<N>,
+    /// The room in its data.
+    room: Option<Vec<u8>>,
+    /// Whose that data is.
+    whose: Whose,
+    /// Whether whoever holds the connection is to close it.
+    closes: bool,
+}
+
+/// Whose a socket's data is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// It is one of the user's traces: only then has the user been there by it.
+    Users,
+    /// It could be one and is not: it names somebody else.
+    Others,
+    /// There is none, or nothing that says it.
+    Nobodys,
+}
+
+/// A socket in the mapping that has its data key.
+#[derive(Debug)]
+pub struct LiveSocket {
+    /// Its id.
+    pub id: Vec<u8>,
+    /// When one of the two keys expires, in milliseconds since 1970; `None` if neither does.
+    pub ends: Option<u64>,
+    /// Whether an end may come that nothing tells of.
+    pub ends_unseen: bool,
+}
+
+/// What is known of a user's session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Liveness {
+    /// The user is live.
+    Live,
+    /// There is evidence of a session, but the user is not live.
+    Stale,
+    /// There is none.
+    Absent,
+    /// Another node of the cluster may know more.
+    Elsewhere,
+}
+
+/// The key that maps a user to sockets.
+#[derive(Debug)]
+struct Mapping<N> {
+    name: N,
+    kind: Kind,
+}
+
+impl<N> Plan<N> {
+    /// How many traces there are: keys, members (of a list, all equal elements are one), and cut elements.
+    pub fn removed(&self) -> usize {
+        self.keys.len() + self.members.len() + self.elements()
+    }
+
+    /// What a plan made for a sweep says of the user's session.
+    pub fn liveness(&self) -> Liveness {
+        if self.live {
+            Liveness::Live
+        } else if self.mapping_elsewhere || self.sockets.iter().any(|socket| socket.mapped && socket.elsewhere) {
+            Liveness::Elsewhere
+        } else if (self.has_evidence || self.mapping.is_some()) && self.removed() > 0 {
+            Liveness::Stale
+        } else {
+            Liveness::Absent
+        }
+    }
+
+    /// The sockets that are gone with the user: not those whose data is somebody else's.
+    pub fn sockets_gone(&self) -> impl Iterator<Item = &[u8]> {
+        let gone = self.sockets.iter().filter(|socket| socket.whose == Whose::Users || socket.data.is_none());
+        gone.map(|socket| &*socket.id)
+    }
+
+    /// The sockets in the mapping, as far as they were asked for.
+    pub fn mapped_sockets(&self) -> impl Iterator<Item = &[u8]> {
+        let mapped = self.sockets.iter().filter(|socket| socket.mapped).map(|socket| &*socket.id);
+        mapped.chain(self.live_by.iter().map(|socket| &*socket.id))
+    }
+
+    /// Whether the user has a mapping.
+    pub fn has_mapping(&self) -> bool {
+        self.mapping.is_some()
+    }
+
+    /// How many elements are cut out of documents.
+    pub fn elements(&self) -> usize {
+        self.entries.iter().map(|document| document.elements).sum()
+    }
+}

@@ -1,0 +1,220 @@
+//! The phases on a database in memory.
+
+use super::{Checked, Detail, Plan, Scope, Sought, find, observe, still_there};
+use crate::{
+    double::{Double, Value},
+    error::Error,
+    index::{Index, News, PlaceRef, Subject, Tick, Whom},
+    layout::Layout,
+    ports::{Access, Keyspace, Kind},
+    watcher::Suspect,
+};
+
+fn layout(traces: &str) -> Layout {
+    let sockets = r#"{"of":"map:{userId}","data":"data:{socketId}","room":"/room","name":"/name"}"#;
+    let text = format!(r#"{{"name":"test","traces":[{traces}],"sockets":{sockets}}}"#);
+    Layout::parse(&text).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// An index of everything there is, by observing every key.
+fn index(space: &Double, layout: &Layout) -> Index {
+    let mut index = Index::default();
+    for name in space.names() {
+        let suspect = Suspect { key: name.into_bytes(), member: None };
+        observe(layout, Sought::suspect(&suspect), &|| space.open(&suspect.key), &mut |seen| {
+            let mut place = Vec::new();
+            seen.write_place(&mut place);
+            index.add(Whom::new(seen.subject, seen.id), PlaceRef::of_bytes(&place), News::Evidence(Tick::FIRST));
+        });
+    }
+    index
+}
+
+fn plan(space: &Double, layout: &Layout, user: &str) -> Plan<Vec<u8>> {
+    let index = index(space, layout);
+    find(space, layout, &|subject, id| index.places(subject, id), user.as_bytes(), Detail::Facts)
+}
+
+/// The plan as one line of text.
+fn show(plan: &Plan<Vec<u8>>) -> String {
+    let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
+    let keys = plan.keys.iter().map(|key| text(&key.name));
+    let members = plan.members.iter().map(|member| format!("{}/{}", text(&member.key), text(&member.member)));
+    let entries = plan.entries.iter().map(|entry| format!("{}-{}", text(&entry.key), entry.elements));
+    let sockets = plan.sockets.iter().map(|socket| format!("@{}", text(&socket.id)));
+    let rooms = plan.rooms.iter().map(|room| format!("#{}", text(room)));
+    keys.chain(members).chain(entries).chain(sockets).chain(rooms).collect::<Vec<_>>().join(" ")
+}
+
+fn check(plan: Plan<Vec<u8>>, space: &Double) -> Checked<Vec<u8>> {
+    plan.check(space, space, true).unwrap_or_else(|error| panic!("{error}"))
+}
+
+const DATA: &str = r#"{"key":"data:{socketId}","owner":"/user"}"#;
+
+#[test]
+fn every_kind_of_trace_is_found_and_removed_by_one_command_each() {
+    let layout = layout(&format!(
+        r#"{DATA}, {{"key":"map:{{userId}}"}}, {{"key":"typing:{{roomId}}:{{userId}}"}},
+           {{"members":"online","member":"{{userId}}"}}, {{"members":"of:{{roomId}}","member":"{{socketId}}"}},
+           {{"entries":"room:{{roomId}}","array":"/in","owner":"/id"}}, {{"entries":"room:{{roomId}}","array":"/asked","owner":""}}"#
+    ));
+    let space = Double::default()
+        .string("map:u", "s1")
+        .string("data:s1", r#"{"user":"u","room":"r1","name":"Ann"}"#)
+        .string("data:s2", r#"{"user":"u","room":7}"#)
+        .string("data:s3", r#"{"user":"v"}"#)
+        .string("data:s4", "no JSON")
+        .string("typing:r1:u", "1")
+        .string("typing:r1:v", "1")
+        .collection("online", Kind::SortedSet, &["u", "v"])
+        .collection("of:r2", Kind::Set, &["s2", "s3"])
+        .collection("of:r3", Kind::Set, &["s3"])
+        .string("room:r4", r#"{"in":[{"id":"u"},{"id":"v"}],"asked":["v","u"]}"#);
+    let plan = plan(&space, &layout, "u");
+    let expected = "data:s1 data:s2 map:u typing:r1:u of:r2/s2 online/u room:r4-2 @s1 @s2 #7 #r1 #r2 #r4";
+    assert_eq!(show(&plan), expected);
+    assert_eq!((plan.live, plan.user_name.as_deref(), plan.removed()), (true, Some("Ann"), 8));
+    let removed = check(plan, &space).apply(&space);
+    assert_eq!((removed.keys, removed.members, removed.entries, removed.total()), (4, 2, 2, 8));
+    let expected = [
+        "UNLINK data:s1 data:s2 map:u typing:r1:u",
+        "Set of:r2 less s2",
+        "SortedSet online less u",
+        r#"SET room:r4 {\"in\":[{\"id\":\"v\"}],\"asked\":[\"v\"]}"#,
+    ];
+    assert_eq!(space.commands(), expected);
+}
+
+#[test]
+fn what_the_index_knows_in_vain_is_told_and_not_removed() {
+    let layout = layout(&format!(r#"{DATA}, {{"key":"typing:{{roomId}}:{{userId}}"}}"#));
+    let space =
+        Double::default().string("typing:r:u", "1").string("typing:q:u", "1").string("data:s", r#"{"user":"u"}"#);
+    let index = index(&space, &layout);
+    let space = space.expire("typing:q:u").string("data:s", r#"{"user":"v"}"#);
+    let plan = find(&space, &layout, &|subject, id| index.places(subject, id), b"u", Detail::Facts);
+    assert_eq!(show(&plan), "typing:r:u #r");
+    assert_eq!(plan.stale.len(), 2);
+    for place in index.places(Subject::User, b"u").iter() {
+        let is_stale = plan.stale.iter().any(|(_, _, stale)| stale.borrowed() == place);
+        assert_eq!(still_there(&space, &layout, Subject::User, b"u", place), !is_stale);
+    }
+}
+
+#[test]
+fn a_key_that_goes_as_a_whole_is_one_trace() {
+    let layout = layout(
+        r#"{"key":"x:{userId}"}, {"key":"x:{name}","owner":"/user"}, {"members":"x:{name}","member":"{userId}"}"#,
+    );
+    let space = Double::default().collection("x:u", Kind::Set, &["u"]).string("x:w", r#"{"user":"u"}"#);
+    assert_eq!(show(&plan(&space, &layout, "u")), "x:u x:w");
+}
+
+#[test]
+fn large_collections_are_looked_into_at_every_logout() {
+    let layout = layout(r#"{"members":"of:{roomId}","member":"{userId}"}"#);
+    let many: Vec<String> = (0..300).map(|number| format!("u{number}")).collect();
+    let many: Vec<&str> = many.iter().map(|member| &**member).collect();
+    let space = Double::default().collection("of:big", Kind::Set, &many).collection("of:small", Kind::Set, &["u7"]);
+    let index = index(&space, &layout);
+    assert_eq!((index.len(), index.places(Subject::Anyone, b"").iter().count()), (2, 1));
+    assert_eq!(show(&plan(&space, &layout, "u7")), "of:big/u7 of:small/u7 #big #small");
+    assert_eq!(show(&plan(&space, &layout, "u300")), "");
+}
+
+#[test]
+fn one_device_leaves_the_others() {
+    let layout = layout(&format!(
+        r#"{DATA}, {{"key":"map:{{userId}}"}}, {{"key":"status:{{userId}}"}}, {{"members":"of:{{userId}}","member":"{{socketId}}"}}"#
+    ));
+    let space = || {
+        Double::default()
+            .collection("map:u", Kind::Set, &["a", "b", "gone"])
+            .collection("of:u", Kind::Set, &["a", "b"])
+            .string("status:u", "1")
+            .string("data:a", r#"{"user":"u","room":"r"}"#)
+            .string("data:b", r#"{"user":"u","room":"q"}"#)
+            .string("data:c", r#"{"user":"v"}"#)
+    };
+    let narrowed = |space: &Double, socket: &str| {
+        let (plan, scope) = plan(space, &layout, "u").only_socket(socket.as_bytes());
+        (show(&plan), scope)
+    };
+    assert_eq!(narrowed(&space(), "a"), ("data:a map:u/a of:u/a @a #r".into(), Scope::Socket));
+    assert_eq!(narrowed(&space(), "gone"), ("map:u/gone @gone".into(), Scope::Socket));
+    assert_eq!(narrowed(&space(), "c"), (String::new(), Scope::Socket), "somebody else's socket");
+    let alone = space().expire("data:b");
+    let whole = "data:a map:u status:u of:u/a of:u/b @a @b @gone #r";
+    assert_eq!(narrowed(&alone, "a"), (whole.into(), Scope::User));
+    assert_eq!(narrowed(&space(), "b").0, "data:b map:u/b of:u/b @b #q");
+    let same_room = space().string("data:b", r#"{"user":"u","room":"r"}"#);
+    assert_eq!(narrowed(&same_room, "a").0, "data:a map:u/a of:u/a @a", "the user stays in the room");
+}
+
+#[test]
+fn a_cluster_node_does_not_judge_what_it_cannot_see() {
+    let layout = layout(&format!(r#"{DATA}, {{"key":"map:{{userId}}"}}, {{"key":"status:{{userId}}"}}"#));
+    let space = || Double::default().string("map:u", "a").string("status:u", "1").string("data:b", r#"{"user":"u"}"#);
+    let narrowed = |space: &Double| {
+        let (plan, scope) = plan(space, &layout, "u").only_socket(b"b");
+        (show(&plan), scope)
+    };
+    assert_eq!(narrowed(&space()), ("data:b map:u status:u @a @b".into(), Scope::User), "socket a has no data");
+    assert_eq!(narrowed(&space().elsewhere("data:a")), ("data:b @b".into(), Scope::Socket));
+    assert_eq!(narrowed(&space().elsewhere("map:u")), ("data:b @b".into(), Scope::Socket));
+}
+
+#[test]
+fn a_single_mapping_goes_only_if_it_names_the_socket() {
+    let layout = layout(DATA);
+    let space =
+        Double::default().string("map:u", "a").string("data:a", r#"{"user":"u"}"#).string("data:b", r#"{"user":"u"}"#);
+    assert_eq!(show(&plan(&space, &layout, "u").only_socket(b"a").0), "data:a map:u @a");
+    assert_eq!(show(&plan(&space, &layout, "u").only_socket(b"b").0), "data:b @b");
+}
+
+#[test]
+fn one_missing_permission_refuses_the_whole_plan() {
+    let layout = layout(&format!(
+        r#"{DATA}, {{"members":"online","member":"{{userId}}"}}, {{"entries":"room","array":"","owner":""}}"#
+    ));
+    let space = || {
+        Double::default()
+            .string("map:u", "s")
+            .string("data:s", r#"{"user":"u"}"#)
+            .collection("online", Kind::Set, &["u"])
+            .string("room", r#"["u"]"#)
+    };
+    let to_change = [("data:s", Access::Delete), ("online", Access::Delete), ("room", Access::Update)];
+    for (name, access) in to_change {
+        let space = space().forbid(name, access);
+        let refused = plan(&space, &layout, "u").check(&space, &space, false).map(|_| ());
+        assert_eq!(refused, Err(Error::NoPermission { to: "delete or write" }), "{name}");
+    }
+    for name in ["data:s", "online", "room", "map:u"] {
+        let space = space().forbid(name, Access::Read);
+        assert!(plan(&space, &layout, "u").check(&space, &space, false).is_ok(), "{name}");
+        let refused = plan(&space, &layout, "u").check(&space, &space, true).map(|_| ());
+        assert_eq!(refused, Err(Error::NoPermission { to: "read" }), "{name}");
+    }
+}
+
+#[test]
+fn values_that_cannot_hold_a_trace_are_counted_and_left_alone() {
+    let layout = layout(
+        r#"{"key":"h:{x}","owner":{"field":"user"}}, {"members":"m","member":"{userId}"}, {"entries":"e","array":"/a","owner":""}"#,
+    );
+    let hash = |user: &str| Value::Hash([(b"user".to_vec(), user.into())].into());
+    let space = Double::default()
+        .with("h:1", hash("u"))
+        .with("h:2", hash("v"))
+        .string("h:3", r#"{"user":"u"}"#)
+        .with("map:u", Value::Stream)
+        .string("m", "u")
+        .string("e", "{");
+    let plan = plan(&space, &layout, "u");
+    assert_eq!((show(&plan), plan.mistyped), ("h:1".into(), 3));
+    let suspect = Suspect { key: b"h:3".to_vec(), member: None };
+    assert_eq!(observe(&layout, Sought::suspect(&suspect), &|| space.open(&suspect.key), &mut |_| {}).mistyped, 1);
+}

@@ -1,0 +1,129 @@
+//! Registering commands, and the way into them.
+
+use std::{
+    ffi::{CStr, c_int},
+    ptr::{null, null_mut},
+};
+
+use redis_module::raw;
+use redis_session_core::{
+    command::{Argument, Command, Info, Reply},
+    error::Error,
+};
+
+use super::{blocked, keyspace};
+use crate::{
+    module,
+    server::{OK, Server, api, bytes},
+};
+
+/// The server refused a command; the log says which.
+#[derive(Debug)]
+pub struct NotRegistered(pub &'static CStr);
+
+/// Registers a command.
+///
+/// # Errors
+/// [`NotRegistered`].
+pub fn register<C: Command>(server: &Server) -> Result<(), NotRegistered> {
+    let info = C::INFO;
+    // SAFETY: the context is that of OnLoad; all strings live as long as the program.
+    let created = unsafe {
+        let name = info.name.as_ptr();
+        api!(RedisModule_CreateCommand(server.ctx(), name, Some(enter::<C>), info.flags.as_ptr(), 0, 0, 0))
+    };
+    if created != OK {
+        return Err(NotRegistered(info.name));
+    }
+    describe(server, &info);
+    Ok(())
+}
+
+/// Documents a command, where the server can hold it. It copies what it is given.
+fn describe(server: &Server, info: &Info) {
+    let version = raw::RedisModuleCommandInfoVersion {
+        version: 1,
+        sizeof_historyentry: size_of::<raw::RedisModuleCommandHistoryEntry>(),
+        sizeof_keyspec: size_of::<raw::RedisModuleCommandKeySpec>(),
+        sizeof_arg: size_of::<raw::RedisModuleCommandArg>(),
+    };
+    let mut arguments: Vec<_> = info.arguments.iter().map(raw_argument).collect();
+    // SAFETY: all fields are pointers and numbers, for which zeros are valid; a null name ends the list.
+    arguments.push(unsafe { std::mem::zeroed() });
+    let raw_info = raw::RedisModuleCommandInfo {
+        version: &raw const version,
+        summary: info.summary.as_ptr(),
+        complexity: info.complexity.as_ptr(),
+        since: c"0.1.0".as_ptr(),
+        history: null_mut(),
+        tips: info.tips.map_or(null(), CStr::as_ptr),
+        arity: info.arity,
+        key_specs: null_mut(),
+        args: arguments.as_mut_ptr(),
+    };
+    // SAFETY: the command was just created under this name; the structures are as the server's header says and live
+    // through the calls. Both functions are asked for first: 7.0 has no categories.
+    unsafe {
+        let command = api!(RedisModule_GetCommand(server.ctx(), info.name.as_ptr()));
+        if let Some(set_info) = raw::RedisModule_SetCommandInfo {
+            set_info(command, &raw const raw_info);
+        }
+        if let Some(set_categories) = raw::RedisModule_SetCommandACLCategories {
+            set_categories(command, info.categories.as_ptr());
+        }
+    }
+}
+
+/// An argument in the server's form.
+fn raw_argument(argument: &Argument) -> raw::RedisModuleCommandArg {
+    let kind = if argument.is_flag {
+        raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_PURE_TOKEN
+    } else if argument.is_number {
+        raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_INTEGER
+    } else {
+        raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_STRING
+    };
+    let optional = if argument.is_optional { raw::REDISMODULE_CMD_ARG_OPTIONAL } else { 0 };
+    raw::RedisModuleCommandArg {
+        name: argument.name.as_ptr(),
+        type_: kind,
+        key_spec_index: -1,
+        token: argument.token.map_or(null(), CStr::as_ptr),
+        summary: null(),
+        since: null(),
+        flags: c_int::try_from(optional).unwrap_or_default(),
+        deprecated_since: null(),
+        subargs: null_mut(),
+        display_text: null(),
+    }
+}
+
+/// Where the server calls a command.
+unsafe extern "C" fn enter<C: Command>(
+    ctx: *mut raw::RedisModuleCtx,
+    argv: *mut *mut raw::RedisModuleString,
+    argc: c_int,
+) -> c_int {
+    // SAFETY: the context is valid for the whole call, and the server gives `argc` valid strings, unchanged during it.
+    let server = unsafe { Server::for_command(ctx, argv, usize::try_from(argc).unwrap_or_default()) };
+    let result = module::enter(&C::INFO.name.to_string_lossy(), &server, |ask| {
+        let strings = server.arguments().iter().skip(1);
+        // SAFETY: as above.
+        let arguments: Vec<&[u8]> = strings.map(|string| unsafe { bytes(*string) }).collect();
+        keyspace::meet_command(&server);
+        C::run(ask, &arguments)
+    });
+    reply(&server, result);
+    OK
+}
+
+/// Sends what came of a command; `None` if a defect was caught.
+pub(super) fn reply(server: &Server, result: Option<Result<Reply, Error>>) {
+    match result {
+        Some(Ok(Reply::Later(ticket))) => blocked::block(server, ticket),
+        Some(Ok(reply)) => server.send(&reply),
+        Some(Err(Error::WrongArity)) => server.send_wrong_arity(),
+        Some(Err(error)) => server.send_error(&error.to_string()),
+        None => server.send_error(&Error::Defect.to_string()),
+    }
+}

@@ -1,0 +1,147 @@
+//! Every command before it runs.
+
+use std::{ffi::c_int, iter};
+
+use redis_module::raw;
+use redis_session_core::{
+    ask::follow,
+    faults,
+    plan::MOST_MEMBERS,
+    session::Ask,
+    tracker::ANYBODY,
+    watcher::{self, Effect, Meaning, Suspect},
+};
+
+use super::{guard::guard, unload, watching::background};
+use crate::{
+    module::{enter, look},
+    server::{Name, Server, api, bytes},
+};
+
+/// Called for every command of the server: whatever is done here, everybody pays for. So the command's name is not even
+/// read unless it stands alone or an argument looks interesting.
+pub(super) unsafe extern "C" fn on_command(filter: *mut raw::RedisModuleCommandFilterCtx) {
+    const DOING: &str = "watching a command";
+    let command = Arguments(filter);
+    let count = command.count();
+    if count == 1 {
+        let meaning = watcher::meaning(command.get(0));
+        if meaning != Meaning::Ordinary {
+            background().map(|server| enter(DOING, &server, |ask| on_special(ask, &command, meaning, None)));
+        }
+        return;
+    }
+    let may_matter = || look(|state| (1..count).find(|at| state.watcher.may_matter(command.get(*at))));
+    if let Some(first) = guard(DOING, may_matter).flatten() {
+        background().map(|server| enter(DOING, &server, |ask| look_at(ask, &command, first, count)));
+    }
+}
+
+/// A command that is about to run, its name first.
+struct Arguments(*mut raw::RedisModuleCommandFilterCtx);
+
+impl Arguments {
+    fn count(&self) -> c_int {
+        // SAFETY: the filter's context is valid during the call for which this value lives.
+        unsafe { api!(RedisModule_CommandFilterArgsCount(self.0)) }
+    }
+
+    fn get(&self, at: c_int) -> &[u8] {
+        // SAFETY: as above, and with it the arguments; callers ask for one that there is.
+        unsafe { bytes(api!(RedisModule_CommandFilterArgGet(self.0, at))) }
+    }
+
+    fn share(&self, at: c_int) -> Name {
+        // SAFETY: as above; sharing keeps the argument valid after the call.
+        unsafe { Name::share(api!(RedisModule_CommandFilterArgGet(self.0, at))) }
+    }
+
+    fn suspect(&self, key: c_int, member: Option<c_int>) -> Suspect<Name> {
+        Suspect { key: self.share(key), member: member.map(|at| self.share(at)) }
+    }
+
+    /// Where the members stand that the command adds to its first argument. `None` if it does something else, or if they
+    /// are so many that the collection is better read as a whole.
+    fn members(&self, effect: Effect, count: c_int) -> Option<Vec<c_int>> {
+        let Effect::Adds(members) = effect else { return None };
+        let number = |at: usize| c_int::try_from(at).unwrap_or_default();
+        let positions = members.positions(usize::try_from(count).unwrap_or_default(), |at| self.get(number(at)));
+        let positions: Vec<c_int> = positions.take(MOST_MEMBERS + 1).map(number).collect();
+        (positions.len() <= MOST_MEMBERS).then_some(positions)
+    }
+
+    /// The client that sends the command, where the server says it.
+    fn client(&self) -> u64 {
+        // SAFETY: as above; the function is asked for first, since 7.0 lacks it.
+        unsafe { raw::RedisModule_CommandFilterGetClientId.map_or(ANYBODY, |id| id(self.0)) }
+    }
+}
+
+/// Looks at a command of which no argument matters before this one.
+#[cold]
+fn look_at(ask: Ask<'_, Server>, command: &Arguments, first: c_int, count: c_int) {
+    let name = command.get(0);
+    let meaning = watcher::meaning(name);
+    if meaning != Meaning::Ordinary {
+        return on_special(ask, command, meaning, Some(command.get(1)));
+    }
+    if watcher::populates(command.get(1)) && watcher::effect(name) == Effect::Anything {
+        on_unknown_populate(ask, command.client());
+    }
+    if watcher::unloads(command.get(1)) && count > 2 && command.get(2).eq_ignore_ascii_case(b"session") {
+        unload::make_way(ask.host);
+    }
+    let watcher = ask.state(|state| state.watcher.clone());
+    let is_cared_for = |at: &c_int| watcher.cares_for(command.get(*at));
+    let Some(first) = (first..count).find(is_cared_for) else { return };
+    let effect = watcher::effect(name);
+    let is_of_interest = |at: &c_int| match effect {
+        Effect::Nothing => false,
+        Effect::Takes => watcher.is_vital(command.get(*at)),
+        Effect::Adds(_) | Effect::Anything => true,
+    };
+    let others = (first + 1..count).filter(is_cared_for);
+    let mut keys = iter::once(first).chain(others).filter(is_of_interest).peekable();
+    if keys.peek().is_none() {
+        return;
+    }
+    faults::point("watch", command.get(first));
+    let (client, may_wait) = (command.client(), watcher::may_wait(name));
+    let members = if first == 1 {
+        command.members(effect, count).filter(|_| watcher.is_collection(command.get(1)))
+    } else {
+        None
+    };
+    match members {
+        Some(members) => {
+            let others = keys.filter(|at| *at != 1).map(|at| command.suspect(at, None)).collect::<Vec<_>>();
+            let members = members.into_iter().map(|member| command.suspect(1, Some(member)));
+            follow::suspect(ask, client, members.chain(others), may_wait);
+        }
+        None => follow::suspect(ask, client, keys.map(|at| command.suspect(at, None)), may_wait),
+    }
+}
+
+/// `DEBUG` may have another name.
+fn on_unknown_populate(ask: Ask<'_, Server>, client: u64) {
+    if ask.host.allows_debug() && !ask.host.has_command(c"DEBUG") {
+        follow::suspect_populating(ask, client);
+    }
+}
+
+fn on_special(ask: Ask<'_, Server>, command: &Arguments, meaning: Meaning, first: Option<&[u8]>) {
+    let client = command.client();
+    match meaning {
+        Meaning::Ordinary => {}
+        Meaning::Begin => follow::begins(ask, client),
+        Meaning::Execute => follow::executes(ask, client),
+        // A client that cannot be told apart may have had no transaction to drop.
+        Meaning::Reset if client == ANYBODY => {}
+        Meaning::Discard | Meaning::Reset => follow::discards(ask, client),
+        Meaning::Anything => {
+            if first.is_some_and(watcher::populates) && ask.host.allows_debug() {
+                follow::suspect_populating(ask, client);
+            }
+        }
+    }
+}

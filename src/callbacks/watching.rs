@@ -1,0 +1,173 @@
+//! What the server tells the module by itself: commands before they run, changes of whole databases, time.
+
+use std::{
+    ffi::{c_int, c_void},
+    ptr::null_mut,
+    sync::atomic::{AtomicPtr, Ordering},
+};
+
+use redis_module::raw;
+use redis_session_core::{
+    ask::{follow, load, read},
+    session::Ask,
+    work,
+};
+
+use super::{
+    OWN,
+    filter::on_command,
+    keyspace,
+    unload::{self, Rest},
+};
+use crate::{
+    module::{enter, look},
+    server::{OK, Server, api},
+};
+
+/// A context of the module's own, for work that no command asked for. Set while the module is loaded.
+static BACKGROUND: AtomicPtr<raw::RedisModuleCtx> = AtomicPtr::new(null_mut());
+
+/// Timers that are set, by the server's numbers for them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Timers {
+    /// The one for the next slice of work.
+    pub(super) slice: Option<u64>,
+    /// The one that reads what was written just now.
+    pub(super) haste: Option<u64>,
+    /// They rest while the module may be unloaded.
+    pub(super) rest: Rest,
+}
+
+/// Begins to watch. `false` if the server refuses.
+pub(super) fn start(server: &Server) -> bool {
+    let is_idle = look(|state| state.watcher.is_idle());
+    // SAFETY: the context is that of OnLoad; the callbacks live as long as the module is loaded, and the server forgets
+    // them when it is unloaded.
+    unsafe {
+        BACKGROUND.store(api!(RedisModule_GetDetachedThreadSafeContext(server.ctx())), Ordering::Relaxed);
+        let subscribe = |id| {
+            let event = raw::RedisModuleEvent { id, dataver: 1 };
+            api!(RedisModule_SubscribeToServerEvent(server.ctx(), event, Some(on_event))) == OK
+        };
+        if is_idle {
+            return subscribe(raw::REDISMODULE_EVENT_CRON_LOOP);
+        }
+        let no_self = c_int::try_from(raw::REDISMODULE_CMDFILTER_NOSELF).unwrap_or_default();
+        let filter = api!(RedisModule_RegisterCommandFilter(server.ctx(), Some(on_command), no_self));
+        let events = [
+            raw::REDISMODULE_EVENT_CRON_LOOP,
+            raw::REDISMODULE_EVENT_FLUSHDB,
+            raw::REDISMODULE_EVENT_SWAPDB,
+            raw::REDISMODULE_EVENT_LOADING,
+        ];
+        let subscribed = events.into_iter().all(subscribe) && keyspace::watch_loading(server);
+        // No timer yet: a server that then refuses the module's options would find it, and crash over it.
+        enter("meeting clients", server, follow::meet_clients);
+        !filter.is_null() && subscribed
+    }
+}
+
+/// Frees what the server does not free by itself.
+pub(super) fn stop() {
+    let background = BACKGROUND.swap(null_mut(), Ordering::Relaxed);
+    if !background.is_null() {
+        // SAFETY: the context came from GetDetachedThreadSafeContext and is freed once, here.
+        unsafe { api!(RedisModule_FreeThreadSafeContext(background)) };
+    }
+}
+
+/// The database that the module sees when no command asked for anything. `None` if the module is not loaded.
+pub fn background() -> Option<Server> {
+    let ctx = BACKGROUND.load(Ordering::Relaxed);
+    // SAFETY: the context is valid while the module is loaded, and this is the main thread.
+    (!ctx.is_null()).then(|| unsafe { Server::new(ctx) })
+}
+
+/// Makes sure that [`work::tick`] is called soon.
+pub fn wake(server: &Server) {
+    if OWN.with(|own| own.timers.slice.is_none()) {
+        let timer = set_timer(server, 1, on_timer);
+        OWN.with(|own| own.timers.slice = Some(timer));
+    }
+}
+
+/// What a timer calls.
+type OnTimer = unsafe extern "C" fn(*mut raw::RedisModuleCtx, *mut c_void);
+
+fn set_timer(server: &Server, milliseconds: i64, callback: OnTimer) -> u64 {
+    // SAFETY: the context is valid; the callback takes no data, and lives as long as the module is loaded, since the server
+    // does not unload it before.
+    unsafe { api!(RedisModule_CreateTimer(server.ctx(), milliseconds, Some(callback), null_mut())) }
+}
+
+/// Makes sure that [`read::read_soon`] is called as soon as the commands that clients have sent are done.
+pub fn hurry(server: &Server) {
+    if OWN.with(|own| own.timers.haste.is_none()) {
+        let timer = set_timer(server, 0, on_haste);
+        OWN.with(|own| own.timers.haste = Some(timer));
+    }
+}
+
+unsafe extern "C" fn on_haste(ctx: *mut raw::RedisModuleCtx, _: *mut c_void) {
+    // SAFETY: the context is valid during the call.
+    let server = unsafe { Server::new(ctx) };
+    OWN.with(|own| own.timers.haste = None);
+    if !server.has_flag(raw::REDISMODULE_CTX_FLAGS_LOADING) {
+        enter("reading what was written", &server, read::read_soon);
+    }
+}
+
+unsafe extern "C" fn on_timer(ctx: *mut raw::RedisModuleCtx, _: *mut c_void) {
+    // SAFETY: the context is valid during the call.
+    let server = unsafe { Server::new(ctx) };
+    // What comes after this needs a timer of its own, and a defect must not leave the module asleep.
+    OWN.with(|own| own.timers.slice = None);
+    if server.has_flag(raw::REDISMODULE_CTX_FLAGS_LOADING) {
+        wake(&server);
+    } else {
+        enter("work between commands", &server, work::tick);
+    }
+}
+
+unsafe extern "C" fn on_event(
+    ctx: *mut raw::RedisModuleCtx,
+    event: raw::RedisModuleEvent,
+    subevent: u64,
+    data: *mut c_void,
+) {
+    // SAFETY: the context is valid during the call.
+    let server = unsafe { Server::new(ctx) };
+    enter("following an event", &server, |ask| follow_event(ask, &event, subevent, data));
+}
+
+fn follow_event(ask: Ask<'_, Server>, event: &raw::RedisModuleEvent, subevent: u64, data: *mut c_void) {
+    let number = |database: i32| usize::try_from(database).ok();
+    match (event.id, subevent) {
+        (raw::REDISMODULE_EVENT_CRON_LOOP, _) => {
+            unload::go_on(ask.host);
+            if !ask.host.has_flag(raw::REDISMODULE_CTX_FLAGS_LOADING) {
+                work::cron(ask);
+            }
+        }
+        (raw::REDISMODULE_EVENT_FLUSHDB, raw::REDISMODULE_SUBEVENT_FLUSHDB_END) => {
+            // SAFETY: the server passes this structure with this event.
+            let info = unsafe { &*data.cast::<raw::RedisModuleFlushInfo>() };
+            load::flushed(ask, number(info.dbnum));
+        }
+        (raw::REDISMODULE_EVENT_SWAPDB, _) => {
+            // SAFETY: the server passes this structure with this event.
+            let info = unsafe { &*data.cast::<raw::RedisModuleSwapDbInfo>() };
+            if let (Some(first), Some(second)) = (number(info.dbnum_first), number(info.dbnum_second)) {
+                load::swapped(ask, first, second);
+            }
+        }
+        // The module is shown each key of an RDB file, but not the commands of an append-only file.
+        (
+            raw::REDISMODULE_EVENT_LOADING,
+            raw::REDISMODULE_SUBEVENT_LOADING_RDB_START | raw::REDISMODULE_SUBEVENT_LOADING_REPL_START,
+        ) => keyspace::loading_begins(ask),
+        (raw::REDISMODULE_EVENT_LOADING, raw::REDISMODULE_SUBEVENT_LOADING_ENDED) => keyspace::loading_ends(ask),
+        (raw::REDISMODULE_EVENT_LOADING, _) => load::rebuild_everything(ask),
+        _ => {}
+    }
+}

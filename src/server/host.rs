@@ -1,0 +1,146 @@
+//! A running server as the core's host.
+
+use std::{
+    ffi::{CStr, c_int},
+    time::Instant,
+};
+
+use redis_module::raw;
+use redis_session_core::{
+    journal::Level,
+    ports::{Host, Key, Keyspace, Kind, View},
+};
+
+use super::{
+    access::{Caller, Summons},
+    call::{Argument, Call},
+    handle::{Name, OK, Server, api, bytes, log},
+    keys::Cursor,
+};
+
+impl Host for Server {
+    type Cursor = Cursor;
+    type Caller = Caller;
+    type Summons = Summons;
+
+    fn database(&self) -> usize {
+        // SAFETY: the context is valid.
+        let number = unsafe { api!(RedisModule_GetSelectedDb(self.ctx())) };
+        usize::try_from(number).expect("databases are numbered from 0")
+    }
+
+    fn select(&self, database: usize) -> bool {
+        let Ok(number) = c_int::try_from(database) else { return false };
+        // SAFETY: the context is valid.
+        unsafe { api!(RedisModule_SelectDb(self.ctx(), number)) == OK }
+    }
+
+    fn now(&self) -> u64 {
+        // SAFETY: the call takes nothing.
+        u64::try_from(unsafe { api!(RedisModule_Milliseconds()) }).unwrap_or_default()
+    }
+
+    fn size(&self) -> u64 {
+        // SAFETY: the context is valid.
+        unsafe { api!(RedisModule_DbSize(self.ctx())) }
+    }
+
+    fn walk(&self, cursor: &Cursor, wanted: &dyn Fn(&[u8]) -> bool, names: &mut Vec<Name>) -> bool {
+        struct Walk<'w> {
+            wanted: &'w dyn Fn(&[u8]) -> bool,
+            names: &'w mut Vec<Name>,
+        }
+        unsafe extern "C" fn meet(
+            _: *mut raw::RedisModuleCtx,
+            name: *mut raw::RedisModuleString,
+            _: *mut raw::RedisModuleKey,
+            walk: *mut std::ffi::c_void,
+        ) {
+            // SAFETY: `walk` is the value below, which nothing else uses during the step; the name is valid, and sharing
+            // it keeps it so after the step.
+            unsafe {
+                let walk = &mut *walk.cast::<Walk<'_>>();
+                if (walk.wanted)(bytes(name)) {
+                    walk.names.push(Name::share(name));
+                }
+            }
+        }
+        let mut walk = Walk { wanted, names };
+        // SAFETY: context and cursor are valid; the callback gets the value it expects and changes no key.
+        unsafe { api!(RedisModule_Scan(self.ctx(), cursor.0.as_ptr(), Some(meet), (&raw mut walk).cast())) != 0 }
+    }
+
+    fn scan_members(&self, name: &Name, cursor: &Cursor, piece: usize, members: &mut Vec<Vec<u8>>) -> bool {
+        let Some(key) = self.open(name) else { return false };
+        match key.kind() {
+            Kind::List => members.extend(key.elements()),
+            kind if kind.is_collection() => {
+                while key.step(cursor, members) {
+                    if members.len() >= piece {
+                        return true;
+                    }
+                }
+            }
+            _ => {}
+        }
+        false
+    }
+
+    fn caller(&self) -> Caller {
+        self.asking()
+    }
+
+    fn anybody(&self) -> Caller {
+        Caller::anybody()
+    }
+
+    fn summons(&self) -> Option<Summons> {
+        self.summoned()
+    }
+
+    fn caller_of(&self, summons: Option<&Summons>) -> Caller {
+        self.asking_later(summons)
+    }
+
+    fn lets_wait(&self) -> bool {
+        const IN_ONE_PIECE: u32 = raw::REDISMODULE_CTX_FLAGS_MULTI
+            | raw::REDISMODULE_CTX_FLAGS_LUA
+            | raw::REDISMODULE_CTX_FLAGS_DENY_BLOCKING;
+        !self.has_flag(IN_ONE_PIECE)
+    }
+
+    fn is_in_transaction(&self) -> bool {
+        self.has_flag(raw::REDISMODULE_CTX_FLAGS_MULTI)
+    }
+
+    fn view(&self, databases: usize) -> View {
+        self.view_of(databases)
+    }
+
+    fn is_in_a_cluster_that_is_down(&self) -> bool {
+        self.sees_its_cluster_down()
+    }
+
+    fn is_replica(&self) -> bool {
+        self.has_flag(raw::REDISMODULE_CTX_FLAGS_SLAVE)
+    }
+
+    fn takes_writes(&self) -> Result<(), String> {
+        // It names no key, so that a cluster node does not look for its slot, and is a write.
+        Call::new(c"SESSION.SWEEP").run_if_taken(self)
+    }
+
+    fn send(&self, command: &'static CStr, arguments: &[&[u8]]) -> bool {
+        // As a client's call would do it: a message goes to replicas for their own subscribers, and never into the append-only file.
+        let arguments = arguments.iter().map(|argument| Argument::Bytes(argument));
+        arguments.fold(Call::new(command), Call::with).replicated().run(self).is_ok()
+    }
+
+    fn log(&self, level: Level, line: &str) {
+        log(self.ctx(), level.name(), line);
+    }
+
+    fn instant(&self) -> Instant {
+        Instant::now()
+    }
+}
