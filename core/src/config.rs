@@ -7,7 +7,7 @@ use crate::{
     journal::Level,
 };
 
-/// An option, as the README's table shows it.
+/// An option, as the table in `docs/operations.md` shows it.
 #[derive(Debug)]
 pub struct Opt {
     /// Its name as a module argument; `CONFIG` knows it as `session.<name>`.
