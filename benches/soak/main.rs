@@ -22,14 +22,14 @@
 // A program has no outside.
 #![allow(unreachable_pub)]
 
-#[path = "../../tests/support/mod.rs"]
+#[path = "../../tests/it/support/mod.rs"]
 mod support;
 
-#[path = "../../tests/property/commands.rs"]
+#[path = "../../tests/it/property/commands.rs"]
 mod commands;
-#[path = "../../tests/property/documents.rs"]
+#[path = "../../tests/it/property/documents.rs"]
 mod documents;
-#[path = "../../tests/property/pool.rs"]
+#[path = "../../tests/it/property/pool.rs"]
 mod pool;
 
 mod crowd;

@@ -1,0 +1,288 @@
+//! A logout stays a logout: what a request in flight writes for a socket that was logged out is removed again.
+
+use crate::args;
+use crate::support::server::Builder;
+use crate::support::{Client, Server, aof_commands, array, int, log_in, nil, ok, wait_until};
+
+const DATA: &str = r#"{"userId":"ann","roomId":"den"}"#;
+
+fn number(server: &Server, field: &str) -> i64 {
+    server.info("session")[&format!("session_{field}")].parse().expect("a number")
+}
+
+/// Whether such a key is removed before the next command. Redis 7.0 does not let a module write then, and Valkey 8.1 moves
+/// clients to other databases when it does.
+fn is_prompt(server: &Server) -> bool {
+    let info = server.info("server");
+    match info.get("valkey_version") {
+        Some(version) => !version.starts_with("8.1."),
+        None => !info["redis_version"].starts_with("7.0."),
+    }
+}
+
+/// The key is gone, at once where the server can do that, else soon.
+fn is_removed(server: &Server, key: &str, what: &str) {
+    if is_prompt(server) {
+        assert_eq!(server.run(&format!("EXISTS {key}")), int(0), "{what}");
+    }
+    wait_until(what, || server.run(&format!("EXISTS {key}")) == int(0));
+}
+
+/// Time enough for whatever the module does by itself.
+fn idle(server: &Server) {
+    server.wait_for_time(server.now() + 60);
+}
+
+/// Ann was logged out of socket s1; bob is there.
+fn world(builder: Builder) -> Server {
+    let server = builder.start();
+    log_in(&mut server.client(), "ann", "s1", "den");
+    log_in(&mut server.client(), "bob", "s2", "hall");
+    assert_eq!(server.run("SESSION.LOGOUT ann"), int(crate::support::TRACES));
+    server
+}
+
+#[test]
+fn the_data_of_a_socket_that_was_logged_out_is_removed_whatever_wrote_it() {
+    let server = world(Server::builder());
+    let before = server.snapshot();
+    let commands = [
+        format!("SET socket_data:s1 '{DATA}'"),
+        format!("SET socket_data:s1 '{DATA}' EX 100"),
+        format!("SETNX socket_data:s1 '{DATA}'"),
+        format!("MSET socket_data:s1 '{DATA}'"),
+        format!("GETSET socket_data:s1 '{DATA}'"),
+        format!("APPEND socket_data:s1 '{DATA}'"),
+        format!("EVAL 'return redis.call(\"SET\", \"socket_data:\" .. ARGV[1], ARGV[2])' 0 s1 '{DATA}'"),
+        format!("SET x '{DATA}'\nRENAME x socket_data:s1"),
+        format!("SET x '{DATA}'\nCOPY x socket_data:s1\nDEL x"),
+        format!("SELECT 1\nSET socket_data:s1 '{DATA}'\nMOVE socket_data:s1 0\nSELECT 0"),
+        format!("MULTI\nSET socket_data:s1 '{DATA}'\nSET socket_data:s1 '{DATA}'\nEXEC"),
+    ];
+    for (n, command) in (1..).zip(&commands) {
+        server.script(command);
+        is_removed(&server, "socket_data:s1", command);
+        before.assert_matches(&server.snapshot());
+        assert_eq!(number(&server, "fence_removed_keys"), n, "{command}");
+    }
+    server.must(&format!("SET x '{DATA}'"));
+    let dump = server.must("DUMP x");
+    server.must("DEL x");
+    server.cmd([b"RESTORE", &b"socket_data:s1"[..], b"0", dump.as_bytes()]);
+    is_removed(&server, "socket_data:s1", "RESTORE");
+    assert_eq!(number(&server, "logouts"), 1);
+}
+
+#[test]
+fn the_next_command_does_not_see_it_where_the_server_lets_the_module_write_at_once() {
+    let server = world(Server::builder());
+    if !is_prompt(&server) {
+        return;
+    }
+    let (set, get) = (args!["SET", "socket_data:s1", DATA], args!["GET", "socket_data:s1"]);
+    let mut client = server.client();
+    assert_eq!(client.pipeline([set.clone(), get.clone()]), [ok(), nil()]);
+    client.must("MULTI");
+    client.pipeline([set, args!["PING"]]);
+    client.must("EXEC");
+    assert_eq!(client.cmd(get), nil());
+}
+
+#[test]
+fn everybody_and_everything_else_is_left_alone() {
+    let server = world(Server::builder());
+    let mut client = server.client();
+    // A new login of the same user, on a new socket; somebody else, on the old one.
+    log_in(&mut client, "ann", "s3", "den");
+    client.script(
+        r#"
+        SET socket_data:s1 '{"userId":"bob"}'
+        SET socket_data:s11 '{"userId":"ann"}'
+        SET socket_data:s2 '{"userId":"ann"}'
+        SET other:socket_data:s1 '{"userId":"ann"}'
+        SADD active_users ann
+        SELECT 1
+        SET socket_data:s1 '{"userId":"ann"}'
+        "#,
+    );
+    let before = server.snapshot();
+    let written =
+        "EXISTS socket_data:s1 socket_data:s2 socket_data:s3 socket_data:s11 other:socket_data:s1 user_socket:ann";
+    assert_eq!(server.run(written), int(6));
+    assert_eq!(client.run("EXISTS socket_data:s1"), int(1), "in the other database");
+    idle(&server);
+    before.assert_matches(&server.snapshot());
+    for value in ["no JSON", "{}", r#"{"userId":7}"#, ""] {
+        client.must("SELECT 0");
+        client.cmd(["SET", "socket_data:s1", value]);
+        idle(&server);
+        assert_eq!(server.run("EXISTS socket_data:s1"), int(1), "{value}");
+        client.must("DEL socket_data:s1");
+    }
+    client.must("SADD socket_data:s1 ann");
+    idle(&server);
+    assert_eq!(server.run("EXISTS socket_data:s1"), int(1));
+    assert_eq!(number(&server, "fence_removed_keys"), 0);
+}
+
+#[test]
+fn a_value_that_becomes_the_users_later_is_removed_too() {
+    let server = world(Server::builder());
+    server.must(r#"SET socket_data:s1 '{"userId":"bob"}'"#);
+    idle(&server);
+    server.must(&format!("SET socket_data:s1 '{DATA}'"));
+    wait_until("it is removed", || server.run("EXISTS socket_data:s1") == int(0));
+}
+
+#[test]
+fn every_way_of_logging_out_fences_all_sockets_that_went() {
+    /// Logs ann out, and which sockets are then fenced.
+    type Way = (&'static str, fn(&Server), &'static [&'static str], &'static [&'static str]);
+    let ways: [Way; 6] = [
+        ("LOGOUT", |server| drop(server.must("SESSION.LOGOUT ann")), &["s1", "s2", "s3", "s4"], &["s5"]),
+        ("WITHTRACES", |server| drop(server.must("SESSION.LOGOUT ann WITHTRACES")), &["s1", "s2", "s3", "s4"], &[]),
+        ("SOCKET", |server| drop(server.must("SESSION.LOGOUT ann SOCKET s1")), &["s1"], &["s2", "s3", "s4"]),
+        ("in MULTI", |server| server.script("MULTI\nSESSION.LOGOUT ann\nEXEC"), &["s1", "s2", "s3", "s4"], &[]),
+        (
+            "SWEEP",
+            |server| {
+                server.must("DEL socket_data:s1 socket_data:s2");
+                assert_eq!(server.run("SESSION.SWEEP"), int(1));
+            },
+            &["s1", "s2", "s3", "s4"],
+            &[],
+        ),
+        (
+            "the cascade",
+            |server| {
+                server.script("CONFIG SET session.grace 0\nCONFIG SET session.expire-cascade yes");
+                server.script("PEXPIRE socket_data:s1 10\nPEXPIRE socket_data:s2 10");
+                wait_until("ann is gone", || server.run("EXISTS user_status:ann") == int(0));
+            },
+            &["s1", "s2", "s3", "s4"],
+            &["s5"],
+        ),
+    ];
+    for (name, log_out, fenced, open) in ways {
+        let server = Server::start();
+        // Two devices, a socket that is mapped but has no data yet, and one that was forgotten.
+        server.script(&format!(
+            "SADD user_socket:ann s1 s2 s3\nSET socket_data:s1 '{DATA}'\nSET socket_data:s2 '{DATA}'
+            SET socket_data:s4 '{DATA}'\nSET user_status:ann 1"
+        ));
+        log_out(&server);
+        assert_eq!(number(&server, "fence_sockets"), i64::try_from(fenced.len()).expect("few"), "{name}");
+        assert!(number(&server, "fence_bytes") > 0);
+        for socket in fenced {
+            server.must(&format!("SET socket_data:{socket} '{DATA}'"));
+            is_removed(&server, &format!("socket_data:{socket}"), &format!("{name}: {socket}"));
+        }
+        for socket in open {
+            server.must(&format!("SET socket_data:{socket} '{DATA}'"));
+            idle(&server);
+            assert_eq!(server.run(&format!("EXISTS socket_data:{socket}")), int(1), "{name}: {socket}");
+        }
+    }
+}
+
+#[test]
+fn a_logout_that_is_refused_or_finds_nothing_fences_nothing() {
+    let server = Server::start();
+    log_in(&mut server.client(), "ann", "s1", "den");
+    server.must("ACL SETUSER caller on nopass +@all resetkeys");
+    let mut client = server.client();
+    client.must("AUTH caller any");
+    assert!(client.run("SESSION.LOGOUT ann").is_error() && client.run("SESSION.SWEEP").is_error());
+    server.must("SESSION.LOGOUT bob SOCKET s1");
+    server.must("SESSION.INSPECT ann");
+    server.must("SESSION.SWEEP DRYRUN");
+    assert_eq!(number(&server, "fence_sockets"), 0);
+    server.must(&format!("SET socket_data:s1 '{DATA}'"));
+    idle(&server);
+    assert_eq!(server.run("EXISTS socket_data:s1"), int(1));
+}
+
+#[test]
+fn the_fence_ends_with_its_time() {
+    let server = world(Server::builder().option("fence", "1"));
+    let end = server.now() + 1000;
+    server.wait_for_time(end);
+    server.must(&format!("SET socket_data:s1 '{DATA}'"));
+    idle(&server);
+    assert_eq!(server.run("EXISTS socket_data:s1"), int(1));
+    server.must("SESSION.LOGOUT bob");
+    assert_eq!(number(&server, "fence_sockets"), 1, "the one that is over is forgotten");
+}
+
+#[test]
+fn switched_off_it_removes_nothing_any_more() {
+    let server = world(Server::builder());
+    server.must("CONFIG SET session.fence 0");
+    server.must(&format!("SET socket_data:s1 '{DATA}'"));
+    idle(&server);
+    assert_eq!(server.run("EXISTS socket_data:s1"), int(1));
+    server.must("SESSION.LOGOUT ann");
+    server.must(&format!("SET socket_data:s1 '{DATA}'"));
+    idle(&server);
+    assert_eq!(server.run("EXISTS socket_data:s1"), int(1));
+    assert_eq!(number(&server, "fence_removed_keys"), 0);
+}
+
+#[test]
+fn a_hash_that_is_filled_field_by_field_and_a_name_that_holds_the_user() {
+    let layout = r#"{"name":"x","traces":[{"key":"map:{userId}"},{"key":"hash:{socketId}","owner":{"field":"u"}}],
+        "sockets":{"of":"map:{userId}","data":"hash:{socketId}"}}"#;
+    let server = Server::builder().layout(layout).start();
+    server.script("SET map:ann s1\nHSET hash:s1 u ann\nSESSION.LOGOUT ann\nHSET hash:s1 at 1");
+    idle(&server);
+    assert_eq!(server.run("EXISTS hash:s1"), int(1), "it is nobody's yet");
+    server.must("HSET hash:s1 u ann");
+    wait_until("it is removed", || server.run("EXISTS hash:s1") == int(0));
+
+    let layout = r#"{"name":"x","traces":[{"key":"map:{userId}"},{"key":"data:{userId}:{socketId}"}],
+        "sockets":{"of":"map:{userId}","data":"data:{userId}:{socketId}"}}"#;
+    let server = Server::builder().layout(layout).start();
+    server.script("SET map:ann s1\nSET data:ann:s1 1\nSESSION.LOGOUT ann\nSET data:bob:s1 1\nSET data:ann:s1 1");
+    wait_until("it is removed", || server.run("EXISTS data:ann:s1") == int(0));
+    idle(&server);
+    assert_eq!(server.run("EXISTS data:bob:s1"), int(1));
+}
+
+#[test]
+fn replicas_and_the_append_only_file_get_plain_commands() {
+    let master = world(Server::builder().append_only());
+    let (with, without) = (Server::start(), Server::builder().without_module().start());
+    with.replica_of(&master);
+    without.replica_of(&master);
+    let (_, length) = aof_commands(&master, 0);
+    master.must(&format!("SET socket_data:s1 '{DATA}'"));
+    is_removed(&master, "socket_data:s1", "it is removed");
+    let lines: Vec<_> =
+        aof_commands(&master, length).0.iter().map(|command| crate::support::bytes::join(command)).collect();
+    assert!(lines.iter().any(|line| line == "UNLINK socket_data:s1"), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.contains("SESSION.")), "{lines:?}");
+    for replica in [with, without] {
+        replica.catch_up_with(&master);
+        master.snapshot().assert_matches(&replica.snapshot());
+    }
+}
+
+#[test]
+fn memory_for_it_is_bounded() {
+    let server = Server::start();
+    let mut client: Client = server.client();
+    let commands = (0..70_000).flat_map(|n| {
+        let user = format!("u{n}");
+        [args!["SET", format!("user_socket:{user}"), format!("s{n}")], args!["SESSION.LOGOUT", user]]
+    });
+    client.must("CONFIG SET session.log-level debug");
+    client.pipeline(commands);
+    assert_eq!(number(&server, "fence_sockets"), 65_536);
+    assert!(number(&server, "fence_bytes") < 32 << 20);
+    client.must(r#"SET socket_data:s69999 '{"userId":"u69999"}'"#);
+    is_removed(&server, "socket_data:s69999", "the last is known");
+    client.must(r#"SET socket_data:s1 '{"userId":"u1"}'"#);
+    idle(&server);
+    assert_eq!(client.run("EXISTS socket_data:s1"), int(1), "the first was forgotten");
+    assert_eq!(array([]), client.run("KEYS user_socket:*"));
+}

@@ -1,0 +1,41 @@
+//! The black-box tests: each starts a server of its own with the module.
+//!
+//! One program, because each that is linked takes longer than its tests need to be built. `cargo test --test it logout::` runs one
+//! file.
+
+// Nobody but this crate uses what is public here.
+#![allow(unreachable_pub)]
+
+mod support;
+
+mod access;
+mod attack;
+mod cascade;
+mod cascade_settled;
+mod cluster;
+mod commands;
+#[cfg(feature = "faults")]
+mod defects;
+mod device;
+mod documents;
+mod events;
+mod events_kept;
+mod fence;
+mod index;
+mod index_after_loading;
+mod index_blind_spots;
+mod index_size;
+mod inspect;
+mod layouts;
+mod logout;
+mod model;
+mod property;
+mod readme;
+mod replication;
+mod server_care;
+mod socketio;
+mod sweep;
+mod sweep_after_changes;
+mod sweep_evidence;
+mod sweep_slices;
+mod watching;

@@ -1,0 +1,214 @@
+//! The model that other tests trust, held against cases made by hand and against another JSON parser.
+
+use crate::support::model::json;
+use crate::support::model::plan::flat;
+use crate::support::model::template::Template;
+use crate::support::reply::{array, bulk, bulks, int};
+use crate::support::snapshot::{Content, Entry, Keys};
+use crate::support::{Layout, Model};
+use serde_json::value::RawValue;
+
+fn easyshare() -> Layout {
+    Layout::parse(include_str!("../layouts/easyshare.json"))
+}
+
+fn workspace() -> Layout {
+    Layout::parse(include_str!("../layouts/workspace.json"))
+}
+
+fn string(text: &str) -> Content {
+    Content::String(text.into())
+}
+
+fn set(members: &[&str]) -> Content {
+    Content::Set(members.iter().map(|&member| member.into()).collect())
+}
+
+fn keys<const N: usize>(entries: [(&str, Content); N]) -> Keys {
+    let entry = |content| Entry { content, expires_at: -1, dump: None };
+    entries.into_iter().map(|(key, content)| (key.into(), entry(content))).collect()
+}
+
+#[test]
+fn a_placeholder_takes_as_few_bytes_as_it_can_and_the_last_one_takes_the_rest() {
+    let cases = [
+        ("typing:{roomId}:{userId}", "typing:a:b:c", Some("roomId=a userId=b:c")),
+        ("typing:{roomId}:{userId}", "typing:a:", None),
+        ("typing:{roomId}:{userId}", "typing::a", None),
+        ("typing:{roomId}:{userId}", "typing:::a", Some("roomId=: userId=a")),
+        ("user:{{{userId}}}:x", "user:{a}:x", Some("userId=a")),
+        ("user:{{{userId}}}:x", "user:{a}:x}:x", Some("userId=a}:x")),
+        ("{userId}:presence", "a:presence:presence", Some("userId=a:presence")),
+        ("{userId}:presence", ":presence", None),
+        ("{userId}", "anything", Some("userId=anything")),
+        ("literal", "literal", Some("")),
+        ("literal", "literals", None),
+    ];
+    for (template, text, expected) in cases {
+        let bindings = Template::parse(template).matches(text.as_bytes());
+        let found = bindings.map(|bindings| {
+            let pairs = bindings.iter().map(|(name, value)| format!("{name}={}", String::from_utf8_lossy(value)));
+            pairs.collect::<Vec<_>>().join(" ")
+        });
+        assert_eq!(found.as_deref(), expected, "{text} as {template}");
+    }
+}
+
+#[test]
+fn the_models_json_parser_agrees_with_another_one() {
+    let texts = [
+        "null",
+        " true ",
+        "false",
+        "nul",
+        "",
+        " ",
+        "0",
+        "-0",
+        "-",
+        "01",
+        "1.",
+        "1.5",
+        ".5",
+        "1e5",
+        "1E+5",
+        "1e",
+        "+1",
+        "\"\"",
+        "\"a",
+        "\"\\n\"",
+        "\"\\x\"",
+        "\"\\u00e9\"",
+        "\"\\u00g9\"",
+        "\"\t\"",
+        "\"\u{7f}\"",
+        "\"é\"",
+        "[]",
+        "[1,2]",
+        "[1,]",
+        "[,1]",
+        "[1 2]",
+        "[",
+        "]",
+        "{}",
+        "{\"a\":1}",
+        "{\"a\":1,}",
+        "{a:1}",
+        "{\"a\" : [ { } ] }",
+        "{\"a\"}",
+        "1 2",
+        "\u{feff}1",
+        "'a'",
+        "[1]x",
+        "{\"a\":1 \"b\":2}",
+        "\u{a0}1",
+        "[\"\\ud83d\\ude00\"]",
+    ];
+    for text in texts {
+        let other = serde_json::from_str::<&RawValue>(text).is_ok();
+        assert_eq!(json::parse(text.as_bytes()).is_some(), other, "is this JSON: {text}");
+    }
+    assert!(json::parse(b"\"\xff\"").is_none(), "JSON text is UTF-8");
+    assert!(json::parse(br#"{"half":"\ud83d"}"#).is_some(), "half a surrogate pair is JSON by its grammar");
+}
+
+#[test]
+fn a_pointer_leads_where_rfc_6901_says() {
+    let text = r#"{"foo":["bar","baz"],"":0,"a/b":1,"m~n":8,"~1":9,"twice":1,"twice":2}"#;
+    let document = json::parse(text.as_bytes()).expect("JSON");
+    let cases = [
+        ("/foo/0", Some("bar")),
+        ("/foo/00", None),
+        ("/foo/2", None),
+        ("/foo/-", None),
+        ("/foo/+1", None),
+        ("/", Some("0")),
+        ("/a~1b", Some("1")),
+        ("/m~0n", Some("8")),
+        ("/~01", Some("9")),
+        ("/twice", Some("2")),
+        ("/foo", None),
+        ("/nothing", None),
+    ];
+    for (pointer, expected) in cases {
+        let found = document.pointer(pointer).and_then(|node| node.text(text.as_bytes()));
+        assert_eq!(found, expected.map(|text| text.as_bytes().to_vec()), "{pointer}");
+    }
+}
+
+#[test]
+fn cut_elements_go_with_what_separates_them() {
+    let cases = [
+        ("[ a , b ,\tc ]", "[ b ,\tc ]"),
+        ("[ b , a ,\tc ]", "[ b , c ]"),
+        ("[ b ,\tc , a ]", "[ b ,\tc ]"),
+        ("[ a, b, a ]", "[ b ]"),
+        ("[ b, a,  a ]", "[ b ]"),
+        ("[ b, a,  a, c ]", "[ b, c ]"),
+        ("[ a ]", "[  ]"),
+        ("[a,a]", "[]"),
+        (" [\na\n,\na\n]\n", " [\n\n]\n"),
+    ];
+    let layout = Layout::parse(r#"{"name":"x","traces":[{"entries":"d","array":"","owner":""}]}"#);
+    for (before, after) in cases {
+        let spell = |text: &str| text.replace('a', "\"a\"").replace('b', "\"b\"").replace('c', "\"c\"");
+        let keys = keys([("d", string(&spell(before)))]);
+        let model = Model::new(&layout, &keys);
+        assert_eq!(model.after(&model.logout(b"a"))[&b"d"[..]].content, string(&spell(after)), "{before}");
+    }
+}
+
+#[test]
+fn a_full_logout_takes_every_kind_of_trace() {
+    let keys = keys([
+        ("user_socket:u", string("s1")),
+        ("socket_data:s1", string(r#"{"userId":"u","roomId":"den"}"#)),
+        ("socket_data:s2", string(r#"{"userId":"u","roomId":"hall"}"#)),
+        ("socket_data:s3", string(r#"{"userId":"v","roomId":"attic"}"#)),
+        ("typing:loft:u", string("1")),
+        ("typing:loft:v", string("1")),
+        ("active_users", set(&["u", "v"])),
+        ("room:yard", string(r#"{"participants":[{"userId":"u"},{"userId":"v"},{"userId":"u"}]}"#)),
+    ]);
+    let layout = easyshare();
+    let model = Model::new(&layout, &keys);
+    let plan = model.logout(b"u");
+    let expected = [
+        [bulk("user"), bulk("u")],
+        [bulk("removed"), int(7)],
+        [bulk("keys"), bulks(["socket_data:s1", "socket_data:s2", "typing:loft:u", "user_socket:u"])],
+        [bulk("members"), array([bulks(["active_users", "u"])])],
+        [bulk("entries"), array([array([bulk("room:yard"), int(2)])])],
+        [bulk("sockets"), bulks(["s1", "s2"])],
+        [bulk("rooms"), bulks(["den", "hall", "loft", "yard"])],
+        [bulk("live"), int(1)],
+    ];
+    assert_eq!(flat(plan.inspect_map()), array(expected.into_iter().flatten()));
+    let left = ["active_users", "room:yard", "socket_data:s3", "typing:loft:v"].map(|key| key.as_bytes().to_vec());
+    assert_eq!(model.after(&plan).into_keys().collect::<Vec<_>>(), left);
+}
+
+#[test]
+fn one_socket_of_two_takes_only_what_is_its_own() {
+    let device = |room: &str| string(&format!(r#"{{"session":{{"user/id":["u"]}},"room":"{room}"}}"#));
+    let keys = keys([
+        ("user:{u}:devices", set(&["s1", "s2"])),
+        ("device:s1", device("den")),
+        ("device:s2", device("hall")),
+        ("room:den:sockets", set(&["s1", "s2"])),
+        ("cursor:den:u:s1", string("1")),
+        ("u:presence", string("1")),
+    ]);
+    let layout = workspace();
+    let model = Model::new(&layout, &keys);
+    let plan = model.logout_socket(b"u", b"s1");
+    assert_eq!(plan.removed(), 4);
+    assert_eq!(bulks(&plan.keys), bulks(["cursor:den:u:s1", "device:s1"]));
+    let members = [["room:den:sockets", "s1"], ["user:{u}:devices", "s1"]];
+    assert_eq!(array(plan.members.iter().map(|(key, member)| bulks([key, member]))), array(members.map(bulks)));
+    assert_eq!(bulks(&plan.rooms), bulks(["den"]));
+    assert_eq!(model.logout_socket(b"u", b"s3").removed(), 0, "an unknown socket while another is live");
+    let after = model.after(&plan);
+    let model = Model::new(&layout, &after);
+    assert_eq!(model.logout_socket(b"u", b"s2").removed(), 4, "the last socket takes the user along");
+}
