@@ -2,10 +2,7 @@
 
 use std::{fmt, ops::RangeInclusive, time::Duration};
 
-use crate::{
-    events::{Adapter, SocketIo},
-    journal::Level,
-};
+use crate::journal::Level;
 
 /// An option, as the table in `docs/operations.md` shows it.
 #[derive(Debug)]
@@ -55,6 +52,33 @@ const NAMESPACE: Rule = Rule {
     is_met: |text| text.starts_with('/') && !text.contains('#'),
     expects: "a namespace, which begins with '/' and holds no '#'",
 };
+
+/// A way of Socket.IO's servers to hear from each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Adapter {
+    /// By PUBLISH; the adapter that most use.
+    Classic,
+    /// By SPUBLISH, which a cluster sends to one shard alone.
+    Sharded,
+    /// By a stream.
+    Streams,
+}
+
+impl Adapter {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Classic, Self::Sharded, Self::Streams];
+}
+
+/// How to reach Socket.IO's servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketIo<'a> {
+    /// How they hear from each other.
+    pub adapter: Adapter,
+    /// What their channels begin with; the name of their stream.
+    pub prefix: &'a str,
+    /// The namespace that rooms and sockets are in.
+    pub namespace: &'a str,
+}
 
 /// The names for [`Adapter`]s, in the order of [`Adapter::ALL`], behind that for none.
 const ADAPTERS: [&std::ffi::CStr; 4] = [c"off", c"classic", c"sharded", c"streams"];

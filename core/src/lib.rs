@@ -1,8 +1,22 @@
 //! The core of `redis-session`: what a logout is, without a server.
 //!
-//! It finds every trace of a user, checks and removes them, and knows what has to be remembered for that. What it needs of
-//! a host stands in [`ports`]; it knows no server, and has no `unsafe` code.
+//! # The path of a logout
+//!
+//! ```text
+//! argv -> Logout (parsed) -> Plan (read only) -> Checked (permitted) -> Removed (applied) -> reply, messages, log, INFO
+//! ```
+//!
+//! Each phase is a type; only what was checked can be applied. Sweeps, the cascade and the fence go through the same phases.
+//!
+//! # The rooms
+//!
+//! `ARCHITECTURE.md` draws the map, and says the two rules: nobody holds the state while the host is called
+//! ([`session::Session::with`]), and the core only wants what the module is to do ([`known::wants::Wants`]). What it needs of a
+//! host stands in [`ports`].
 
+#![forbid(unsafe_code)]
+
+pub mod announcement;
 pub mod ask;
 pub mod command;
 pub mod config;
@@ -19,6 +33,7 @@ pub mod known;
 pub mod layout;
 pub mod plan;
 pub mod ports;
+pub mod reply;
 pub mod session;
 pub mod template;
 pub mod tracker;

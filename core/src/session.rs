@@ -6,10 +6,11 @@ use crate::{
     config::Options,
     known::{
         state::State,
-        wants::{Events, Ticket, Wants},
+        wants::{Events, Wants},
     },
     layout::Layout,
     ports::Host,
+    reply::Ticket,
 };
 
 /// The module on one server: all that is kept between calls.

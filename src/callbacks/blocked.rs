@@ -6,7 +6,10 @@ use std::{
 };
 
 use redis_module::raw;
-use redis_session_core::{command::Reply, error::Error, known::wants::Ticket};
+use redis_session_core::{
+    error::Error,
+    reply::{Reply, Ticket},
+};
 
 use super::{OWN, commands::reply, guard::guard};
 use crate::server::{OK, Server, api};

@@ -7,8 +7,9 @@ use std::{
 
 use redis_module::raw;
 use redis_session_core::{
-    command::{Argument, Command, Info, Reply},
+    command::{Argument, Command, Info},
     error::Error,
+    reply::Reply,
 };
 
 use super::{blocked, keyspace};

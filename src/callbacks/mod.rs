@@ -15,7 +15,7 @@ pub mod watching;
 
 use std::collections::HashMap;
 
-use redis_session_core::known::wants::{Events, Ticket};
+use redis_session_core::{known::wants::Events, reply::Ticket};
 
 use crate::threads::MainThread;
 

@@ -2,7 +2,7 @@
 
 use std::ffi::{CString, c_long};
 
-use redis_session_core::command::Reply;
+use redis_session_core::reply::Reply;
 
 use super::handle::{Server, api};
 

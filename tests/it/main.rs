@@ -21,6 +21,7 @@ mod documents;
 mod events;
 mod events_kept;
 mod fence;
+mod house;
 mod index;
 mod index_after_loading;
 mod index_blind_spots;

@@ -1,6 +1,6 @@
 //! Data that is replaced as a whole: loaded, flushed, swapped, or not to be trusted any more.
 
-use super::read::look_at_certain;
+use super::look::look_at_certain;
 use crate::{
     error::Error,
     known::{

@@ -8,6 +8,7 @@ pub mod gate;
 pub mod judge;
 pub mod load;
 pub mod logout;
+pub mod look;
 pub mod occasion;
 pub mod read;
 pub mod sweep;

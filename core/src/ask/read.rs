@@ -4,21 +4,13 @@
 //! again, or the walk that builds the index has not met it yet. Whoever uses the index calls [`catch_up`] first, which
 //! leaves only the first case.
 
-use std::{
-    cell::{Cell, OnceCell},
-    time::Instant,
-};
+use std::{cell::Cell, time::Instant};
 
-use super::{fence, follow};
-use crate::{
-    faults,
-    known::{findings::Findings, state::Build},
-    layout::Layout,
-    plan::{Presence, Sought},
-    ports::Host,
-    session::Ask,
-    watcher::Suspect,
+use super::{
+    fence, follow,
+    look::{look_at_certain, note, note_if_many},
 };
+use crate::{faults, known::state::Build, plan::Sought, ports::Host, session::Ask, watcher::Suspect};
 
 /// So many unread keys are read at a time.
 const AT_A_TIME: usize = 16;
@@ -75,34 +67,6 @@ fn read_again<H: Host>(ask: Ask<'_, H>, limit: usize, others: Vec<Suspect<H::Nam
         }
         note(ask, findings);
     }
-}
-
-/// Notes what was found, if it is time to.
-fn note_if_many<H: Host>(ask: Ask<'_, H>, mut findings: Findings) -> Findings {
-    if !findings.are_many() {
-        return findings;
-    }
-    ask.state(|state| {
-        findings.note(state);
-        findings
-    })
-}
-
-/// Notes what is left.
-fn note<H: Host>(ask: Ask<'_, H>, mut findings: Findings) {
-    ask.state(|state| {
-        findings.note(state);
-        state.findings = findings;
-    });
-}
-
-/// Looks at a key of the selected database that is there.
-pub fn look_at_certain<H: Host>(ask: Ask<'_, H>, layout: &Layout, mut findings: Findings, name: &[u8]) -> Findings {
-    let sought = Sought { name, member: None, presence: Presence::Certain, is_vital: false };
-    // Few have to be opened.
-    let own = OnceCell::new();
-    findings.look_at(layout, sought, &|| ask.host.open(own.get_or_init(|| ask.host.name(name))));
-    note_if_many(ask, findings)
 }
 
 /// Goes on building the index of a database until it is complete or `deadline` is over. `true` if it is complete.

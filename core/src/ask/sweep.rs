@@ -7,11 +7,11 @@ use super::{
     occasion::{Cause, Occasion},
 };
 use crate::{
-    command::Reply,
     error::Error,
     index::SHARDS,
     known::job::{Job, Order},
     ports::Host,
+    reply::Reply,
     session::Ask,
 };
 

@@ -1,5 +1,5 @@
-use super::{Argument, Arguments, Command, Info, Reply, traces};
-use crate::{ask::logout, error::Error, plan::Detail, ports::Host, session::Ask};
+use super::{Argument, Arguments, Command, Info, traces};
+use crate::{ask::logout, error::Error, plan::Detail, ports::Host, reply::Reply, session::Ask};
 
 /// `SESSION.INSPECT userId`
 ///

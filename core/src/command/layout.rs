@@ -1,5 +1,5 @@
-use super::{Arguments, Command, Info, Reply};
-use crate::{error::Error, ports::Host, session::Ask};
+use super::{Arguments, Command, Info};
+use crate::{error::Error, ports::Host, reply::Reply, session::Ask};
 
 /// `SESSION.LAYOUT`
 ///

@@ -1,4 +1,4 @@
-use super::{Argument, Arguments, Command, Info, LONGEST_ID, LONGEST_REASON, Reply, no_longer, traces};
+use super::{Argument, Arguments, Command, Info, LONGEST_ID, LONGEST_REASON, no_longer, traces};
 use crate::{
     ask::{
         logout,
@@ -7,6 +7,7 @@ use crate::{
     error::Error,
     plan::{Detail, Scope, Unseen, check_unseen},
     ports::Host,
+    reply::Reply,
     session::Ask,
 };
 

@@ -4,7 +4,6 @@ mod help;
 mod inspect;
 mod layout;
 mod logout;
-mod reply;
 mod sweep;
 mod traces;
 
@@ -12,12 +11,11 @@ pub use help::Help;
 pub use inspect::Inspect;
 pub use layout::ShowLayout;
 pub use logout::Logout;
-pub use reply::Reply;
 pub use sweep::Sweep;
 
 use std::ffi::{CStr, c_int};
 
-use crate::{error::Error, ports::Host, session::Ask};
+use crate::{error::Error, ports::Host, reply::Reply, session::Ask};
 
 /// A command of the module.
 pub trait Command {

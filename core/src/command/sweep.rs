@@ -1,12 +1,13 @@
 use std::time::Duration;
 
-use super::{Argument, Arguments, Command, Info, Reply};
+use super::{Argument, Arguments, Command, Info};
 use crate::{
     ask::{gate, logout, read},
     error::Error,
     known::job::{Job, Order},
     plan::{NOBODY, Unseen, check_unseen},
     ports::Host,
+    reply::Reply,
     session::Ask,
 };
 

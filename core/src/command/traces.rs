@@ -1,7 +1,6 @@
 //! The map that tells which traces there are.
 
-use super::Reply;
-use crate::plan::Plan;
+use crate::{plan::Plan, reply::Reply};
 
 /// `user`, `removed`, `keys`, `members`, `entries`, `sockets`, `rooms`.
 pub(super) fn map<N: AsRef<[u8]>>(plan: &Plan<N>) -> Reply {

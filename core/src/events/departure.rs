@@ -1,7 +1,9 @@
 //! What happened, and what the placeholders of announcements stand for because of it.
 
-use super::text::Hole;
-use crate::plan::{Plan, Scope, Socket};
+use crate::{
+    announcement::Values,
+    plan::{Plan, Scope, Socket},
+};
 
 /// A user, or one socket of a user, is logged out.
 #[derive(Clone, Debug)]
@@ -65,34 +67,6 @@ impl<'a> Departure<'a> {
             reason: self.reason,
             at: self.at,
             now: now.as_bytes(),
-        }
-    }
-}
-
-/// What the placeholders of an announcement stand for.
-#[derive(Clone, Copy)]
-pub(super) struct Values<'a> {
-    pub(super) user: &'a [u8],
-    /// The user's id, if the name is not known.
-    pub(super) user_name: &'a [u8],
-    pub(super) room: &'a [u8],
-    /// The user's socket in the room if it is known, else the first one, else nothing.
-    pub(super) socket: &'a [u8],
-    pub(super) reason: &'a [u8],
-    pub(super) at: u64,
-    /// The same as text.
-    pub(super) now: &'a [u8],
-}
-
-impl<'a> Values<'a> {
-    pub(super) fn get(&self, hole: Hole) -> &'a [u8] {
-        match hole {
-            Hole::User => self.user,
-            Hole::UserName => self.user_name,
-            Hole::Room => self.room,
-            Hole::Socket => self.socket,
-            Hole::Reason => self.reason,
-            Hole::Now => self.now,
         }
     }
 }

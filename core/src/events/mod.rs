@@ -5,29 +5,23 @@
 //! be refused for a reason known before; [`Ready::tell`] then yields command by command. Nothing here calls the server
 //! but that look, by [`Keyspace`].
 
-mod announce;
 mod departure;
 mod event;
 mod socketio;
 #[cfg(test)]
 mod tests;
-mod text;
 
 use std::{cell::OnceCell, collections::HashSet, ffi::CStr};
 
-use serde::Serialize;
-
-pub use announce::{Announcement, AnnouncementError};
 pub use departure::Departure;
-pub use socketio::{Adapter, SocketIo};
 
 use crate::{
-    config::Options,
+    announcement::{Announcement, Append, Form, json},
+    config::{Adapter, Options, SocketIo},
     layout::Layout,
     plan::Plan,
     ports::{Key, Keyspace, Kind},
 };
-use announce::{Append, Form};
 use socketio::Rooms;
 
 /// Who is to be told, and how.
@@ -244,8 +238,4 @@ fn add(key: &[u8], length: Option<&[u8]>, fields: &[(&[u8], &[u8])], send: &mut 
         arguments.extend_from_slice(&[name, value]);
     }
     send(Command { name: c"XADD", arguments: &arguments });
-}
-
-fn json(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).expect("memory takes all of JSON, and every name is a string")
 }

@@ -7,34 +7,11 @@ use std::{ffi::CStr, slice};
 
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 
-use super::{Command, add, announce::Args, json};
-
-/// A way of Socket.IO's servers to hear from each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Adapter {
-    /// By PUBLISH; the adapter that most use.
-    Classic,
-    /// By SPUBLISH, which a cluster sends to one shard alone.
-    Sharded,
-    /// By a stream.
-    Streams,
-}
-
-impl Adapter {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Classic, Self::Sharded, Self::Streams];
-}
-
-/// How to reach Socket.IO's servers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SocketIo<'a> {
-    /// How they hear from each other.
-    pub adapter: Adapter,
-    /// What their channels begin with; the name of their stream.
-    pub prefix: &'a str,
-    /// The namespace that rooms and sockets are in.
-    pub namespace: &'a str,
-}
+use super::{Command, add};
+use crate::{
+    announcement::{Args, json},
+    config::{Adapter, SocketIo},
+};
 
 /// Rooms that a message is for. A message for no room is one for everybody, and would disconnect all sockets there are;
 /// so there is no way to make one.

@@ -27,8 +27,8 @@ use shard::Shard;
 pub use mark::{Mark, News, Tick};
 pub use owners::SocketHash;
 pub use place::{Place, PlaceRef, Places};
-pub use shard::{SHARDS, Whom};
-pub use table::Hash;
+pub use shard::Whom;
+pub use table::{Hash, SHARDS};
 
 /// Who shows up at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

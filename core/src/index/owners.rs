@@ -7,8 +7,7 @@
 
 use super::{
     Index, PlaceRef, Subject, Whom,
-    shard::SHARDS,
-    table::{Hash, Hashed},
+    table::{Hash, Hashed, SHARDS},
 };
 
 /// A socket, as it is known here: by more bits than a hash has.

@@ -8,9 +8,6 @@ use super::{
     table::{Hash, Hashed, Table},
 };
 
-/// Into how many hash tables the records are spread: few enough that their heads stay in the processor's cache.
-pub const SHARDS: usize = 256;
-
 /// A subject that is looked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Whom<'i> {

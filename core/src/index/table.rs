@@ -10,7 +10,8 @@ use std::{
     sync::LazyLock,
 };
 
-use super::shard::SHARDS;
+/// Into how many hash tables the records are spread: few enough that their heads stay in the processor's cache.
+pub const SHARDS: usize = 256;
 
 /// A hash that nobody outside can foresee. It is kept beside what it is of, so that a table grows without a look elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::wants::Ticket;
-use crate::ports::Host;
+use crate::{ports::Host, reply::Ticket};
 
 /// What a sweep is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

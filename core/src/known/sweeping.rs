@@ -6,11 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{fence::Fence, job::Job, wants::Ticket};
+use super::{fence::Fence, job::Job};
 use crate::{
     error::Error,
     index::{Place, PlaceRef, Tick},
     ports::Host,
+    reply::Ticket,
 };
 
 /// A user of a database.

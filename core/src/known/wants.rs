@@ -1,6 +1,9 @@
 //! What the module is to do when the core is done.
 
-use crate::{command::Reply, error::Error};
+use crate::{
+    error::Error,
+    reply::{Reply, Ticket},
+};
 
 /// What the core wants of the module: it never sets a timer, subscribes to an event, or answers a client itself. The module
 /// takes it after each call, and does it before it returns to the server.
@@ -54,7 +57,3 @@ impl Events {
         Self(self.0 & !kinds.0)
     }
 }
-
-/// A client that waits for a reply. Each ticket is given once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Ticket(pub u64);

@@ -7,7 +7,7 @@
 mod read;
 
 use crate::{
-    events::Announcement,
+    announcement::Announcement,
     index::PlaceRef,
     json::Pointer,
     template::{Bindings, Placeholder, Template},

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::{Field, Layout, Named, Reach, Sockets, Trace, What};
 use crate::{
-    events::{Announcement, AnnouncementError},
+    announcement::{Announcement, AnnouncementError},
     json::{Pointer, PointerError},
     template::{Placeholder, Placeholders, Template, TemplateError},
 };

@@ -1,5 +1,7 @@
 //! Announcements: what the layout tells the rooms that a user leaves. Checked once, when the layout loads.
 
+mod text;
+
 use std::fmt;
 
 use serde::{
@@ -9,35 +11,33 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{
-    departure::Values,
-    text::{Hole, Text, TextError},
-};
+pub(crate) use text::Values;
+use text::{Hole, Text, TextError};
 
 /// A message to the rooms that a user left.
 #[derive(Debug, PartialEq)]
 pub struct Announcement {
     /// The event's name.
-    pub(super) event: String,
+    pub(crate) event: String,
     /// Its arguments.
     args: Vec<Node>,
     /// Where the message is kept.
-    pub(super) append: Option<Append>,
+    pub(crate) append: Option<Append>,
 }
 
 /// Where a message is kept: with the history of each room.
 #[derive(Debug, PartialEq)]
-pub(super) struct Append {
+pub(crate) struct Append {
     /// The key's name.
-    pub(super) key: Text,
+    pub(crate) key: Text,
     /// What is at the key.
-    pub(super) form: Form,
+    pub(crate) form: Form,
 }
 
 /// What a message is appended to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Form {
+pub(crate) enum Form {
     #[default]
     List,
     Stream,
@@ -126,15 +126,15 @@ impl Announcement {
     }
 
     /// The arguments of one message.
-    pub(super) fn args<'a>(&'a self, values: Values<'a>) -> Args<'a> {
+    pub(crate) fn args<'a>(&'a self, values: Values<'a>) -> Args<'a> {
         Args { nodes: &self.args, values }
     }
 
     /// What is kept of a message: its argument if it has just one, else all of them as an array.
-    pub(super) fn kept(&self, values: Values<'_>) -> Vec<u8> {
+    pub(crate) fn kept(&self, values: Values<'_>) -> Vec<u8> {
         match &*self.args {
-            [node] => super::json(&Filled { node, values: &values }),
-            nodes => super::json(&Args { nodes, values }),
+            [node] => json(&Filled { node, values: &values }),
+            nodes => json(&Args { nodes, values }),
         }
     }
 }
@@ -206,14 +206,14 @@ impl<'de> Deserialize<'de> for Fields<'de> {
 
 /// The arguments of a message, with their placeholders filled.
 #[derive(Clone, Copy)]
-pub(super) struct Args<'a> {
+pub(crate) struct Args<'a> {
     nodes: &'a [Node],
     values: Values<'a>,
 }
 
 impl<'a> Args<'a> {
     /// Each of them.
-    pub(super) fn iter(&'a self) -> impl ExactSizeIterator<Item = impl Serialize + 'a> {
+    pub(crate) fn iter(&'a self) -> impl ExactSizeIterator<Item = impl Serialize + 'a> {
         self.nodes.iter().map(|node| Filled { node, values: &self.values })
     }
 }
@@ -249,4 +249,8 @@ impl Serialize for Filled<'_> {
             }
         }
     }
+}
+
+pub(crate) fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("memory takes all of JSON, and every name is a string")
 }

@@ -1,6 +1,4 @@
-//! Replies.
-
-use crate::known::wants::Ticket;
+//! Replies, and clients that wait for one.
 
 /// A reply to a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,3 +28,7 @@ impl Reply {
         Self::Array(texts.into_iter().map(|text| Self::Bytes(text.to_vec())).collect())
     }
 }
+
+/// A client that waits for a reply. Each ticket is given once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ticket(pub u64);

@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::departure::Values;
 use crate::template::{Piece, TemplateError, pieces};
 
 /// What a placeholder of an announcement stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Hole {
+pub(crate) enum Hole {
     User,
     UserName,
     Room,
@@ -18,7 +17,7 @@ pub(super) enum Hole {
 
 impl Hole {
     /// All of them, with their names.
-    pub(super) const NAMES: [(&'static str, Self); 6] = [
+    pub(crate) const NAMES: [(&'static str, Self); 6] = [
         ("userId", Self::User),
         ("userName", Self::UserName),
         ("roomId", Self::Room),
@@ -26,6 +25,34 @@ impl Hole {
         ("reason", Self::Reason),
         ("now", Self::Now),
     ];
+}
+
+/// What the placeholders of an announcement stand for.
+#[derive(Clone, Copy)]
+pub(crate) struct Values<'a> {
+    pub(crate) user: &'a [u8],
+    /// The user's id, if the name is not known.
+    pub(crate) user_name: &'a [u8],
+    pub(crate) room: &'a [u8],
+    /// The user's socket in the room if it is known, else the first one, else nothing.
+    pub(crate) socket: &'a [u8],
+    pub(crate) reason: &'a [u8],
+    pub(crate) at: u64,
+    /// The same as text.
+    pub(crate) now: &'a [u8],
+}
+
+impl<'a> Values<'a> {
+    pub(crate) fn get(&self, hole: Hole) -> &'a [u8] {
+        match hole {
+            Hole::User => self.user,
+            Hole::UserName => self.user_name,
+            Hole::Room => self.room,
+            Hole::Socket => self.socket,
+            Hole::Reason => self.reason,
+            Hole::Now => self.now,
+        }
+    }
 }
 
 #[derive(Debug, PartialEq)]
@@ -37,11 +64,11 @@ enum Part {
 /// A text whose placeholders may stand anywhere and as often as it likes, unlike those of a key that has to be taken
 /// apart again.
 #[derive(Debug, PartialEq)]
-pub(super) struct Text(Box<[Part]>);
+pub(crate) struct Text(Box<[Part]>);
 
 /// Why a text is not such a text.
 #[derive(Debug)]
-pub(super) enum TextError {
+pub(crate) enum TextError {
     Braces(TemplateError),
     Unknown(String),
 }
@@ -53,7 +80,7 @@ impl From<TemplateError> for TextError {
 }
 
 impl Text {
-    pub(super) fn parse(text: &str) -> Result<Self, TextError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, TextError> {
         let part = |piece| match piece {
             Piece::Literal(literal) => Ok(Part::Literal(String::from_utf8_lossy(&literal).into())),
             Piece::Name(name) => {
@@ -65,17 +92,17 @@ impl Text {
     }
 
     /// Whether the text is this placeholder and nothing else.
-    pub(super) fn is(&self, hole: Hole) -> bool {
+    pub(crate) fn is(&self, hole: Hole) -> bool {
         *self.0 == [Part::Hole(hole)]
     }
 
     /// Whether the text begins with a literal: then no value of a user decides what it begins with.
-    pub(super) fn begins_with_a_literal(&self) -> bool {
+    pub(crate) fn begins_with_a_literal(&self) -> bool {
         matches!(self.0.first(), Some(Part::Literal(_)))
     }
 
     /// The text as Unicode: bytes of a value that are none become U+FFFD.
-    pub(super) fn show<'t>(&'t self, values: &Values<'t>) -> Cow<'t, str> {
+    pub(crate) fn show<'t>(&'t self, values: &Values<'t>) -> Cow<'t, str> {
         let show = |part: &'t Part| match part {
             Part::Literal(literal) => Cow::Borrowed(&**literal),
             Part::Hole(hole) => String::from_utf8_lossy(values.get(*hole)),
@@ -87,7 +114,7 @@ impl Text {
     }
 
     /// The text as bytes, values as they are.
-    pub(super) fn bytes(&self, values: &Values<'_>) -> Vec<u8> {
+    pub(crate) fn bytes(&self, values: &Values<'_>) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(64);
         for part in &self.0 {
             bytes.extend_from_slice(match part {
