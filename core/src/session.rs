@@ -28,9 +28,17 @@ impl<H: Host> Session<H> {
     /// anything that leads there. It has to be unwind safe, which a reference to a host is not known to be; what of the host
     /// may be used is [`crate::ports::Kept`].
     ///
-    /// ```compile_fail
-    /// fn count<H: redis_session_core::ports::Host>(session: &redis_session_core::session::Session<H>, host: &H) -> u64 {
-    ///     session.with(|_| host.size())
+    /// ```
+    /// # use redis_session_core::{ports::Host, session::Session};
+    /// fn count<H: Host>(session: &Session<H>, host: &H) -> usize {
+    ///     session.with(|state| state.databases.len())
+    /// }
+    /// ```
+    ///
+    /// ```compile_fail,E0277
+    /// # use redis_session_core::{ports::Host, session::Session};
+    /// fn count<H: Host>(session: &Session<H>, host: &H) -> u64 {
+    ///     session.with(|state| host.size())
     /// }
     /// ```
     ///

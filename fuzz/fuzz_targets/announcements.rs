@@ -15,11 +15,11 @@ use std::{
 use libfuzzer_sys::fuzz_target;
 use redis_session_core::{
     config::Options,
-    engine::{Key, Keyspace, Kind},
     events::{Audience, Departure, Notice},
     index::{Index, News, Place, Subject, Tick, Whom},
     layout::Layout,
     plan::{Detail, Plan, Scope, find},
+    ports::{Key, Keyspace, Kind},
     template::{Bindings, Placeholder},
 };
 use redis_session_fuzz::{head, lines};

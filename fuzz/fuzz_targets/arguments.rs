@@ -10,7 +10,7 @@ use libfuzzer_sys::fuzz_target;
 use redis_session_core::{
     command::{Inspect, Logout, Sweep},
     error::Error,
-    sweep::job::Order,
+    known::job::Order,
 };
 use redis_session_fuzz::lines;
 
