@@ -52,10 +52,7 @@ pub fn look<R>(work: impl FnOnce(&mut State<Server>) -> R + std::panic::UnwindSa
 }
 
 fn do_what_is_wanted(session: &Session<Server>, server: &Server) {
-    let wants = session.take_wants();
-    if wants.is_empty() {
-        return;
-    }
+    let Some(wants) = session.take_wants() else { return };
     if wants.slice {
         watching::wake(server);
     }

@@ -48,9 +48,10 @@ impl<H: Host> Session<H> {
         work(&mut self.0.borrow_mut())
     }
 
-    /// What the module is to do now that the core is done. Asking takes it.
-    pub fn take_wants(&self) -> Wants {
-        std::mem::take(&mut self.0.borrow_mut().wants)
+    /// What the module is to do now that the core is done; `None` if that is nothing. Asking takes it.
+    pub fn take_wants(&self) -> Option<Wants> {
+        let wants = &mut self.0.borrow_mut().wants;
+        if wants.is_empty() { None } else { Some(std::mem::take(wants)) }
     }
 
     /// The session with a host to ask.

@@ -47,8 +47,8 @@ pub fn loaded<H: Host>(ask: Ask<'_, H>, name: &[u8]) {
         let now = ask.host.now();
         ask.state(|state| state.clock.refresh(now));
     }
-    let findings = ask.state(|state| state.take_findings(database));
-    let findings = look_at_certain(ask, &layout, findings, name);
+    let mut findings = ask.state(|state| state.take_findings(database));
+    look_at_certain(ask, &layout, &mut findings, name);
     // What was found is left to the next key, or the end.
     ask.state(|state| state.findings = findings);
 }

@@ -60,7 +60,7 @@ fn read_again<H: Host>(ask: Ask<'_, H>, limit: usize, others: Vec<Suspect<H::Nam
         for suspect in &suspects {
             faults::point("read", suspect.key.as_ref());
             findings.look_at(&layout, Sought::suspect(suspect), &|| ask.host.open(&suspect.key));
-            findings = note_if_many(ask, findings);
+            note_if_many(ask, &mut findings);
             if has_fence {
                 fence::note(ask, &suspect.key);
             }
@@ -97,7 +97,7 @@ pub fn build<H: Host>(ask: Ask<'_, H>, database: usize, deadline: Option<Instant
         let mut names = Vec::new();
         let is_over = (0..8).any(|_| !ask.host.walk(&cursor, &wanted, &mut names));
         for key in names {
-            findings = look_at_certain(ask, &layout, findings, key.as_ref());
+            look_at_certain(ask, &layout, &mut findings, key.as_ref());
         }
         if is_over {
             note(ask, findings);
