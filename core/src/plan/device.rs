@@ -63,18 +63,12 @@ impl<N: AsRef<[u8]>> Plan<N> {
         let Some(mapping) = self.mapping.take() else { return };
         let socket_name = Some(socket.into());
         if mapping.kind == Kind::String {
-            let name = KeyTrace { name: mapping.name, socket: socket_name };
-            if let Err(at) = self.keys.binary_search_by(|key| key.name.as_ref().cmp(name.name.as_ref())) {
-                self.keys.insert(at, name);
-            }
-            return;
+            self.keys.push(KeyTrace { name: mapping.name, socket: socket_name });
+        } else {
+            let (key, kind, member) = (mapping.name, mapping.kind, socket.into());
+            self.members.push(MemberTrace { key, kind, member, socket: socket_name });
         }
-        let place = MemberTrace { key: mapping.name, kind: mapping.kind, member: socket.into(), socket: socket_name };
-        let order = |member: &MemberTrace<N>| {
-            member.key.as_ref().cmp(place.key.as_ref()).then_with(|| member.member.as_slice().cmp(socket))
-        };
-        if let Err(at) = self.members.binary_search_by(order) {
-            self.members.insert(at, place);
-        }
+        // It may have been found as a trace already.
+        self.sort();
     }
 }

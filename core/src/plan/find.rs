@@ -451,7 +451,8 @@ impl<N: AsRef<[u8]>> Plan<N> {
         self.rooms.dedup();
     }
 
-    fn sort(&mut self) {
+    /// Sorts what goes, and leaves out what stands there twice.
+    pub(super) fn sort(&mut self) {
         self.keys.sort_by(|a, b| a.name.as_ref().cmp(b.name.as_ref()).then(b.socket.cmp(&a.socket)));
         self.keys.dedup_by(|a, b| a.name.as_ref() == b.name.as_ref());
         self.members.sort_by(|a, b| a.key.as_ref().cmp(b.key.as_ref()).then_with(|| a.member.cmp(&b.member)));

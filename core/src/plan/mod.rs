@@ -27,8 +27,9 @@ pub use observe::{End, MOST_MEMBERS, Presence, Sight, Sighting, Sought, observe}
 
 /// Every trace of one user that exists at this instant. `N` is a key's name in the server's form.
 ///
-/// `keys`, `members`, `entries`, `sockets` and `rooms` are sorted by their bytes and hold nothing twice. A key that goes
-/// as a whole is in `keys` alone.
+/// `keys`, `members` and `entries` stand as they were found, and what two traces of the layout name stands there twice. In
+/// a plan that is shown ([`Detail::Facts`], [`Detail::Ghost`]) they are sorted by their bytes and hold nothing twice. A key
+/// that goes as a whole is in `keys` alone.
 #[derive(Debug)]
 pub struct Plan<N> {
     /// Whose traces these are.
@@ -39,9 +40,9 @@ pub struct Plan<N> {
     pub members: Vec<MemberTrace<N>>,
     /// Documents to cut elements out of.
     pub entries: Vec<EntriesTrace<N>>,
-    /// The user's sockets.
+    /// The user's sockets, sorted, none twice.
     pub sockets: Vec<Socket<N>>,
-    /// The rooms that the user leaves.
+    /// The rooms that the user leaves, sorted, none twice, unless [`Detail::Names`] was enough.
     pub rooms: Vec<Vec<u8>>,
     /// Whether a socket in the mapping has its data key.
     pub live: bool,

@@ -175,6 +175,23 @@ fn a_single_mapping_goes_only_if_it_names_the_socket() {
 }
 
 #[test]
+fn a_device_leaves_each_place_once_in_whichever_order_the_traces_were_found() {
+    let members: Vec<String> =
+        ["z", "map", "b"].map(|name| format!(r#"{{"members":"{name}:{{userId}}","member":"{{socketId}}"}}"#)).into();
+    let layout = layout(&format!("{DATA}, {}", members.join(", ")));
+    let space = ["z:u", "map:u", "b:u"]
+        .into_iter()
+        .fold(Double::default(), |space, name| space.collection(name, Kind::Set, &["a", "b"]))
+        .string("data:a", r#"{"user":"u"}"#)
+        .string("data:b", r#"{"user":"u"}"#);
+    let index = index(&space, &layout);
+    for detail in [Detail::Facts, Detail::Audience] {
+        let plan = find(&space, &layout, &|subject, id| index.places(subject, id), b"u", detail);
+        assert_eq!(show(&plan.only_socket(b"a").0), "data:a b:u/a map:u/a z:u/a @a", "{detail:?}");
+    }
+}
+
+#[test]
 fn one_missing_permission_refuses_the_whole_plan() {
     let layout = layout(&format!(
         r#"{DATA}, {{"members":"online","member":"{{userId}}"}}, {{"entries":"room","array":"","owner":""}}"#
