@@ -24,6 +24,7 @@ pub(crate) struct Double {
     forbidden: RefCell<Vec<(Vec<u8>, Access)>>,
     commands: RefCell<Vec<String>>,
     elsewhere: RefCell<BTreeSet<Vec<u8>>>,
+    opened: RefCell<Vec<String>>,
 }
 
 impl Double {
@@ -63,6 +64,11 @@ impl Double {
         self.commands.borrow().clone()
     }
 
+    /// The keys that were opened since the last time, in their order.
+    pub(crate) fn take_opened(&self) -> Vec<String> {
+        self.opened.take()
+    }
+
     /// The names of all keys that are there.
     pub(crate) fn names(&self) -> Vec<String> {
         self.keys.borrow().keys().map(|name| text(name)).collect()
@@ -82,6 +88,7 @@ impl Keyspace for Double {
     }
 
     fn open<'a>(&'a self, name: &'a Vec<u8>) -> Option<Value> {
+        self.opened.borrow_mut().push(text(name));
         if self.expired.borrow().contains(name) { None } else { self.keys.borrow().get(name).cloned() }
     }
 

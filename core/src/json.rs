@@ -79,23 +79,47 @@ pub fn begins(document: &[u8]) -> bool {
     first.is_none_or(|first| b"{[\"-0123456789tfn".contains(first))
 }
 
-/// Reads a whole document, in one pass, and finds the value that the pointer leads to.
+/// Reads a whole document and finds the value that the pointer leads to.
 ///
 /// # Errors
 /// [`NotJson`].
 pub fn find<'d>(document: &'d [u8], pointer: &Pointer) -> Result<Option<&'d RawValue>, NotJson> {
+    find_all(document, [Some(pointer)]).map(|[value]| value)
+}
+
+/// The same for several pointers, in one pass; a second one only if there are both pointers to the whole document and
+/// others. Without any pointer nothing is read.
+///
+/// # Errors
+/// [`NotJson`].
+pub fn find_all<'d, const N: usize>(
+    document: &'d [u8],
+    pointers: [Option<&Pointer>; N],
+) -> Result<[Option<&'d RawValue>; N], NotJson> {
     let document = std::str::from_utf8(document).map_err(|_| NotJson)?;
-    let Some((first, rest)) = pointer.0.split_first() else {
-        return serde_json::from_str(document).map(Some).map_err(|_| NotJson);
-    };
+    let is_whole = |pointer: &Pointer| pointer.0.is_empty();
+    let mut found = [None; N];
+    if pointers.into_iter().flatten().any(is_whole) {
+        let whole = serde_json::from_str(document).map_err(|_| NotJson)?;
+        found = pointers.map(|pointer| pointer.filter(|pointer| is_whole(pointer)).map(|_| whole));
+    }
+    let tokens = pointers.map(|pointer| pointer.and_then(|pointer| pointer.0.first()).map(|token| &**token));
+    if tokens == [None; N] {
+        return Ok(found);
+    }
     let mut reader = serde_json::Deserializer::from_str(document);
     let is_doubtful = Cell::new(false);
-    let value = child_of(document.trim_ascii_start(), &mut reader, first, &is_doubtful).map_err(|_| NotJson)?;
+    let text = document.trim_ascii_start();
+    let values = children_of(text, &mut reader, tokens, &is_doubtful).map_err(|_| NotJson)?;
     reader.end().map_err(|_| NotJson)?;
     if is_doubtful.get() {
         serde_json::from_str::<IgnoredAny>(document).map_err(|_| NotJson)?;
     }
-    Ok(value.and_then(|value| rest.iter().try_fold(value, |value, token| child(value, token))))
+    for ((found, value), pointer) in found.iter_mut().zip(values).zip(pointers) {
+        let (Some(value), Some(pointer)) = (value, pointer) else { continue };
+        *found = pointer.0.iter().skip(1).try_fold(value, |value, token| child(value, token));
+    }
+    Ok(found)
 }
 
 /// The text of a string or a number: what an owner, a room or a name may be. `None` for anything else, and for a string
@@ -170,20 +194,23 @@ fn offset(document: &[u8], part: &str) -> usize {
 /// The member of an object, or the element of an array, that a pointer's token names.
 fn child<'d>(value: &'d RawValue, token: &str) -> Option<&'d RawValue> {
     // It is part of a document that was read, and no doubt is left.
-    child_of(value.get(), &mut serde_json::Deserializer::from_str(value.get()), token, &Cell::default()).ok()?
+    let (text, is_doubtful) = (value.get(), Cell::default());
+    let [child] = children_of(text, &mut serde_json::Deserializer::from_str(text), [Some(token)], &is_doubtful).ok()?;
+    child
 }
 
-/// The same, for the value that `text` begins with and `reader` reads next. See [`NameIs`] for `is_doubtful`.
-fn child_of<'d>(
+/// The same for several tokens, in the value that `text` begins with and `reader` reads next. See [`NameIs`] for
+/// `is_doubtful`.
+fn children_of<'d, const N: usize>(
     text: &str,
     reader: &mut serde_json::Deserializer<serde_json::de::StrRead<'d>>,
-    token: &str,
+    tokens: [Option<&str>; N],
     is_doubtful: &Cell<bool>,
-) -> serde_json::Result<Option<&'d RawValue>> {
-    match (text.as_bytes().first(), array_index(token)) {
-        (Some(b'{'), _) => reader.deserialize_map(Member(NameIs { token, is_doubtful })),
-        (Some(b'['), Some(index)) => reader.deserialize_seq(Element(index)),
-        _ => IgnoredAny::deserialize(reader).map(|_| None),
+) -> serde_json::Result<[Option<&'d RawValue>; N]> {
+    match text.as_bytes().first() {
+        Some(b'{') => reader.deserialize_map(Members(NameIs { tokens, is_doubtful })),
+        Some(b'[') => reader.deserialize_seq(Elements(tokens.map(|token| token.and_then(array_index)))),
+        _ => IgnoredAny::deserialize(reader).map(|_| [None; N]),
     }
 }
 
@@ -194,22 +221,25 @@ fn array_index(token: &str) -> Option<usize> {
     if digits && plain { token.parse().ok() } else { None }
 }
 
-struct Member<'t>(NameIs<'t>);
+struct Members<'t, const N: usize>(NameIs<'t, N>);
 
-impl<'de> Visitor<'de> for Member<'_> {
-    type Value = Option<&'de RawValue>;
+impl<'de, const N: usize> Visitor<'de> for Members<'_, N> {
+    type Value = [Option<&'de RawValue>; N];
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found = None;
+        let mut found = [None; N];
         while let Some(is_wanted) = map.next_key_seed(self.0)? {
-            if is_wanted {
-                found = Some(map.next_value()?);
-            } else {
+            if is_wanted == [false; N] {
                 map.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            let value = map.next_value()?;
+            for (found, _) in found.iter_mut().zip(is_wanted).filter(|(_, is_wanted)| *is_wanted) {
+                *found = Some(value);
             }
         }
         Ok(found)
@@ -220,49 +250,49 @@ impl<'de> Visitor<'de> for Member<'_> {
 /// which is JSON but not Unicode. With bytes `serde_json` lets control characters pass, which JSON has as escapes alone:
 /// `is_doubtful` is set where a name holds one, however it was written.
 #[derive(Clone, Copy)]
-struct NameIs<'t> {
-    token: &'t str,
+struct NameIs<'t, const N: usize> {
+    tokens: [Option<&'t str>; N],
     is_doubtful: &'t Cell<bool>,
 }
 
-impl<'de> DeserializeSeed<'de> for NameIs<'_> {
-    type Value = bool;
+impl<'de, const N: usize> DeserializeSeed<'de> for NameIs<'_, N> {
+    type Value = [bool; N];
 
-    fn deserialize<D: Deserializer<'de>>(self, name: D) -> Result<bool, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, name: D) -> Result<[bool; N], D::Error> {
         name.deserialize_bytes(self)
     }
 }
 
-impl Visitor<'_> for NameIs<'_> {
-    type Value = bool;
+impl<const N: usize> Visitor<'_> for NameIs<'_, N> {
+    type Value = [bool; N];
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a member's name")
     }
 
-    fn visit_bytes<E>(self, name: &[u8]) -> Result<bool, E> {
+    fn visit_bytes<E>(self, name: &[u8]) -> Result<[bool; N], E> {
         if name.iter().any(|byte| *byte < b' ') {
             self.is_doubtful.set(true);
         }
-        Ok(name == self.token.as_bytes())
+        Ok(self.tokens.map(|token| token.is_some_and(|token| token.as_bytes() == name)))
     }
 }
 
-struct Element(usize);
+struct Elements<const N: usize>([Option<usize>; N]);
 
-impl<'de> Visitor<'de> for Element {
-    type Value = Option<&'de RawValue>;
+impl<'de, const N: usize> Visitor<'de> for Elements<N> {
+    type Value = [Option<&'de RawValue>; N];
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an array")
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Self::Value, A::Error> {
-        let mut found = None;
+        let mut found = [None; N];
         let mut index = 0;
         while let Some(value) = array.next_element::<&RawValue>()? {
-            if index == self.0 {
-                found = Some(value);
+            for (found, _) in found.iter_mut().zip(self.0).filter(|(_, wanted)| *wanted == Some(index)) {
+                *found = Some(value);
             }
             index += 1;
         }
@@ -309,6 +339,32 @@ mod tests {
             for pointer in ["", "/a", "/0", "/a/b"] {
                 let pointer = Pointer::parse(pointer).unwrap();
                 assert_eq!(super::find(document.as_bytes(), &pointer).map(|_| ()), Err(NotJson), "{document}");
+            }
+        }
+    }
+
+    #[test]
+    fn several_pointers_lead_to_what_each_leads_to_alone() {
+        let documents = [
+            r#"{"a":{"b":1,"c":[2]},"d":"x","a":{"b":3}}"#,
+            r#" {"d":[1,{"b":4}],"a":null} "#,
+            r#"[{"b":5},6]"#,
+            r#"{"a":{"b":1,"\ud800":2}}"#,
+            "7",
+            r#"{"a":1"#,
+            "{\"a\u{1}\":1}",
+        ];
+        let pointers = ["", "/a", "/a/b", "/a/b", "/a/c/0", "/d", "/d/1/b", "/0/b", "/1", "/x"];
+        let pointers = pointers.map(|pointer| Pointer::parse(pointer).unwrap());
+        for document in documents.map(str::as_bytes) {
+            for one in &pointers {
+                for other in &pointers {
+                    let alone = |pointer| super::find(document, pointer).map(|value| value.map(RawValue::get));
+                    let found = find_all(document, [Some(one), None, Some(other)]);
+                    let found = found.map(|found| found.map(|value| value.map(RawValue::get)));
+                    let expected = alone(one).and_then(|one| Ok([one, None, alone(other)?]));
+                    assert_eq!(found, expected, "{one:?} {other:?} in {}", document.escape_ascii());
+                }
             }
         }
     }

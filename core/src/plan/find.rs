@@ -59,7 +59,7 @@ pub fn find<K: Keyspace>(
     detail: Detail,
 ) -> Plan<K::Name> {
     let plan = Plan::empty(user, detail);
-    let mut finder = Finder { space, layout, user, plan, buffer: Vec::with_capacity(64) };
+    let mut finder = Finder { space, layout, user, plan, said: Vec::new(), buffer: Vec::with_capacity(64) };
     if detail == Detail::Ghost && finder.is_live() {
         return finder.plan;
     }
@@ -90,7 +90,7 @@ pub fn find<K: Keyspace>(
 /// The plan that removes one key, if it is a trace of the user as a whole.
 pub fn find_key<K: Keyspace>(space: &K, layout: &Layout, user: &[u8], name: &K::Name) -> Plan<K::Name> {
     let plan = Plan::empty(user, Detail::Facts);
-    let mut finder = Finder { space, layout, user, plan, buffer: Vec::new() };
+    let mut finder = Finder { space, layout, user, plan, said: Vec::new(), buffer: Vec::new() };
     for trace in layout.traces.iter().filter(|trace| names_a_key(trace)) {
         let is_users = |bindings: &Bindings<'_>| bindings.get(Placeholder::USER).is_none_or(|id| id == user);
         if let Some(bindings) = trace.key.matches(name.as_ref()).filter(is_users) {
@@ -123,7 +123,7 @@ pub fn owners<K: Keyspace>(space: &K, layout: &Layout, name: &K::Name) -> Vec<Ve
 /// exists, whatever it holds; so does a key that is looked into whoever asks ([`Subject::Anyone`]).
 pub fn still_there<K: Keyspace>(space: &K, layout: &Layout, subject: Subject, id: &[u8], place: PlaceRef<'_>) -> bool {
     let plan = Plan::empty(id, Detail::Facts);
-    let mut finder = Finder { space, layout, user: id, plan, buffer: Vec::new() };
+    let mut finder = Finder { space, layout, user: id, plan, said: Vec::new(), buffer: Vec::new() };
     let trace = &layout.traces[place.trace()];
     let given = Bindings::user(id);
     let given = if subject == Subject::Socket { given.with(Placeholder::SOCKET, id) } else { given };
@@ -163,18 +163,32 @@ impl Located {
     }
 }
 
+/// What a socket's data says: the room and the user's name.
+type Said = [Option<Vec<u8>>; 2];
+
+/// A socket of the user's, before its data is looked at.
+struct Known {
+    id: Vec<u8>,
+    /// Whether the mapping holds it.
+    mapped: bool,
+    /// What its data said, if that was read already because it is the user's.
+    said: Option<Said>,
+}
+
 struct Finder<'a, K: Keyspace> {
     space: &'a K,
     layout: &'a Layout,
     user: &'a [u8],
     plan: Plan<K::Name>,
+    /// What the data of sockets said besides that it is the user's, by its place among the plan's keys.
+    said: Vec<(usize, Said)>,
     /// Where names are put together.
     buffer: Vec<u8>,
 }
 
 impl<K: Keyspace> Finder<'_, K> {
-    /// The sockets in the mapping, with `true` for: the mapping holds it.
-    fn mapped_sockets(&mut self) -> Vec<(Vec<u8>, bool)> {
+    /// The sockets in the mapping.
+    fn mapped_sockets(&mut self) -> Vec<Vec<u8>> {
         let Some(sockets) = &self.layout.sockets else { return Vec::new() };
         let name = self.name(&sockets.of, &Bindings::user(self.user));
         let space = self.space;
@@ -191,7 +205,7 @@ impl<K: Keyspace> Finder<'_, K> {
         self.plan.mistyped += u64::from(matches!(kind, Kind::Stream | Kind::Other));
         drop(key);
         self.plan.mapping = Some(Mapping { name, kind });
-        ids.into_iter().filter(|id| !id.is_empty()).map(|id| (id, true)).collect()
+        ids.into_iter().filter(|id| !id.is_empty()).collect()
     }
 
     /// Looks where the name follows from the user's id and, if given, that of a socket.
@@ -241,7 +255,7 @@ impl<K: Keyspace> Finder<'_, K> {
         let space = self.space;
         let may_fade = |kind| kind == Kind::Hash && space.fields_expire();
         let mapping_ends = self.space.open(&mapping.name).and_then(|key| key.expires_at());
-        for (id, _) in mapped {
+        for id in mapped {
             let name = self.name(&sockets.data, &Bindings::user(self.user).with(Placeholder::SOCKET, &id));
             let Some(data) = self.space.open(&name) else { continue };
             let ends = mapping_ends.into_iter().chain(data.expires_at()).min();
@@ -268,9 +282,15 @@ impl<K: Keyspace> Finder<'_, K> {
         let is_trace = match &trace.what {
             What::Key | What::Mapping => true,
             What::Owned(field) => {
-                let names_user = value::names(&key, field, self.user);
-                self.plan.mistyped += u64::from(names_user.is_err());
-                names_user.unwrap_or(false)
+                let asks = self.plan.detail != Detail::Names;
+                let data = self.layout.sockets.as_ref().filter(|sockets| asks && trace.key == sockets.data);
+                let besides = data.map_or([None; 2], |sockets| [sockets.room.as_ref(), sockets.name.as_ref()]);
+                let said = value::names(&key, field, self.user, besides);
+                self.plan.mistyped += u64::from(said.is_err());
+                let said = said.unwrap_or_default();
+                let is_users = said.is_some();
+                self.said.extend(said.filter(|_| data.is_some()).map(|said| (self.plan.keys.len(), said)));
+                is_users
             }
             What::Member { .. } if key.kind().is_collection() => true,
             What::Entries { .. } if key.kind() == Kind::String => true,
@@ -358,18 +378,29 @@ impl<K: Keyspace> Finder<'_, K> {
 
     /// Looks at the data of each socket, which says whether the user is live, in which room, and the user's name.
     fn sockets(&mut self) {
-        let mut ids = self.mapped_sockets();
-        ids.extend(self.plan.keys.iter().filter_map(|key| key.socket.as_deref()).map(|id| (id.to_vec(), false)));
-        // The mapping's own mention of a socket comes first and stays.
-        ids.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)));
-        ids.dedup_by(|a, b| a.0 == b.0);
+        let mapped = self.mapped_sockets().into_iter();
+        let mut known: Vec<Known> = mapped.map(|id| Known { id, mapped: true, said: None }).collect();
+        let mut said = std::mem::take(&mut self.said).into_iter().peekable();
+        for (at, key) in self.plan.keys.iter().enumerate() {
+            let said = said.next_if(|(of, _)| *of == at).map(|(_, said)| said);
+            known.extend(key.socket.as_deref().map(|id| Known { id: id.to_vec(), mapped: false, said }));
+        }
+        known.sort_by(|a, b| a.id.cmp(&b.id));
+        known.dedup_by(|again, one| {
+            let is_same = again.id == one.id;
+            if is_same {
+                one.mapped |= again.mapped;
+                one.said = one.said.take().or(again.said.take());
+            }
+            is_same
+        });
         // Of many sockets there are as many keys to look among.
-        let names: Option<HashSet<Box<[u8]>>> =
-            (ids.len() > FEW).then(|| self.plan.keys.iter().map(|key| key.name.as_ref().into()).collect());
-        for (id, mapped) in ids {
-            let mut socket = self.socket(id, mapped, names.as_ref());
+        let names: Option<HashSet<Box<[u8]>>> = (known.iter().filter(|known| known.said.is_none()).count() > FEW)
+            .then(|| self.plan.keys.iter().map(|key| key.name.as_ref().into()).collect());
+        for known in known {
+            let mut socket = self.socket(known, names.as_ref());
             socket.closes = self.closes(&socket);
-            self.plan.live |= mapped && socket.data.is_some();
+            self.plan.live |= socket.mapped && socket.data.is_some();
             self.plan.sockets.push(socket);
         }
     }
@@ -386,27 +417,33 @@ impl<K: Keyspace> Finder<'_, K> {
         }
     }
 
-    /// Looks at one. `names` are those of all keys in the plan, if it is not to look for itself.
-    fn socket(&mut self, id: Vec<u8>, mapped: bool, names: Option<&HashSet<Box<[u8]>>>) -> Socket<K::Name> {
+    /// Looks at one, unless its data was read before. `names` are those of all keys in the plan, if it is not to look for
+    /// itself.
+    fn socket(&mut self, known: Known, names: Option<&HashSet<Box<[u8]>>>) -> Socket<K::Name> {
+        let Known { id, mapped, said } = known;
         let mut socket =
             Socket { id, mapped, elsewhere: false, data: None, room: None, whose: Whose::Nobodys, closes: false };
         let Some(sockets) = &self.layout.sockets else { return socket };
         let name = self.name(&sockets.data, &Bindings::user(self.user).with(Placeholder::SOCKET, &socket.id));
-        let space = self.space;
-        let Some(key) = space.open(&name) else {
-            socket.elsewhere = !space.serves(&name);
-            return socket;
+        let is_read = said.is_some();
+        let [room, user_name] = if let Some(said) = said {
+            said
+        } else {
+            let space = self.space;
+            let Some(key) = space.open(&name) else {
+                socket.elsewhere = !space.serves(&name);
+                return socket;
+            };
+            value::texts_at(&key, [sockets.room.as_ref(), sockets.name.as_ref()])
         };
-        let text = |field: &Option<_>| field.as_ref().and_then(|field| value::text_at(&key, field).ok().flatten());
-        socket.room = text(&sockets.room).filter(|room| !room.is_empty());
+        socket.room = room.filter(|room| !room.is_empty());
         let is_among = |keys: &[KeyTrace<K::Name>]| keys.iter().any(|key| key.name.as_ref() == name.as_ref());
-        if names.map_or_else(|| is_among(&self.plan.keys), |names| names.contains(name.as_ref())) {
+        if is_read || names.map_or_else(|| is_among(&self.plan.keys), |names| names.contains(name.as_ref())) {
             socket.whose = Whose::Users;
-            self.plan.user_name = self.plan.user_name.take().or_else(|| String::from_utf8(text(&sockets.name)?).ok());
+            self.plan.user_name = self.plan.user_name.take().or_else(|| String::from_utf8(user_name?).ok());
         } else if sockets.owned.is_some() {
             socket.whose = Whose::Others;
         }
-        drop(key);
         socket.data = Some(name);
         socket
     }

@@ -87,6 +87,24 @@ fn every_kind_of_trace_is_found_and_removed_by_one_command_each() {
 }
 
 #[test]
+fn what_others_are_told_takes_one_look_at_each_key() {
+    let layout = layout(&format!(r#"{DATA}, {{"key":"map:{{userId}}"}}, {{"key":"typing:{{roomId}}:{{userId}}"}}"#));
+    let space = Double::default()
+        .string("map:u", "s1")
+        .string("data:s1", r#"{"user":"u","room":"r1","name":"Ann"}"#)
+        .string("data:s2", r#"{"user":"u","room":"","name":"Bea"}"#)
+        .string("typing:r2:u", "1");
+    let index = index(&space, &layout);
+    space.take_opened();
+    let plan = find(&space, &layout, &|subject, id| index.places(subject, id), b"u", Detail::Audience);
+    assert_eq!(show(&plan), "map:u data:s1 data:s2 typing:r2:u @s1 @s2 #r1 #r2");
+    assert_eq!((plan.live, plan.user_name.as_deref()), (true, Some("Ann")));
+    let mut opened = space.take_opened();
+    opened.sort();
+    assert_eq!(opened, ["data:s1", "data:s2", "map:u", "typing:r2:u"]);
+}
+
+#[test]
 fn what_the_index_knows_in_vain_is_told_and_not_removed() {
     let layout = layout(&format!(r#"{DATA}, {{"key":"typing:{{roomId}}:{{userId}}"}}"#));
     let space =

@@ -23,24 +23,68 @@ pub(super) fn text_at(key: &impl Key, field: &Field) -> Result<Option<Vec<u8>>, 
     look_at(key, field, |text| text.map(<[u8]>::to_vec))
 }
 
-/// Whether a part of the value holds this text.
-pub(super) fn names(key: &impl Key, field: &Field, wanted: &[u8]) -> Result<bool, Mistyped> {
-    if matches!(field, Field::Json(_)) && key.kind() == Kind::String && !may_name(&key.string(), wanted)? {
-        return Ok(false);
+/// The texts that parts of the value hold.
+pub(super) fn texts_at<const N: usize>(key: &impl Key, fields: [Option<&Field>; N]) -> [Option<Vec<u8>>; N] {
+    look_at_all(key, fields, |texts| texts.map(|text| text.ok().flatten().map(<[u8]>::to_vec)))
+}
+
+/// Whether a part of the value holds this text, and if so, what two others hold.
+pub(super) fn names(
+    key: &impl Key,
+    field: &Field,
+    wanted: &[u8],
+    [one, other]: [Option<&Field>; 2],
+) -> Result<Option<[Option<Vec<u8>>; 2]>, Mistyped> {
+    // To get at a short string takes a call.
+    let is_long = matches!(field, Field::Json(_)) && key.kind() == Kind::String && key.size() > LONGEST_DOCUMENT;
+    if is_long && !may_name(&key.string(), wanted)? {
+        return Ok(None);
     }
-    look_at(key, field, |text| text == Some(wanted))
+    look_at_all(key, [Some(field), one, other], |[text, one, other]| {
+        let names = text? == Some(wanted);
+        Ok(names.then(|| [one, other].map(|text| text.ok().flatten().map(<[u8]>::to_vec))))
+    })
 }
 
 /// Looks at the text that a part of the value holds, if it holds one.
 pub(super) fn look_at<R>(key: &impl Key, field: &Field, look: impl FnOnce(Option<&[u8]>) -> R) -> Result<R, Mistyped> {
-    match field {
-        Field::Hash(field) if key.kind() == Kind::Hash => Ok(look(key.field(field).as_deref())),
-        Field::Hash(_) => Err(Mistyped),
-        Field::Json(pointer) => {
-            let string = string(key)?;
-            let text = json::find(&string, pointer).map_err(|_| Mistyped)?.and_then(json::text);
-            Ok(look(text.as_deref().map(str::as_bytes)))
+    look_at_all(key, [Some(field)], |[text]| text.map(look))
+}
+
+/// Looks at the texts that parts of the value hold, as far as they hold one. The value is read in one pass.
+fn look_at_all<R, const N: usize>(
+    key: &impl Key,
+    fields: [Option<&Field>; N],
+    look: impl FnOnce([Result<Option<&[u8]>, Mistyped>; N]) -> R,
+) -> R {
+    // What is not asked for is not mistyped.
+    let nothing = fields.map(|field| field.map_or(Ok(None), |_| Err(Mistyped)));
+    match key.kind() {
+        Kind::Hash => {
+            let texts = fields.map(|field| match field {
+                Some(Field::Hash(field)) => Ok(key.field(field)),
+                Some(Field::Json(_)) => Err(Mistyped),
+                None => Ok(None),
+            });
+            look(texts.each_ref().map(|text| text.as_ref().map(|text| text.as_deref()).map_err(|mistyped| *mistyped)))
         }
+        Kind::String => {
+            let pointers = fields.map(|field| match field {
+                Some(Field::Json(pointer)) => Some(pointer),
+                _ => None,
+            });
+            let string = key.string();
+            let Ok(found) = json::find_all(&string, pointers) else { return look(nothing) };
+            let texts = found.map(|value| value.and_then(json::text));
+            let mut texts = texts.each_ref().map(|text| Ok(text.as_deref().map(str::as_bytes)));
+            for (text, field) in texts.iter_mut().zip(fields) {
+                if matches!(field, Some(Field::Hash(_))) {
+                    *text = Err(Mistyped);
+                }
+            }
+            look(texts)
+        }
+        _ => look(nothing),
     }
 }
 
