@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    hash::{BuildHasher, RandomState},
+    hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState},
     time::{Duration, Instant},
 };
 
@@ -21,12 +21,35 @@ pub struct Fence {
     /// The number of the first of them, counted since the fence was made.
     first: u64,
     /// Which is the last of a socket and user, by the hash of both. The ids stand there alone.
-    last: HashMap<u64, u64>,
+    last: ByHash<u64>,
     /// How many users of a socket are remembered, by its hash.
-    sockets: HashMap<u64, u32>,
+    sockets: ByHash<u32>,
     hasher: RandomState,
     /// What the ids take.
     bytes: usize,
+}
+
+/// What is known by hashes that nobody can foresee: they need no second one.
+type ByHash<V> = HashMap<u64, V, BuildHasherDefault<AsItIs>>;
+
+/// Hashes a number to itself.
+#[derive(Debug, Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0 << 8 | u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
 }
 
 /// A socket of a user was logged out.
@@ -57,14 +80,14 @@ impl Fence {
         if size > MOST_BYTES / 2 {
             return;
         }
-        let of_both = self.hash(database, socket, Some(user));
+        let [of_socket, of_both] = self.hashes(database, socket, user);
         let former = self.last.get(&of_both).copied();
         let former = former.and_then(|number| self.get_mut(number)).filter(|last| last.is_of(database, socket, user));
         let ids = if let Some(former) = former {
             former.user = 0;
             std::mem::take(&mut former.ids)
         } else {
-            *self.sockets.entry(self.hash(database, socket, None)).or_default() += 1;
+            *self.sockets.entry(of_socket).or_default() += 1;
             self.bytes += size;
             [socket, user].concat().into()
         };
@@ -100,11 +123,10 @@ impl Fence {
         }
         self.bytes -= logout.ids.len();
         let (socket, user) = logout.ids.split_at(logout.user);
-        let of_both = self.hash(logout.database, socket, Some(user));
+        let [of_socket, of_both] = self.hashes(logout.database, socket, user);
         if self.last.get(&of_both) == Some(&number) {
             self.last.remove(&of_both);
         }
-        let of_socket = self.hash(logout.database, socket, None);
         if let Some(users) = self.sockets.get_mut(&of_socket) {
             *users -= 1;
             if *users == 0 {
@@ -117,18 +139,24 @@ impl Fence {
         self.logouts.get_mut(usize::try_from(number.checked_sub(self.first)?).ok()?)
     }
 
-    fn hash(&self, database: usize, socket: &[u8], user: Option<&[u8]>) -> u64 {
-        self.hasher.hash_one((database, socket, user))
+    /// Of a socket, and of the socket and a user.
+    fn hashes(&self, database: usize, socket: &[u8], user: &[u8]) -> [u64; 2] {
+        let mut hasher = self.hasher.build_hasher();
+        (database, socket).hash(&mut hasher);
+        let of_socket = hasher.finish();
+        user.hash(&mut hasher);
+        [of_socket, hasher.finish()]
     }
 
     /// Whether the socket may have been logged out not long ago, whoever's it was.
     pub fn knows(&self, database: usize, socket: &[u8]) -> bool {
-        !self.is_empty() && self.sockets.contains_key(&self.hash(database, socket, None))
+        !self.is_empty() && self.sockets.contains_key(&self.hasher.hash_one((database, socket)))
     }
 
     /// Whether the socket was logged out not long ago as this user's.
     pub fn stops(&self, database: usize, socket: &[u8], user: &[u8], now: Instant) -> bool {
-        let number = self.last.get(&self.hash(database, socket, Some(user)));
+        let [_, of_both] = self.hashes(database, socket, user);
+        let number = self.last.get(&of_both);
         let at = number.and_then(|number| usize::try_from(number.checked_sub(self.first)?).ok());
         let last = at.and_then(|at| self.logouts.get(at));
         last.is_some_and(|last| last.is_of(database, socket, user) && last.until > now)
