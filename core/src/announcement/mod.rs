@@ -252,5 +252,8 @@ impl Serialize for Filled<'_> {
 }
 
 pub(crate) fn json(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).expect("memory takes all of JSON, and every name is a string")
+    // Most of them without growing.
+    let mut text = Vec::with_capacity(512);
+    serde_json::to_writer(&mut text, value).expect("memory takes all of JSON, and every name is a string");
+    text
 }
