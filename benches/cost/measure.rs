@@ -104,12 +104,11 @@ impl Contestant {
     }
 
     fn log_out(&mut self, users: &[User]) -> Outcome<f64> {
-        for user in users {
-            let removed = self.rival.log_out(&mut self.client, *user)?;
-            if removed != user.traces() {
-                let (name, traces) = (self.rival.name(), user.traces());
-                return Err(format!("{name} removed {removed} traces of a user who had {traces}").into());
-            }
+        let removed = self.rival.log_out_all(&mut self.client, users)?;
+        let traces: usize = users.iter().map(|user| user.traces()).sum();
+        if removed != traces {
+            let name = self.rival.name();
+            return Err(format!("{name} removed {removed} traces of users who had {traces}").into());
         }
         self.meter.lap(&self.server, users.len())
     }

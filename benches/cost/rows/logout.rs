@@ -4,7 +4,7 @@ use super::Bench;
 use crate::{
     Outcome,
     measure::{Costs, Effort, contest, micros},
-    rivals::{Application, Default, Function, Halves, Module, Nothing, Oracle, Rival, Unlink},
+    rivals::{Application, Default, Function, Halves, Module, Nothing, Oracle, Piped, Rival, Unlink},
     table::{Figure, Row},
     world::World,
 };
@@ -63,6 +63,20 @@ pub fn document(bench: &Bench) -> Outcome<Vec<Row>> {
     let [module, function] = costs.as_slice() else { unreachable!("two rivals") };
     let what = "9 traces and a place in a document of 50, against the Function with cjson";
     Ok(vec![against(what, module, function).target(0.5)])
+}
+
+/// What a logout costs as the module comes, with a fence and a channel where nobody listens, against one that does neither.
+pub fn by_default(bench: &Bench) -> Outcome<Vec<Row>> {
+    const PIPED_BARE: Piped = Piped(&[("session.channel", ""), ("session.fence", "0")]);
+    let world = World::of(bench.size(40_000, 10_000));
+    let rivals = [&PIPED_BARE as &dyn Rival, &Piped(&[]), &Module, &Default(&[])].map(|rival| (rival, world));
+    let effort = Effort { sets: bench.size(5, 3), logouts: bench.size(12_000, 4_000), block: BLOCK, come_back: false };
+    let costs = contest(&rivals, &bench.module, effort)?;
+    let [piped_bare, piped, bare, default] = costs.as_slice() else { unreachable!("four rivals") };
+    Ok(vec![
+        against("a logout by default, piped, against one without fence and channel", piped, piped_bare).target(1.15),
+        against("  the same by round trips", default, bare),
+    ])
 }
 
 /// What it costs to fence sockets off and to tell others, when nobody listens.

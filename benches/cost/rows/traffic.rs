@@ -10,6 +10,7 @@ use crate::{
     Outcome,
     client::{Client, Pipeline},
     measure::{Costs, Meter, micros, turns},
+    rivals::{Default, Halves, Nothing, Piped, Rival},
     server::{self, Server},
     table::Row,
     world::{User, World, other_key, other_value},
@@ -87,18 +88,28 @@ struct Stream {
     again: bool,
 }
 
-/// Three servers in the same state: one with the module, a plain one, and its twin.
-struct Trio {
+/// Servers in the same state, each used in its rival's way.
+struct Group {
     servers: Vec<(Server, Client)>,
 }
 
-impl Trio {
-    fn start(bench: &Bench, world: World, set: usize) -> Outcome<Self> {
-        let mut servers = [None, None, None];
-        for place in turns(set, 3) {
-            let server = Server::start((place == 0).then_some(&bench.module))?;
+impl Group {
+    /// Before they are measured, everybody is logged out and comes back so many times.
+    fn start(bench: &Bench, rivals: &[&dyn Rival], world: World, times: usize, set: usize) -> Outcome<Self> {
+        let mut servers: Vec<_> = rivals.iter().map(|_| None).collect();
+        for place in turns(set, rivals.len()) {
+            let rival = rivals[place];
+            let server = Server::start(rival.needs_module().then_some(&bench.module))?;
             let mut client = server.client()?;
+            rival.prepare(&mut client)?;
             world.write(&mut client, |_, _| {})?;
+            server.settle()?;
+            for _ in 0..times {
+                for users in world.shuffled().chunks(100) {
+                    rival.log_out_all(&mut client, users)?;
+                }
+                World { others: 0, ..world }.write(&mut client, |_, _| {})?;
+            }
             server.settle()?;
             servers[place] = Some((server, client));
         }
@@ -112,7 +123,7 @@ impl Trio {
         streams: &[Stream],
         mut next: usize,
         blocks: usize,
-        costs: &mut [[Costs; 3]],
+        costs: &mut [Vec<Costs>],
     ) -> Outcome<()> {
         let mut meters = self.servers.iter().map(|(server, _)| Meter::new(server)).collect::<Outcome<Vec<_>>>()?;
         for costs in costs.iter_mut().flatten() {
@@ -123,7 +134,7 @@ impl Trio {
                 let begin = if stream.again { next - BLOCK } else { next };
                 next = begin + BLOCK;
                 let commands: Vec<_> = (begin..next).map(stream.make).collect();
-                for place in turns(round, 3) {
+                for place in turns(round, self.servers.len()) {
                     let (server, client) = &mut self.servers[place];
                     road.send(server, client, &commands)?;
                     let cost = meters[place].lap(server, BLOCK)?;
@@ -138,41 +149,82 @@ impl Trio {
     }
 }
 
-fn rows(bench: &Bench, streams: &[Stream], target: f64) -> Outcome<Vec<Row>> {
-    let mut costs = vec![vec![[const { Costs::new() }; 3]; streams.len()]; Road::ALL.len()];
+/// The costs of each stream on each road and each of the rivals' servers, after everybody was logged out so many times.
+fn costs(bench: &Bench, streams: &[Stream], rivals: &[&dyn Rival], times: usize) -> Outcome<Vec<Vec<Vec<Costs>>>> {
+    let mut costs = vec![vec![vec![Costs::new(); rivals.len()]; streams.len()]; Road::ALL.len()];
     for set in 0..bench.size(4, 2) {
-        let mut trio = Trio::start(bench, World::of(bench.size(40_000, 10_000)), set)?;
+        let mut group = Group::start(bench, rivals, World::of(bench.size(40_000, 10_000)), times, set)?;
         for (number, (road, costs)) in Road::ALL.into_iter().zip(&mut costs).enumerate() {
             // Past the world and what the other way has written.
             let first = 1_000_000 * (number + 1);
-            trio.measure(road, streams, first, bench.size(20, 10), costs)?;
+            group.measure(road, streams, first, bench.size(20, 10), costs)?;
         }
     }
+    Ok(costs)
+}
+
+/// One row for each road and stream, of the server at `place` against the plain one, which is the last but one.
+fn rows(streams: &[Stream], costs: &[Vec<Vec<Costs>>], place: usize) -> Vec<Row> {
     let mut rows = Vec::new();
-    for (road, costs) in Road::ALL.into_iter().zip(&costs) {
-        for (stream, [module, plain, _]) in streams.iter().zip(costs) {
+    for (road, costs) in Road::ALL.into_iter().zip(costs) {
+        for (stream, costs) in streams.iter().zip(costs) {
+            let (module, plain) = (&costs[place], &costs[costs.len() - 2]);
             let note = format!("{:.0} ns against {:.0} ns", micros(module) * 1000.0, micros(plain) * 1000.0);
-            rows.push(Row::ratio(format!("{}, {}", stream.what, road.name()), module, plain).target(target).note(note));
+            rows.push(Row::ratio(format!("{}, {}", stream.what, road.name()), module, plain).note(note));
         }
     }
-    let all = |place: usize| costs.iter().flatten().flat_map(|costs| costs[place].clone()).collect();
-    rows.push(Row::ratio("  a plain server against another: the noise", &all(2), &all(1)));
-    Ok(rows)
+    rows
+}
+
+/// The last two servers are plain.
+fn noise(costs: &[Vec<Vec<Costs>>]) -> Row {
+    let all = |from_end: usize| {
+        costs.iter().flatten().flat_map(|costs| costs[costs.len() - from_end].clone()).collect::<Costs>()
+    };
+    Row::ratio("  a plain server against another: the noise", &all(1), &all(2))
+}
+
+fn with_target(rows: Vec<Row>, target: f64) -> impl Iterator<Item = Row> {
+    rows.into_iter().map(move |row| row.target(target))
+}
+
+/// Against plain servers that were just filled.
+fn when_new(bench: &Bench, streams: &[Stream], target: f64) -> Outcome<Vec<Row>> {
+    let costs = costs(bench, streams, &[&Default(&[]), &Nothing, &Nothing], 0)?;
+    Ok(with_target(rows(streams, &costs, 0), target).chain([noise(&costs)]).collect())
 }
 
 fn words(words: [&str; 3]) -> Vec<String> {
     words.map(str::to_owned).to_vec()
 }
 
+const OUTSIDE: [Stream; 3] = [
+    Stream { what: "SET of new keys outside the layout", make: set_other, again: false },
+    Stream { what: "SET of existing keys outside the layout", make: set_other, again: true },
+    Stream { what: "GET of keys outside the layout", make: get_other, again: true },
+];
+
+fn set_other(number: usize) -> Vec<String> {
+    words(["SET", &other_key(number), &other_value(number)])
+}
+
+fn get_other(number: usize) -> Vec<String> {
+    vec!["GET".to_owned(), other_key(number)]
+}
+
 pub fn outside(bench: &Bench) -> Outcome<Vec<Row>> {
-    let set: Make = |number| words(["SET", &other_key(number), &other_value(number)]);
-    let get: Make = |number| vec!["GET".to_owned(), other_key(number)];
-    let streams = [
-        Stream { what: "SET of new keys outside the layout", make: set, again: false },
-        Stream { what: "SET of existing keys outside the layout", make: set, again: true },
-        Stream { what: "GET of keys outside the layout", make: get, again: true },
-    ];
-    rows(bench, &streams, 1.05)
+    when_new(bench, &OUTSIDE, 1.05)
+}
+
+/// The same in servers that have been in use: everybody was logged out three times and came back, on the plain ones too.
+pub fn used(bench: &Bench) -> Outcome<Vec<Row>> {
+    const TIMES: usize = 3;
+    const UNFENCED: Piped = Piped(&[("session.fence", "0")]);
+    let costs = costs(bench, &OUTSIDE, &[&Piped(&[]), &UNFENCED, &Halves, &Halves], TIMES)?;
+    let say = |what: &'static str| move |row: Row| Row { what: format!("{what}{}", row.what), ..row };
+    let fenced = with_target(rows(&OUTSIDE, &costs, 0), 1.05).map(say("after 120,000 logouts: "));
+    let unfenced = rows(&OUTSIDE, &costs, 1).into_iter().map(say("  without the fence: "));
+    Ok(fenced.chain(unfenced).chain([noise(&costs)]).collect())
 }
 
 pub fn inside(bench: &Bench) -> Outcome<Vec<Row>> {
@@ -185,5 +237,5 @@ pub fn inside(bench: &Bench) -> Outcome<Vec<Row>> {
         Stream { what: "SET of new socket_data keys", make: set, again: false },
         Stream { what: "SET of existing socket_data keys", make: set, again: true },
     ];
-    rows(bench, &streams, 2.0)
+    when_new(bench, &streams, 2.0)
 }
