@@ -9,7 +9,7 @@ use redis_session_core::{
 };
 
 use crate::{
-    callbacks::{blocked, guard, keyspace, watching},
+    callbacks::{blocked, guard, keyspace, server_events},
     server::Server,
     threads::MainThread,
 };
@@ -54,10 +54,10 @@ pub fn look<R>(work: impl FnOnce(&mut State<Server>) -> R + std::panic::UnwindSa
 fn do_what_is_wanted(session: &Session<Server>, server: &Server) {
     let Some(wants) = session.take_wants() else { return };
     if wants.slice {
-        watching::wake(server);
+        server_events::wake(server);
     }
     if wants.reading {
-        watching::hurry(server);
+        server_events::hurry(server);
     }
     if keyspace::watch(server, wants.events) {
         redis_session_core::ask::follow::changes_are_told(session.ask(server));

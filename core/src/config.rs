@@ -16,12 +16,12 @@ pub struct Opt {
     /// What it does.
     pub meaning: &'static str,
     /// What values it takes, and where its value is kept.
-    pub kind: Kind,
+    pub kind: OptionKind,
 }
 
 /// What values an option takes, and where its value is kept.
 #[derive(Debug)]
-pub enum Kind {
+pub enum OptionKind {
     /// A text that obeys a rule.
     Text(Rule, fn(&mut Options) -> &mut String),
     /// A whole number within bounds.
@@ -90,91 +90,91 @@ pub const OPTIONS: [Opt; 13] = [
         default: "easyshare",
         at_run_time: false,
         meaning: "path of a JSON file that says where the application leaves traces, or easyshare",
-        kind: Kind::Text(ANY_TEXT, |options| &mut options.layout),
+        kind: OptionKind::Text(ANY_TEXT, |options| &mut options.layout),
     },
     Opt {
         name: "log-level",
         default: "notice",
         at_run_time: true,
         meaning: "level of the lines about logouts: debug, verbose, notice or warning",
-        kind: Kind::Choice(&Level::NAMES, |options| &mut options.log_level),
+        kind: OptionKind::Choice(&Level::NAMES, |options| &mut options.log_level),
     },
     Opt {
         name: "sweep-interval",
         default: "0",
         at_run_time: true,
         meaning: "seconds between sweeps by the server itself, in all databases; 0 is off",
-        kind: Kind::Number(0..=LONGEST, |options| &mut options.sweep_interval),
+        kind: OptionKind::Number(0..=LONGEST, |options| &mut options.sweep_interval),
     },
     Opt {
         name: "grace",
         default: "30",
         at_run_time: true,
         meaning: "seconds for which a user must have been stale before the server itself cleans up",
-        kind: Kind::Number(0..=LONGEST, |options| &mut options.grace),
+        kind: OptionKind::Number(0..=LONGEST, |options| &mut options.grace),
     },
     Opt {
         name: "expire-cascade",
         default: "no",
         at_run_time: true,
         meaning: "whether a user is cleaned up when the mapping or a socket's data expires or is evicted",
-        kind: Kind::Switch(|options| &mut options.expire_cascade),
+        kind: OptionKind::Switch(|options| &mut options.expire_cascade),
     },
     Opt {
         name: "fence",
         default: "60",
         at_run_time: true,
         meaning: "seconds for which the data of a logged-out socket is removed again when it is written; 0 is off",
-        kind: Kind::Number(0..=LONGEST, |options| &mut options.fence),
+        kind: OptionKind::Number(0..=LONGEST, |options| &mut options.fence),
     },
     Opt {
         name: "slice-us",
         default: "500",
         at_run_time: true,
         meaning: "microseconds for which work between commands may hold the server",
-        kind: Kind::Number(50..=100_000, |options| &mut options.slice_us),
+        kind: OptionKind::Number(50..=100_000, |options| &mut options.slice_us),
     },
     Opt {
         name: "channel",
         default: "session:events",
         at_run_time: true,
         meaning: "channel on which a JSON message tells of each logout; empty is off",
-        kind: Kind::Text(ANY_TEXT, |options| &mut options.channel),
+        kind: OptionKind::Text(ANY_TEXT, |options| &mut options.channel),
     },
     Opt {
         name: "stream",
         default: "",
         at_run_time: true,
         meaning: "key of a stream to which the same message is added; empty is off",
-        kind: Kind::Text(ANY_TEXT, |options| &mut options.stream),
+        kind: OptionKind::Text(ANY_TEXT, |options| &mut options.stream),
     },
     Opt {
         name: "stream-maxlen",
         default: "10000",
         at_run_time: true,
         meaning: "about how many of its newest entries that stream keeps",
-        kind: Kind::Number(1..=i64::MAX, |options| &mut options.stream_maxlen),
+        kind: OptionKind::Number(1..=i64::MAX, |options| &mut options.stream_maxlen),
     },
     Opt {
         name: "socketio",
         default: "off",
         at_run_time: true,
         meaning: "adapter of the Socket.IO servers to tell: off, classic, sharded or streams",
-        kind: Kind::Choice(&ADAPTERS, |options| &mut options.socketio),
+        kind: OptionKind::Choice(&ADAPTERS, |options| &mut options.socketio),
     },
     Opt {
         name: "socketio-prefix",
         default: "socket.io",
         at_run_time: true,
         meaning: "what the adapter's channels begin with, or the name of its stream",
-        kind: Kind::Text(SOME_TEXT, |options| &mut options.socketio_prefix),
+        kind: OptionKind::Text(SOME_TEXT, |options| &mut options.socketio_prefix),
     },
     Opt {
         name: "socketio-namespace",
         default: "/",
         at_run_time: true,
         meaning: "the Socket.IO namespace that rooms and sockets are in",
-        kind: Kind::Text(NAMESPACE, |options| &mut options.socketio_namespace),
+        kind: OptionKind::Text(NAMESPACE, |options| &mut options.socketio_namespace),
     },
 ];
 
@@ -272,23 +272,23 @@ impl Opt {
     /// [`OptionError::BadValue`].
     pub fn set(&self, options: &mut Options, value: &str) -> Result<(), OptionError> {
         let is_set = match &self.kind {
-            Kind::Text(rule, place) => {
+            OptionKind::Text(rule, place) => {
                 let is_met = (rule.is_met)(value);
                 if is_met {
                     value.clone_into(place(options));
                 }
                 is_met
             }
-            Kind::Number(bounds, place) => {
+            OptionKind::Number(bounds, place) => {
                 let number = value.parse().ok().filter(|number| bounds.contains(number));
                 number.inspect(|number| *place(options) = *number).is_some()
             }
-            Kind::Switch(place) => {
+            OptionKind::Switch(place) => {
                 let is = |name: &str| value.eq_ignore_ascii_case(name);
                 *place(options) = is("yes");
                 is("yes") || is("no")
             }
-            Kind::Choice(names, place) => {
+            OptionKind::Choice(names, place) => {
                 let number = names.iter().position(|name| name.to_bytes().eq_ignore_ascii_case(value.as_bytes()));
                 number.inspect(|number| *place(options) = *number).is_some()
             }
@@ -297,7 +297,7 @@ impl Opt {
     }
 }
 
-impl Kind {
+impl OptionKind {
     /// The values that it takes, in words.
     fn expects(&self) -> String {
         match self {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// At most so many lines a second.
+/// The most lines in a second.
 pub const LINES_PER_SECOND: u32 = 100;
 
 /// A level of the server's log.

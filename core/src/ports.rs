@@ -68,7 +68,7 @@ pub trait Keyspace {
     /// Opens a key; `None` if it does not exist.
     fn open<'a>(&'a self, name: &'a Self::Name) -> Option<Self::Key<'a>>;
 
-    /// Whether fields of a hash may expire by themselves, of which nothing tells. Asked seldom.
+    /// Whether fields of a hash may expire by themselves; nothing tells when they do. Asked seldom.
     fn fields_expire(&self) -> bool;
 
     /// Whether there are nodes that serve other slots.
@@ -117,7 +117,7 @@ pub trait Key {
     /// The value of a hash's field; `None` for other types and if there is no such field.
     fn field(&self, field: &[u8]) -> Option<Vec<u8>>;
 
-    /// The members of a collection (of a hash: its fields), in no order. Whoever needs the key itself must not expect it
+    /// The members of a collection (of a hash: its fields), in no order. A caller who needs the key itself must not expect it
     /// to stay open meanwhile.
     fn members(&self) -> Vec<Vec<u8>>;
 }
@@ -235,7 +235,7 @@ pub trait Host: Store + Clients + Debug + Sized {
     /// Whether what is done now is part of a transaction, or of a script.
     fn is_in_transaction(&self) -> bool;
 
-    /// What the command that is running is shown of so many databases.
+    /// What the command that is running is shown of the server's databases, given their number.
     fn view(&self, databases: usize) -> View;
 
     /// Whether the server is a node of a cluster that is down. It may still show keys, and removes none.

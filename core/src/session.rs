@@ -18,7 +18,7 @@ use crate::{
 pub struct Session<H: Host>(RefCell<State<H>>);
 
 impl<H: Host> Session<H> {
-    /// A session of a module that knows nothing yet, over so many databases, at a time in milliseconds since 1970, and a
+    /// A session of a module that knows nothing yet, over that many databases, at a time in milliseconds since 1970, and a
     /// moment.
     pub fn new(layout: Layout, databases: usize, options: Options, now: u64, instant: Instant) -> Self {
         Self(RefCell::new(State::new(layout, databases, options, now, instant)))

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-/// At most so many different placeholders may stand in one layout; it makes [`Bindings`] a small plain array.
+/// The most different placeholders in one layout; the bound makes [`Bindings`] a small plain array.
 pub const MAX_PLACEHOLDERS: usize = 8;
 
 /// A placeholder of a layout, known by its number. The same name is the same number in every template of the layout.

@@ -23,7 +23,7 @@ const SHARES: u32 = 6;
 /// read, and a sweep ends.
 pub fn tick<H: Host>(ask: Ask<'_, H>) {
     let (began, share) = (ask.host.instant(), ask.state(|state| state.options.slice()) / SHARES);
-    // So many shares from the beginning, since those before may have left some of theirs; `least` of them in any case.
+    // `shares` from the beginning, since those before may have left some of theirs; `least` in any case.
     let deadline = |shares: u32, least: u32| (began + share * shares).max(ask.host.instant() + share * least);
     let asks = follow::settle(ask);
     follow::regain_trust_unless_populating(ask);
@@ -34,7 +34,7 @@ pub fn tick<H: Host>(ask: Ask<'_, H>) {
     let builds = (0..databases).any(|database| !read::build(ask, database, Some(until)));
     // What is swept has to be known completely. All of the rest goes on, and not one kind of it alone.
     let goes_on = builds
-        || look_at_crowds(ask, deadline(3, 1)) | sweep(ask, &deadline)
+        || look_at_grown(ask, deadline(3, 1)) | sweep(ask, &deadline)
         || tidy::is_hurried(ask) && tidy::go_on(ask);
     if goes_on || reads || asks {
         ask.wake();
@@ -91,8 +91,8 @@ pub fn cron<H: Host>(ask: Ask<'_, H>) {
 }
 
 /// Looks at subjects whose places have doubled.
-fn look_at_crowds<H: Host>(ask: Ask<'_, H>, deadline: Instant) -> bool {
-    while let Some((database, subject, id)) = ask.state(|state| state.crowding.pop()) {
+fn look_at_grown<H: Host>(ask: Ask<'_, H>, deadline: Instant) -> bool {
+    while let Some((database, subject, id)) = ask.state(|state| state.grown.pop()) {
         tidy::look(ask, database, subject, &id);
         if ask.host.instant() >= deadline {
             return true;

@@ -111,7 +111,7 @@ unsafe extern "C" fn enter<C: Command>(
         let strings = server.arguments().iter().skip(1);
         // SAFETY: as above.
         let arguments: Vec<&[u8]> = strings.map(|string| unsafe { bytes(*string) }).collect();
-        keyspace::meet_command(&server);
+        keyspace::probe_displacement(&server);
         C::run(ask, &arguments)
     });
     reply(&server, result);

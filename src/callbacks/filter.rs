@@ -12,7 +12,7 @@ use redis_session_core::{
     watcher::{self, Effect, Meaning, Suspect},
 };
 
-use super::{guard::guard, unload, watching::background};
+use super::{guard::guard, server_events::background, unload};
 use crate::{
     module::{enter, look},
     server::{Name, Server, api, bytes},
@@ -22,7 +22,7 @@ use crate::{
 /// read unless it stands alone or an argument looks interesting.
 pub(super) unsafe extern "C" fn on_command(filter: *mut raw::RedisModuleCommandFilterCtx) {
     const DOING: &str = "watching a command";
-    let command = Arguments(filter);
+    let command = FilteredCommand(filter);
     let count = command.count();
     if count == 1 {
         let meaning = watcher::meaning(command.get(0));
@@ -38,9 +38,9 @@ pub(super) unsafe extern "C" fn on_command(filter: *mut raw::RedisModuleCommandF
 }
 
 /// A command that is about to run, its name first.
-struct Arguments(*mut raw::RedisModuleCommandFilterCtx);
+struct FilteredCommand(*mut raw::RedisModuleCommandFilterCtx);
 
-impl Arguments {
+impl FilteredCommand {
     fn count(&self) -> c_int {
         // SAFETY: the filter's context is valid during the call for which this value lives.
         unsafe { api!(RedisModule_CommandFilterArgsCount(self.0)) }
@@ -61,7 +61,7 @@ impl Arguments {
     }
 
     /// Where the members stand that the command adds to its first argument. `None` if it does something else, or if they
-    /// are so many that the collection is better read as a whole.
+    /// are more than [`MOST_MEMBERS`], when the collection is better read as a whole.
     fn members(&self, effect: Effect, count: c_int) -> Option<Vec<c_int>> {
         let Effect::Adds(members) = effect else { return None };
         let number = |at: usize| c_int::try_from(at).unwrap_or_default();
@@ -77,9 +77,9 @@ impl Arguments {
     }
 }
 
-/// Looks at a command of which no argument matters before this one.
+/// Looks at a command; no argument before `first` matters.
 #[cold]
-fn look_at(ask: Ask<'_, Server>, command: &Arguments, first: c_int, count: c_int) {
+fn look_at(ask: Ask<'_, Server>, command: &FilteredCommand, first: c_int, count: c_int) {
     let name = command.get(0);
     let meaning = watcher::meaning(name);
     if meaning != Meaning::Ordinary {
@@ -129,7 +129,7 @@ fn on_unknown_populate(ask: Ask<'_, Server>, client: u64) {
     }
 }
 
-fn on_special(ask: Ask<'_, Server>, command: &Arguments, meaning: Meaning, first: Option<&[u8]>) {
+fn on_special(ask: Ask<'_, Server>, command: &FilteredCommand, meaning: Meaning, first: Option<&[u8]>) {
     let client = command.client();
     match meaning {
         Meaning::Ordinary => {}

@@ -5,7 +5,7 @@
 
 use std::panic::{self, AssertUnwindSafe};
 
-use super::watching;
+use super::server_events;
 use crate::{server::log, threads::MainThread};
 
 /// What the last panic said, for the line in the log. (A value of the thread's own that has to be dropped would keep the
@@ -39,7 +39,7 @@ pub fn guard<R>(doing: &str, work: impl FnOnce() -> R) -> Option<R> {
         env!("CARGO_PKG_VERSION")
     );
     // While the module loads there is no context of its own; the server takes none at all.
-    let ctx = watching::background().map_or(std::ptr::null_mut(), |server| server.ctx());
+    let ctx = server_events::background().map_or(std::ptr::null_mut(), |server| server.ctx());
     log(ctx, c"warning", &line);
     None
 }

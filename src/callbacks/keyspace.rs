@@ -10,7 +10,7 @@ use redis_session_core::{
     session::Ask,
 };
 
-use super::{OWN, watching::background};
+use super::{OWN, server_events::background};
 use crate::{
     module::{enter, look},
     server::{Name, OK, Server, api, bytes, call::Call},
@@ -130,7 +130,7 @@ fn can_follow_events() -> bool {
 
 /// Finds out whether a client that writes to another database (`COPY`, `MOVE`) is left there if the event of it is
 /// watched, as Valkey 8.1 does. Tried once, with an event that nobody else has. `server` is that of a command.
-pub(super) fn meet_command(server: &Server) {
+pub(super) fn probe_displacement(server: &Server) {
     if !can_follow_events() || OWN.with(|own| own.displaces_clients.is_some()) {
         return;
     }

@@ -18,12 +18,12 @@ use redis_session_core::{
     session::Session,
 };
 
-use super::{OWN, commands::NotRegistered, guard, options, watching};
+use super::{OWN, commands::NotRegistered, guard, options, server_events};
 use crate::{
     module,
     server::{
         OK, Server, api,
-        call::{Argument, Call},
+        call::{Call, CallArgument},
         forget_accounts, log,
     },
 };
@@ -100,7 +100,7 @@ pub fn load<'a>(
 /// Gives back everything, before the module's code goes and when loading failed: what lies in a static is not dropped by
 /// itself.
 pub fn unload() {
-    watching::stop();
+    server_events::stop();
     options::stop();
     module::set(None);
     OWN.forget();
@@ -129,7 +129,7 @@ fn start<'a>(
     if unsafe { api!(RedisModule_RegisterInfoFunc(server.ctx(), Some(on_info))) } != OK {
         return Err(LoadError::Refused("the INFO section"));
     }
-    if !watching::start(server) {
+    if !server_events::start(server) {
         return Err(LoadError::Refused("to be watched"));
     }
     server.log(Level::Notice, &format!("redis-session {} is loaded, layout '{name}'", env!("CARGO_PKG_VERSION")));
@@ -151,7 +151,7 @@ const LARGEST_LAYOUT: u64 = 16 * 1024 * 1024;
 /// something else in between.
 fn read_file(path: &str) -> Result<String, LoadError> {
     let unreadable = |error| LoadError::Unreadable(path.to_owned(), error);
-    // To open a pipe would wait for whoever writes to it, and a terminal could become the server's own.
+    // To open a pipe would wait for a writer, and a terminal could become the server's own.
     let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
     let file = File::options().read(true).custom_flags(flags).open(path).map_err(unreadable)?;
     if !file.metadata().map_err(unreadable)?.is_file() {
@@ -201,7 +201,7 @@ fn require_commands(server: &Server) -> Result<(), LoadError> {
     ];
     // By these the module follows transactions. With one argument too many they do nothing, as those above without any.
     let transactions = [c"MULTI", c"EXEC", c"DISCARD"];
-    let surplus = |command| if transactions.contains(&command) { Some(Argument::Bytes(b"")) } else { None };
+    let surplus = |command| if transactions.contains(&command) { Some(CallArgument::Bytes(b"")) } else { None };
     let is_missing = |command| {
         let call = surplus(command).into_iter().fold(Call::new(command), Call::with);
         call.run(server).is_err_and(|refused| refused.is_unknown_command())
@@ -219,7 +219,7 @@ unsafe extern "C" fn on_info(ctx: *mut raw::RedisModuleInfoCtx, for_crash_report
         return;
     }
     let fields =
-        watching::background().and_then(|server| module::enter("INFO", &server, info::fields)).unwrap_or_default();
+        server_events::background().and_then(|server| module::enter("INFO", &server, info::fields)).unwrap_or_default();
     // SAFETY: the context is valid during the call; the server copies names and values.
     unsafe {
         api!(RedisModule_InfoAddSection(ctx, c"".as_ptr()));

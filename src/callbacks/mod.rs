@@ -10,8 +10,8 @@ pub mod guard;
 pub mod keyspace;
 pub mod load;
 mod options;
+pub mod server_events;
 pub mod unload;
-pub mod watching;
 
 use std::collections::HashMap;
 
@@ -23,7 +23,7 @@ use crate::threads::MainThread;
 #[derive(Debug, Default)]
 struct Own {
     /// Which timers are set.
-    timers: watching::Timers,
+    timers: server_events::Timers,
     /// Which keyspace events are watched.
     watched: Events,
     /// Whether watching events can leave a client in another database, once that was tried.

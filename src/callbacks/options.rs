@@ -1,4 +1,4 @@
-//! Options that `CONFIG` knows: each is registered with the server as what its [`Kind`] says.
+//! Options that `CONFIG` knows: each is registered with the server as what its [`OptionKind`] says.
 
 use std::{
     ffi::{CStr, CString, c_char, c_int, c_longlong, c_uint, c_void},
@@ -6,7 +6,7 @@ use std::{
 };
 
 use redis_module::raw;
-use redis_session_core::config::{Kind, OPTIONS, Opt, Options};
+use redis_session_core::config::{OPTIONS, Opt, OptionKind, Options};
 
 use super::guard::guard;
 use crate::{
@@ -33,7 +33,7 @@ fn register_one(server: &Server, option: &'static Opt, values: &mut Options) -> 
     // the callbacks live as long as the module is loaded.
     let registered = unsafe {
         match &option.kind {
-            Kind::Text(_, place) => {
+            OptionKind::Text(_, place) => {
                 let Ok(value) = CString::new(place(values).as_str()) else { return false };
                 let value = value.as_ptr();
                 api!(RedisModule_RegisterStringConfig(
@@ -47,12 +47,12 @@ fn register_one(server: &Server, option: &'static Opt, values: &mut Options) -> 
                     data
                 ))
             }
-            Kind::Number(bounds, place) => {
+            OptionKind::Number(bounds, place) => {
                 let (value, least, most) = (*place(values), *bounds.start(), *bounds.end());
                 let (get, set) = (Some(get_number as _), Some(set_number as _));
                 api!(RedisModule_RegisterNumericConfig(ctx, name, value, flags, least, most, get, set, None, data))
             }
-            Kind::Switch(place) => {
+            OptionKind::Switch(place) => {
                 let value = c_int::from(*place(values));
                 api!(RedisModule_RegisterBoolConfig(
                     ctx,
@@ -65,7 +65,7 @@ fn register_one(server: &Server, option: &'static Opt, values: &mut Options) -> 
                     data
                 ))
             }
-            Kind::Choice(names, place) => {
+            OptionKind::Choice(names, place) => {
                 let mut texts: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
                 let numbers: Vec<c_int> = (0..).take(names.len()).collect();
                 let (texts, numbers, count) = (texts.as_mut_ptr(), numbers.as_ptr(), numbers.len());
@@ -84,7 +84,7 @@ fn number(value: usize) -> c_int {
     c_int::try_from(value).unwrap_or_default()
 }
 
-/// Sets an option; what refuses the value is shown to whoever set it.
+/// Sets an option; why a value is refused is shown to the one who set it.
 fn set(data: *mut c_void, error: *mut *mut raw::RedisModuleString, value: &str) -> c_int {
     // SAFETY: the data is what the option was registered with.
     let option = unsafe { &*data.cast_const().cast::<Opt>() };
@@ -105,14 +105,15 @@ fn refuse(error: *mut *mut raw::RedisModuleString, why: &str) -> c_int {
 }
 
 /// Looks an option's value up.
-fn get<R>(data: *mut c_void, read: fn(&Kind, &mut Options) -> Option<R>) -> Option<R> {
+fn get<R>(data: *mut c_void, read: fn(&OptionKind, &mut Options) -> Option<R>) -> Option<R> {
     // SAFETY: the data is what the option was registered with.
     let option = unsafe { &*data.cast_const().cast::<Opt>() };
     guard("reading an option", || look(|state| read(&option.kind, Rc::make_mut(&mut state.options))))?
 }
 
 unsafe extern "C" fn get_number(_: *const c_char, data: *mut c_void) -> c_longlong {
-    let value = get(data, |kind, options| if let Kind::Number(_, place) = kind { Some(*place(options)) } else { None });
+    let value =
+        get(data, |kind, options| if let OptionKind::Number(_, place) = kind { Some(*place(options)) } else { None });
     value.unwrap_or_default()
 }
 
@@ -126,7 +127,8 @@ unsafe extern "C" fn set_number(
 }
 
 unsafe extern "C" fn get_switch(_: *const c_char, data: *mut c_void) -> c_int {
-    let value = get(data, |kind, options| if let Kind::Switch(place) = kind { Some(*place(options)) } else { None });
+    let value =
+        get(data, |kind, options| if let OptionKind::Switch(place) = kind { Some(*place(options)) } else { None });
     value.unwrap_or_default().into()
 }
 
@@ -140,7 +142,8 @@ unsafe extern "C" fn set_switch(
 }
 
 unsafe extern "C" fn get_choice(_: *const c_char, data: *mut c_void) -> c_int {
-    let value = get(data, |kind, options| if let Kind::Choice(_, place) = kind { Some(*place(options)) } else { None });
+    let value =
+        get(data, |kind, options| if let OptionKind::Choice(_, place) = kind { Some(*place(options)) } else { None });
     number(value.unwrap_or_default())
 }
 
@@ -150,8 +153,8 @@ unsafe extern "C" fn set_choice(
     data: *mut c_void,
     error: *mut *mut raw::RedisModuleString,
 ) -> c_int {
-    let chosen = |kind: &Kind| {
-        let Kind::Choice(names, _) = kind else { return None };
+    let chosen = |kind: &OptionKind| {
+        let OptionKind::Choice(names, _) = kind else { return None };
         names.get(usize::try_from(value).ok()?).map(|name: &&CStr| name.to_string_lossy())
     };
     // SAFETY: the data is what the option was registered with.
@@ -163,8 +166,10 @@ unsafe extern "C" fn set_choice(
 static LAST_TEXT: MainThread<Option<Name>> = MainThread::new(None);
 
 unsafe extern "C" fn get_text(_: *const c_char, data: *mut c_void) -> *mut raw::RedisModuleString {
-    let value =
-        get(data, |kind, options| if let Kind::Text(_, place) = kind { Some(place(options).clone()) } else { None });
+    let value = get(
+        data,
+        |kind, options| if let OptionKind::Text(_, place) = kind { Some(place(options).clone()) } else { None },
+    );
     let value = Name::new(value.unwrap_or_default().as_bytes());
     LAST_TEXT.with(|last| last.insert(value).raw())
 }

@@ -9,13 +9,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{OWN, watching};
+use super::{OWN, server_events};
 use crate::server::{Server, api};
 
-/// For so long timers may be stopped again and again.
+/// How long timers may be stopped again and again.
 const LONGEST_REST: Duration = Duration::from_millis(50);
 
-/// For so long they are left alone afterwards.
+/// How long they are left alone afterwards.
 const WORK: Duration = Duration::from_millis(450);
 
 /// Whether the timers rest. Pure.
@@ -65,7 +65,7 @@ pub(super) fn make_way(server: &Server) {
 /// Sets the timers again after a rest. Called a few times a second; a command that gives the module work does it too.
 pub(super) fn go_on(server: &Server) {
     if OWN.with(|own| own.timers.rest.ends(Instant::now())) {
-        watching::wake(server);
+        server_events::wake(server);
     }
 }
 
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_asks_all_the_time_gets_a_small_part_of_it() {
+    fn one_who_asks_all_the_time_gets_a_small_part_of_it() {
         let (mut rest, began) = (Rest::default(), Instant::now());
         let mut resting = 0;
         for millisecond in 0..10_000 {

@@ -43,30 +43,30 @@ impl Server {
         let command: Vec<_> = command.iter().map(Name::raw).collect();
         match self.caller_by(user, &command) {
             // When the command was called the server asked, and the rules may be others now.
-            Caller(Kind::OneRule(account)) if !account.permits_command(&command) => Caller(Kind::Nobody),
+            Caller(CallerKind::OneRule(account)) if !account.permits_command(&command) => Caller(CallerKind::Nobody),
             caller => caller,
         }
     }
 
     fn caller_by(&self, user: &Name, command: &[*mut raw::RedisModuleString]) -> Caller {
-        let Some(account) = Account::of(user) else { return Caller(Kind::Nobody) };
+        let Some(account) = Account::of(user) else { return Caller(CallerKind::Nobody) };
         let description = account.description();
         if !has_selectors(description.as_ref()) {
-            return Caller(Kind::OneRule(account));
+            return Caller(CallerKind::OneRule(account));
         }
         let database = Host::database(self);
         let mut rules = rules(description);
         rules.retain(|rule| rule.permits_command(command, database));
-        Caller(Kind::Rules(rules))
+        Caller(CallerKind::Rules(rules))
     }
 }
 
 /// The access control user of a command's caller.
 #[derive(Debug)]
-pub struct Caller(Kind);
+pub struct Caller(CallerKind);
 
 #[derive(Debug)]
-enum Kind {
+enum CallerKind {
     /// One without a user, such as the server itself or another module, who may do anything.
     Anybody,
     /// One whose user was deleted meanwhile, who may do nothing.
@@ -80,7 +80,7 @@ enum Kind {
 impl Caller {
     /// Somebody who may do anything: the server itself.
     pub fn anybody() -> Self {
-        Self(Kind::Anybody)
+        Self(CallerKind::Anybody)
     }
 }
 
@@ -89,18 +89,20 @@ impl Permissions for Caller {
 
     fn permit(&self, asks: &dyn Fn(May<'_, Name>) -> bool) -> bool {
         match &self.0 {
-            Kind::Anybody => asks(&|_, _| true),
-            Kind::Nobody => false,
-            Kind::OneRule(account) => asks(&|name, access| account.permits(name, access)),
-            Kind::Rules(rules) => rules.iter().any(|rule| asks(&|name, access| rule.account.permits(name, access))),
+            CallerKind::Anybody => asks(&|_, _| true),
+            CallerKind::Nobody => false,
+            CallerKind::OneRule(account) => asks(&|name, access| account.permits(name, access)),
+            CallerKind::Rules(rules) => {
+                rules.iter().any(|rule| asks(&|name, access| rule.account.permits(name, access)))
+            }
         }
     }
 
     fn permits_everything(&self) -> bool {
         match &self.0 {
-            Kind::Anybody => true,
-            Kind::OneRule(account) => has_all_keys(account.description().as_ref()),
-            Kind::Nobody | Kind::Rules(_) => false,
+            CallerKind::Anybody => true,
+            CallerKind::OneRule(account) => has_all_keys(account.description().as_ref()),
+            CallerKind::Nobody | CallerKind::Rules(_) => false,
         }
     }
 }
@@ -239,7 +241,7 @@ struct Known {
     rules: Vec<Rc<Rule>>,
 }
 
-/// Rules of so many users are kept, because to free an account the server looks at all clients.
+/// The most users whose rules are kept, because to free an account the server looks at all clients.
 const MOST_KNOWN: usize = 64;
 
 /// What was asked for last stands last.

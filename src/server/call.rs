@@ -8,7 +8,7 @@ use super::handle::{Name, Server, api, log};
 
 /// An argument of a command.
 #[derive(Clone, Copy, Debug)]
-pub enum Argument<'a> {
+pub enum CallArgument<'a> {
     /// A string that the server has already.
     Name(&'a Name),
     /// Bytes that are copied into one.
@@ -59,10 +59,10 @@ impl<'a> Call<'a> {
 
     /// The same with one more argument.
     #[must_use]
-    pub fn with(mut self, argument: Argument<'a>) -> Self {
+    pub fn with(mut self, argument: CallArgument<'a>) -> Self {
         self.arguments.push(match argument {
-            Argument::Name(name) => name.raw(),
-            Argument::Bytes(bytes) => {
+            CallArgument::Name(name) => name.raw(),
+            CallArgument::Bytes(bytes) => {
                 let copy = Name::new(bytes);
                 let raw = copy.raw();
                 self.copies.push(copy);
@@ -95,7 +95,7 @@ impl<'a> Call<'a> {
     ///
     /// # Errors
     /// [`Refused`].
-    pub fn run(&self, server: &Server) -> Result<Reply, Refused> {
+    pub fn run(&self, server: &Server) -> Result<CallReply, Refused> {
         let format = match (self.replicated, self.as_caller) {
             (false, false) => c"v",
             (true, false) => c"!v",
@@ -121,18 +121,18 @@ impl<'a> Call<'a> {
         Ok(())
     }
 
-    fn call(&self, server: &Server, format: &CStr) -> Option<Reply> {
+    fn call(&self, server: &Server, format: &CStr) -> Option<CallReply> {
         // SAFETY: the context is valid; `v` takes a pointer to strings and their number, all of which live as long as this
         // value or longer; the server retains those that it keeps.
         let reply = unsafe {
             let call = raw::RedisModule_Call.expect("RedisModule_Call is part of every supported server");
             call(server.ctx(), self.command.as_ptr(), format.as_ptr(), self.arguments.as_ptr(), self.arguments.len())
         };
-        NonNull::new(reply).map(Reply)
+        NonNull::new(reply).map(CallReply)
     }
 
     /// Calls it, where it was checked before that nothing refuses it; if the server does all the same, its log says so.
-    pub fn run_or_log(&self, server: &Server) -> Option<Reply> {
+    pub fn run_or_log(&self, server: &Server) -> Option<CallReply> {
         let reply = self.run(server).ok();
         if reply.is_none() {
             let command = self.command.to_string_lossy();
@@ -145,16 +145,16 @@ impl<'a> Call<'a> {
 
 /// A command's reply; freed when dropped.
 #[derive(Debug)]
-pub struct Reply(NonNull<raw::RedisModuleCallReply>);
+pub struct CallReply(NonNull<raw::RedisModuleCallReply>);
 
-impl Drop for Reply {
+impl Drop for CallReply {
     fn drop(&mut self) {
         // SAFETY: the reply came from Call and is freed once, here. (Elements of an array are never owned.)
         unsafe { api!(RedisModule_FreeCallReply(self.0.as_ptr())) };
     }
 }
 
-impl Reply {
+impl CallReply {
     fn kind(&self) -> isize {
         // SAFETY: the reply is valid.
         let kind = unsafe { api!(RedisModule_CallReplyType(self.0.as_ptr())) };
@@ -162,7 +162,7 @@ impl Reply {
     }
 
     /// What commands that look for one thing say: neither null nor the integer 0. (`LPOS` answers 0 for the first
-    /// element, so a command whose integers are positions is asked by [`Reply::is_null`].)
+    /// element, so a command whose integers are positions is asked by [`CallReply::is_null`].)
     pub fn is_found(&self) -> bool {
         !self.is_null() && self.integer() != Some(0)
     }

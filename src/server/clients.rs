@@ -9,7 +9,7 @@ use redis_module::raw;
 use redis_session_core::ports::{Clients, ConnectedClient};
 
 use super::{
-    call::{Argument, Call},
+    call::{Call, CallArgument},
     handle::{OK, Server, api},
 };
 impl Clients for Server {
@@ -53,14 +53,15 @@ impl Server {
         let ids: Vec<String> = ids.iter().map(u64::to_string).collect();
         let option = (!ids.is_empty()).then_some(&b"ID"[..]);
         let options = option.into_iter().chain(ids.iter().map(String::as_bytes));
-        let call = Call::new(c"CLIENT").with(Argument::Bytes(b"LIST"));
-        let text = options.map(Argument::Bytes).fold(call, Call::with).run(self).ok()?.text();
+        let call = Call::new(c"CLIENT").with(CallArgument::Bytes(b"LIST"));
+        let text = options.map(CallArgument::Bytes).fold(call, Call::with).run(self).ok()?.text();
         Some(text.split(|byte| *byte == b'\n').filter_map(read).collect())
     }
 
     /// Whether `DEBUG` may do anything; by default it may not, and then nobody who calls it is worth a look.
     pub fn allows_debug(&self) -> bool {
-        let option = Call::new(c"CONFIG").with(Argument::Bytes(b"GET")).with(Argument::Bytes(b"enable-debug-command"));
+        let option =
+            Call::new(c"CONFIG").with(CallArgument::Bytes(b"GET")).with(CallArgument::Bytes(b"enable-debug-command"));
         option.run(self).map(|reply| reply.texts()).unwrap_or_default().get(1).is_none_or(|value| value != b"no")
     }
 

@@ -13,7 +13,7 @@ use redis_module::raw;
 use redis_session_core::ports::{Keyspace, Kind};
 
 use super::{
-    call::{Argument, Call},
+    call::{Call, CallArgument},
     keys::OpenKey,
 };
 
@@ -135,7 +135,7 @@ impl Server {
         if argv.is_null() {
             return &[];
         }
-        // SAFETY: whoever gave them promised that they live as long as this value.
+        // SAFETY: who gave them promised that they live as long as this value.
         unsafe { slice::from_raw_parts(argv, argc) }
     }
 
@@ -223,7 +223,7 @@ impl Keyspace for Server {
 
     fn serves(&self, name: &Name) -> bool {
         // The module interface has no word for it, but a command with a key of another node's slot is refused.
-        !self.is_cluster() || Call::new(c"EXISTS").with(Argument::Name(name)).run(self).is_ok()
+        !self.is_cluster() || Call::new(c"EXISTS").with(CallArgument::Name(name)).run(self).is_ok()
     }
 
     fn contains(&self, name: &Name, kind: Kind, member: &[u8]) -> bool {
@@ -234,7 +234,7 @@ impl Keyspace for Server {
             Kind::List => c"LPOS",
             Kind::String | Kind::Stream | Kind::Other => return false,
         };
-        let reply = Call::new(command).with(Argument::Name(name)).with(Argument::Bytes(member)).run(self);
+        let reply = Call::new(command).with(CallArgument::Name(name)).with(CallArgument::Bytes(member)).run(self);
         reply.is_ok_and(|reply| if kind == Kind::List { !reply.is_null() } else { reply.is_found() })
     }
 }

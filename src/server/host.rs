@@ -13,7 +13,7 @@ use redis_session_core::{
 
 use super::{
     access::{Caller, Summons},
-    call::{Argument, Call},
+    call::{Call, CallArgument},
     handle::{Name, OK, Server, api, bytes, log},
     keys::Cursor,
 };
@@ -132,7 +132,7 @@ impl Host for Server {
 
     fn send(&self, command: &'static CStr, arguments: &[&[u8]]) -> bool {
         // As a client's call would do it: a message goes to replicas for their own subscribers, and never into the append-only file.
-        let arguments = arguments.iter().map(|argument| Argument::Bytes(argument));
+        let arguments = arguments.iter().map(|argument| CallArgument::Bytes(argument));
         arguments.fold(Call::new(command), Call::with).replicated().run(self).is_ok()
     }
 

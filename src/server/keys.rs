@@ -12,7 +12,7 @@ use redis_module::raw;
 use redis_session_core::ports::{Key, Keyspace, Kind};
 
 use super::{
-    call::{Argument, Call},
+    call::{Call, CallArgument},
     handle::{Name, Server, api, bytes},
 };
 
@@ -80,7 +80,7 @@ impl Key for OpenKey<'_> {
         }
         if self.size() <= LONGEST_COMPACT {
             self.close();
-            if let Ok(value) = Call::new(c"GET").with(Argument::Name(self.name)).run(self.server) {
+            if let Ok(value) = Call::new(c"GET").with(CallArgument::Name(self.name)).run(self.server) {
                 return Cow::Owned(value.text());
             }
             // A cluster node that does not serve the slot refuses the command.
@@ -151,7 +151,7 @@ impl OpenKey<'_> {
     /// The elements of a list.
     pub(super) fn elements(&self) -> Vec<Vec<u8>> {
         self.close();
-        let all = [Argument::Name(self.name), Argument::Bytes(b"0"), Argument::Bytes(b"-1")];
+        let all = [CallArgument::Name(self.name), CallArgument::Bytes(b"0"), CallArgument::Bytes(b"-1")];
         let call = all.into_iter().fold(Call::new(c"LRANGE"), Call::with);
         call.run(self.server).map(|reply| reply.texts()).unwrap_or_default()
     }

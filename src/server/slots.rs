@@ -14,19 +14,19 @@ use redis_module::raw;
 use redis_session_core::ports::{Clients, Host, Keyspace, View};
 
 use super::{
-    call::{Argument, Call},
+    call::{Call, CallArgument},
     handle::{Name, Server, api},
 };
 /// How many hash slots there are.
 const SLOTS: u16 = 16_384;
 
-/// About so many keys are met in one go.
+/// About how many keys are met in one go.
 const MANY: &[u8] = b"100";
 
-/// A slot is given up after so many keys that are not there: they have expired, or are not shown.
+/// A slot is given up after this many keys that are not there: they have expired, or are not shown.
 const FEW: &[u8] = b"3";
 
-/// So many keys of other slots that are not there are enough to give up altogether.
+/// This many keys of other slots that are not there are enough to give up altogether.
 const MOST_MISSED: usize = 256;
 
 /// The keys that were looked at.
@@ -42,7 +42,7 @@ impl Server {
     /// Whether the server is a node of a cluster that is down. It may still show keys (`cluster-allow-reads-when-down`), and
     /// removes none.
     pub(super) fn sees_its_cluster_down(&self) -> bool {
-        let info = || Call::new(c"CLUSTER").with(Argument::Bytes(b"INFO")).run(self).map(|reply| reply.text());
+        let info = || Call::new(c"CLUSTER").with(CallArgument::Bytes(b"INFO")).run(self).map(|reply| reply.text());
         self.is_cluster() && info().is_ok_and(|text| text.starts_with(b"cluster_state:fail"))
     }
 
@@ -82,7 +82,7 @@ impl Server {
     /// Whether a client sent the command by itself. It names no key, so the server has no slot to look in.
     fn is_called_by_a_client(&self) -> bool {
         let is_within = self.has_flag(raw::REDISMODULE_CTX_FLAGS_MULTI | raw::REDISMODULE_CTX_FLAGS_LUA);
-        // Whoever calls for a module is not connected. To ask for the client would not tell: Valkey 9 knows those that execute.
+        // The client of another module's call is not connected. To ask for the client would not tell: Valkey 9 knows those that execute.
         // SAFETY: the context is valid; the string returned is ours to free, or null.
         let name = || unsafe { api!(RedisModule_GetClientUserNameById(self.ctx(), self.client())) };
         !is_within && NonNull::new(name()).map(Name).is_some()
@@ -92,7 +92,7 @@ impl Server {
     fn is_alone(&self) -> bool {
         let id = self.client().to_string();
         let list = [&b"LIST"[..], b"ID", id.as_bytes()];
-        let call = list.into_iter().fold(Call::new(c"CLIENT"), |call, word| call.with(Argument::Bytes(word)));
+        let call = list.into_iter().fold(Call::new(c"CLIENT"), |call, word| call.with(CallArgument::Bytes(word)));
         let is_alone =
             || call.run(self).is_ok_and(|line| line.text().split(|byte| *byte == b' ').any(|f| f == b"multi=1"));
         !self.has_flag(raw::REDISMODULE_CTX_FLAGS_LUA) && is_alone()
@@ -108,8 +108,8 @@ impl Server {
 
     fn scan_from(&self, cursor: u16, sample: &mut Sample) -> bool {
         let cursor = cursor.to_string();
-        let call = Call::new(c"SCAN").with(Argument::Bytes(cursor.as_bytes()));
-        let reply = call.with(Argument::Bytes(b"COUNT")).with(Argument::Bytes(MANY)).run(self);
+        let call = Call::new(c"SCAN").with(CallArgument::Bytes(cursor.as_bytes()));
+        let reply = call.with(CallArgument::Bytes(b"COUNT")).with(CallArgument::Bytes(MANY)).run(self);
         // No key in it has expired.
         let names = reply.map(|reply| reply.texts_at(1)).unwrap_or_default();
         names.iter().any(|name| sample.add(self, &Name::new(name)))
@@ -122,8 +122,8 @@ impl Server {
                 continue;
             }
             let number = slot.to_string();
-            let call = Call::new(c"CLUSTER").with(Argument::Bytes(b"GETKEYSINSLOT"));
-            let reply = call.with(Argument::Bytes(number.as_bytes())).with(Argument::Bytes(FEW)).run(self);
+            let call = Call::new(c"CLUSTER").with(CallArgument::Bytes(b"GETKEYSINSLOT"));
+            let reply = call.with(CallArgument::Bytes(number.as_bytes())).with(CallArgument::Bytes(FEW)).run(self);
             let names = reply.map(|reply| reply.texts()).unwrap_or_default();
             if names.iter().any(|name| sample.add(self, &Name::new(name))) {
                 return true;
@@ -138,13 +138,13 @@ impl Server {
     /// How many keys of the selected database lie in the slot, expired ones included.
     fn count_in(&self, slot: u16) -> Option<u64> {
         let number = slot.to_string();
-        let call = Call::new(c"CLUSTER").with(Argument::Bytes(b"COUNTKEYSINSLOT"));
-        let reply = call.with(Argument::Bytes(number.as_bytes())).run(self).ok()?;
+        let call = Call::new(c"CLUSTER").with(CallArgument::Bytes(b"COUNTKEYSINSLOT"));
+        let reply = call.with(CallArgument::Bytes(number.as_bytes())).run(self).ok()?;
         u64::try_from(reply.integer()?).ok()
     }
 
     fn slot(&self, name: &Name) -> Option<u16> {
-        let call = Call::new(c"CLUSTER").with(Argument::Bytes(b"KEYSLOT")).with(Argument::Name(name));
+        let call = Call::new(c"CLUSTER").with(CallArgument::Bytes(b"KEYSLOT")).with(CallArgument::Name(name));
         u16::try_from(call.run(self).ok()?.integer()?).ok()
     }
 }

@@ -3,7 +3,7 @@
 use redis_session_core::ports::{Keyspace, Kind, Store};
 
 use super::{
-    call::{Argument, Call},
+    call::{Call, CallArgument},
     handle::{Name, Server},
 };
 
@@ -23,8 +23,8 @@ impl Store for Server {
     }
 
     fn remove_members(&self, name: &Name, kind: Kind, members: &[&[u8]]) -> u64 {
-        let members = members.iter().map(|member| Argument::Bytes(member));
-        let all = |command| members.clone().fold(Call::new(command).with(Argument::Name(name)), Call::with);
+        let members = members.iter().map(|member| CallArgument::Bytes(member));
+        let all = |command| members.clone().fold(Call::new(command).with(CallArgument::Name(name)), Call::with);
         match kind {
             Kind::Set => self.remove(all(c"SREM")),
             Kind::SortedSet => self.remove(all(c"ZREM")),
@@ -32,7 +32,8 @@ impl Store for Server {
             // All equal elements of a list are one trace.
             Kind::List => members
                 .map(|element| {
-                    let call = Call::new(c"LREM").with(Argument::Name(name)).with(Argument::Bytes(b"0")).with(element);
+                    let call =
+                        Call::new(c"LREM").with(CallArgument::Name(name)).with(CallArgument::Bytes(b"0")).with(element);
                     self.remove(call).min(1)
                 })
                 .sum(),
@@ -41,7 +42,7 @@ impl Store for Server {
     }
 
     fn replace(&self, name: &Name, value: &[u8]) -> bool {
-        let arguments = [Argument::Name(name), Argument::Bytes(value), Argument::Bytes(b"KEEPTTL")];
+        let arguments = [CallArgument::Name(name), CallArgument::Bytes(value), CallArgument::Bytes(b"KEEPTTL")];
         arguments.into_iter().fold(Call::new(c"SET"), Call::with).replicated().run_or_log(self).is_some()
     }
 }

@@ -58,10 +58,10 @@ enum Node {
 
 /// Why an announcement is refused. The text says what to fix.
 #[derive(Debug)]
-pub struct AnnouncementError(Box<Cause>);
+pub struct AnnouncementError(Box<AnnouncementProblem>);
 
 #[derive(Debug)]
-enum Cause {
+enum AnnouncementProblem {
     Json(serde_json::Error),
     Text(&'static str, TextError),
     Other(&'static str),
@@ -70,20 +70,20 @@ enum Cause {
 impl fmt::Display for AnnouncementError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
-            Cause::Json(error) => write!(f, "{error}"),
-            Cause::Text(field, TextError::Braces(error)) => write!(f, "`{field}`: {error}"),
-            Cause::Text(field, TextError::Unknown(name)) => {
+            AnnouncementProblem::Json(error) => write!(f, "{error}"),
+            AnnouncementProblem::Text(field, TextError::Braces(error)) => write!(f, "`{field}`: {error}"),
+            AnnouncementProblem::Text(field, TextError::Unknown(name)) => {
                 let known: Vec<String> = Hole::NAMES.iter().map(|(name, _)| format!("{{{name}}}")).collect();
                 let known = known.join(", ");
                 write!(f, "`{field}` holds {{{name}}}, which nothing is known of; an announcement may hold {known}")
             }
-            Cause::Other(sentence) => f.write_str(sentence),
+            AnnouncementProblem::Other(sentence) => f.write_str(sentence),
         }
     }
 }
 
-impl From<Cause> for AnnouncementError {
-    fn from(cause: Cause) -> Self {
+impl From<AnnouncementProblem> for AnnouncementError {
+    fn from(cause: AnnouncementProblem) -> Self {
         Self(Box::new(cause))
     }
 }
@@ -112,15 +112,19 @@ impl Announcement {
     /// # Errors
     /// [`AnnouncementError`].
     pub fn parse(text: &str, goes: impl Fn(&[u8]) -> bool) -> Result<Self, AnnouncementError> {
-        let document: Document = serde_json::from_str(text).map_err(Cause::Json)?;
+        let document: Document = serde_json::from_str(text).map_err(AnnouncementProblem::Json)?;
         if document.event.is_empty() || RESERVED.contains(&&*document.event) {
-            Err(Cause::Other("`event` must not be empty, nor the name of an event that Socket.IO raises by itself"))?;
+            Err(AnnouncementProblem::Other(
+                "`event` must not be empty, nor the name of an event that Socket.IO raises by itself",
+            ))?;
         }
         let args = document.args.iter().map(|raw| Node::parse(raw, DEEPEST)).collect::<Result<_, _>>()?;
         let append = match (document.append, document.form) {
             (Some(key), form) => Some(Append::parse(&key, form.unwrap_or_default(), goes)?),
             (None, None) => None,
-            (None, Some(_)) => Err(Cause::Other("`as` says what `append` appends to, and there is no `append`"))?,
+            (None, Some(_)) => {
+                Err(AnnouncementProblem::Other("`as` says what `append` appends to, and there is no `append`"))?
+            }
         };
         Ok(Self { event: document.event, args, append })
     }
@@ -140,41 +144,45 @@ impl Announcement {
 }
 
 impl Append {
-    fn parse(key: &str, form: Form, goes: impl Fn(&[u8]) -> bool) -> Result<Self, Cause> {
-        let key = Text::parse(key).map_err(|error| Cause::Text("append", error))?;
+    fn parse(key: &str, form: Form, goes: impl Fn(&[u8]) -> bool) -> Result<Self, AnnouncementProblem> {
+        let key = Text::parse(key).map_err(|error| AnnouncementProblem::Text("append", error))?;
         if !key.begins_with_a_literal() {
-            return Err(Cause::Other("`append` must begin with a literal, so that no id can name a key at will"));
+            return Err(AnnouncementProblem::Other(
+                "`append` must begin with a literal, so that no id can name a key at will",
+            ));
         }
         let sample = Values { user: b"u", user_name: b"n", room: b"r", socket: b"s", reason: b"w", at: 0, now: b"0" };
         if goes(&key.bytes(&sample)) {
-            return Err(Cause::Other("`append` names a key that is a trace, which the next logout would delete"));
+            return Err(AnnouncementProblem::Other(
+                "`append` names a key that is a trace, which the next logout would delete",
+            ));
         }
         Ok(Self { key, form })
     }
 }
 
 impl Node {
-    fn parse(raw: &RawValue, levels: usize) -> Result<Self, Cause> {
+    fn parse(raw: &RawValue, levels: usize) -> Result<Self, AnnouncementProblem> {
         if levels == 0 {
-            return Err(Cause::Other("`args` are nested too deep"));
+            return Err(AnnouncementProblem::Other("`args` are nested too deep"));
         }
         let deeper = |raw: &RawValue| Self::parse(raw, levels - 1);
         match raw.get().as_bytes().first() {
             Some(b'"') => {
-                let text: String = serde_json::from_str(raw.get()).map_err(Cause::Json)?;
-                let text = Text::parse(&text).map_err(|error| Cause::Text("args", error))?;
+                let text: String = serde_json::from_str(raw.get()).map_err(AnnouncementProblem::Json)?;
+                let text = Text::parse(&text).map_err(|error| AnnouncementProblem::Text("args", error))?;
                 Ok(if text.is(Hole::Now) { Self::Now } else { Self::Text(text) })
             }
             Some(b'[') => {
-                let elements: Vec<&RawValue> = serde_json::from_str(raw.get()).map_err(Cause::Json)?;
+                let elements: Vec<&RawValue> = serde_json::from_str(raw.get()).map_err(AnnouncementProblem::Json)?;
                 elements.into_iter().map(deeper).collect::<Result<_, _>>().map(Self::Array)
             }
             Some(b'{') => {
-                let Fields(fields) = serde_json::from_str(raw.get()).map_err(Cause::Json)?;
+                let Fields(fields) = serde_json::from_str(raw.get()).map_err(AnnouncementProblem::Json)?;
                 let fields = fields.into_iter().map(|(name, raw)| Ok((name, deeper(raw)?)));
                 fields.collect::<Result<_, _>>().map(Self::Object)
             }
-            _ => serde_json::from_str(raw.get()).map(Self::Plain).map_err(Cause::Json),
+            _ => serde_json::from_str(raw.get()).map(Self::Plain).map_err(AnnouncementProblem::Json),
         }
     }
 }

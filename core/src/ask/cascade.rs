@@ -7,13 +7,13 @@
 use std::time::Instant;
 
 use super::{
+    context::{Cause, LogoutContext},
     follow, gate, judge, logout,
-    occasion::{Cause, Occasion},
 };
 use crate::{
     known::{
         candidates,
-        sweeping::{Candidate, Departure},
+        sweeping::{Candidate, PendingExpiry},
     },
     ports::Host,
     session::Ask,
@@ -26,21 +26,21 @@ pub fn clean<H: Host>(ask: Ask<'_, H>, deadline: Instant) -> bool {
         let is_due = ask.state(|state| {
             let grace = u64::try_from(state.options.grace().as_millis()).unwrap_or(u64::MAX);
             let passed = now.saturating_sub(grace);
-            state.sweeping.departures.peek().is_some_and(|departure| departure.ended.0 <= passed)
+            state.sweeping.pending_expiries.peek().is_some_and(|expiry| expiry.ended.0 <= passed)
         });
         // While the server refuses writes they wait.
         if !is_due || gate::pass(ask).is_err() {
             return false;
         }
-        let next = ask.state(|state| state.sweeping.departures.pop());
-        let Some(Departure { database, user, since, .. }) = next else { return false };
+        let next = ask.state(|state| state.sweeping.pending_expiries.pop());
+        let Some(PendingExpiry { database, user, since, .. }) = next else { return false };
         ask.host.select(database);
         let began = ask.host.instant();
-        if let Ok(Some(ghost)) = judge::judge(ask, &user)
-            && ghost.since <= since
-            && let Ok(checked) = ghost.plan.check(ask.host, &ask.host.anybody(), false)
+        if let Ok(Some(stale_user)) = judge::judge(ask, &user)
+            && stale_user.since <= since
+            && let Ok(checked) = stale_user.plan.check(ask.host, &ask.host.anybody(), false)
         {
-            logout::log_out(ask, &checked, Occasion::user(Cause::Expiry, began));
+            logout::log_out(ask, &checked, LogoutContext::user(Cause::Expiry, began));
         }
         if ask.host.instant() >= deadline {
             return true;
@@ -54,10 +54,10 @@ pub fn look<H: Host>(ask: Ask<'_, H>, deadline: Instant) -> bool {
     {
         ask.host.select(database);
         // What cannot be judged now stays doubtful for the next sweep.
-        if let Ok(Some(ghost)) = judge::judge(ask, &user)
+        if let Ok(Some(stale_user)) = judge::judge(ask, &user)
             && has_expired
         {
-            ask.state(|state| candidates::depart(state, database, &user, ghost.since));
+            ask.state(|state| candidates::note_expiry(state, database, &user, stale_user.since));
         }
         if ask.host.instant() >= deadline {
             return ask.state(|state| !state.sweeping.candidates.is_empty());

@@ -16,7 +16,7 @@ pub fn may_stop<H: Host>(ask: Ask<'_, H>, database: usize, name: &[u8]) -> bool 
 pub fn note<H: Host>(ask: Ask<'_, H>, name: &H::Name) {
     let database = ask.host.database();
     if may_stop(ask, database, name.as_ref()) && !ask.host.is_replica() && ask.host.open(name).is_some() {
-        ask.state(|state| state.sweeping.trespassers.insert((database, name.as_ref().into())));
+        ask.state(|state| state.sweeping.fenced_writes.insert((database, name.as_ref().into())));
     }
 }
 
@@ -46,10 +46,10 @@ fn enforce<H: Host>(ask: Ask<'_, H>, name: &H::Name) {
 /// Removes those keys that were noted since the last time, unless the server refuses writes. Leaves another database
 /// selected.
 pub fn enforce_noted<H: Host>(ask: Ask<'_, H>) {
-    if ask.state(|state| state.sweeping.trespassers.is_empty()) || gate::pass(ask).is_err() {
+    if ask.state(|state| state.sweeping.fenced_writes.is_empty()) || gate::pass(ask).is_err() {
         return;
     }
-    for (database, name) in ask.state(|state| std::mem::take(&mut state.sweeping.trespassers)) {
+    for (database, name) in ask.state(|state| std::mem::take(&mut state.sweeping.fenced_writes)) {
         ask.host.select(database);
         enforce(ask, &ask.host.name(&name));
     }

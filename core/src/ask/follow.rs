@@ -14,13 +14,13 @@ use crate::{
     watcher::{self, Suspect},
 };
 
-/// So many unread keys are read at once, while they are still in the processor's cache.
+/// When this many keys are unread they are read at once, while they are still in the processor's cache.
 const MANY_UNREAD: usize = 32;
 
-/// About so many clients the server is asked in one slice, which takes some microseconds each.
+/// About how many clients the server is asked about in one slice. Each takes some microseconds.
 const MOST_ASKED: usize = 32;
 
-/// To list all clients may take one part in so many of the server's time.
+/// Listing all clients may take one part in this many of the server's time.
 const SELDOM: u32 = 200;
 
 /// The same where it keeps the module from watching events.
@@ -124,7 +124,7 @@ pub fn discards<H: Host>(ask: Ask<'_, H>, client: u64) {
 }
 
 /// Learns of what clients began before the module could see it.
-pub fn meet_clients<H: Host>(ask: Ask<'_, H>) {
+pub fn learn_of_clients<H: Host>(ask: Ask<'_, H>) {
     let (is_paused, debug_calls) = (ask.host.is_paused(), ask.host.debug_calls());
     let clients = ask.host.clients();
     let knows_clients = ask.host.knows_clients();
@@ -257,7 +257,7 @@ fn settle_anybody<H: Host>(ask: Ask<'_, H>) {
 }
 
 /// Where clients cannot be told apart: holds what they may have queued, or wait with, against the list of all of them. Since that
-/// costs time for each client, it is done when so much time `at_least` has passed, and not more often than one part in
+/// costs time for each client, it is done when the time `at_least` has passed, and not more often than one part in
 /// `parts` of the server's time allows. Whether it was done.
 fn list_clients_of_anybody<H: Host>(ask: Ask<'_, H>, at_least: Duration, parts: u32) -> bool {
     let now = ask.host.instant();

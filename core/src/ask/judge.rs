@@ -3,7 +3,7 @@
 use super::{logout, tidy};
 use crate::{
     error::Error,
-    index::{Mark, SocketHash, Subject, Tick, Whom},
+    index::{HashedSubject, LivenessMark, SocketHash, Subject, Tick},
     known::{candidates, state::State},
     layout::Layout,
     plan::{Detail, LiveSocket, Liveness, Plan},
@@ -14,7 +14,7 @@ use crate::{
 
 /// A user who is stale.
 #[derive(Debug)]
-pub struct Ghost<N> {
+pub struct StaleUser<N> {
     /// What a sweep removes.
     pub plan: Plan<N>,
     /// Since when, as far as it is known.
@@ -26,39 +26,41 @@ pub struct Ghost<N> {
 ///
 /// # Errors
 /// Whatever keeps the plan from being made.
-pub fn judge<H: Host>(ask: Ask<'_, H>, user: &[u8]) -> Result<Option<Ghost<H::Name>>, Error> {
+pub fn judge<H: Host>(ask: Ask<'_, H>, user: &[u8]) -> Result<Option<StaleUser<H::Name>>, Error> {
     let database = ask.host.database();
     if !ask.state(|state| state.sweeping.takes_up(database, user)) {
         return Ok(None);
     }
     let before = ask.state(|state| state.databases[database].index.mark(user));
-    let plan = logout::plan_now(ask, user, Detail::Ghost)?;
+    let plan = logout::plan_now(ask, user, Detail::Sweep)?;
     let time = ask.host.now();
     let since = ask.state(|state| {
         note_owners(state, database, &plan);
         let now = state.clock.after(time);
         let mark = match plan.liveness() {
             Liveness::Live => live(state, database, &plan, now),
-            Liveness::Stale => Mark::Stale(stale_since(before, now)),
+            Liveness::Stale => LivenessMark::Stale(stale_since(before, now)),
             // A member that names one of the user's sockets would be evidence, and be seen as the socket's alone.
-            Liveness::Absent if !plan.sockets.is_empty() && state.layout.has_members_by_socket() => Mark::Doubtful(now),
-            // The mapping is evidence of a session, but no trace; a trace may come of which nothing tells.
-            Liveness::Absent if plan.has_mapping() => Mark::Doubtful(now),
-            Liveness::Absent => Mark::Quiet,
-            Liveness::Elsewhere => before.unwrap_or(Mark::Quiet),
+            Liveness::Absent if !plan.sockets.is_empty() && state.layout.has_members_by_socket() => {
+                LivenessMark::Doubtful(now)
+            }
+            // The mapping is evidence of a session, but no trace; a trace may come, and nothing tells of it.
+            Liveness::Absent if plan.has_mapping() => LivenessMark::Doubtful(now),
+            Liveness::Absent => LivenessMark::Quiet,
+            Liveness::Elsewhere => before.unwrap_or(LivenessMark::Quiet),
         };
         state.databases[database].index.set_mark(user, mark);
-        let Mark::Stale(since) = mark else { return None };
-        // Whoever looks first after the end has to tell, for nobody else will know.
-        if before.is_some_and(|before| matches!(before, Mark::Live(end) if end <= now)) {
-            candidates::depart(state, database, user, since);
+        let LivenessMark::Stale(since) = mark else { return None };
+        // The first look after the end has to tell: no later one will know.
+        if before.is_some_and(|before| matches!(before, LivenessMark::Live(end) if end <= now)) {
+            candidates::note_expiry(state, database, user, since);
         }
         Some(since)
     });
     if plan.liveness() == Liveness::Absent {
         tidy::look(ask, database, Subject::User, user);
     }
-    Ok(since.map(|since| Ghost { plan, since }))
+    Ok(since.map(|since| StaleUser { plan, since }))
 }
 
 /// Where no trace says by its value whose a socket is, the mapping does.
@@ -69,7 +71,7 @@ fn note_owners<H: Host>(state: &mut State<H>, database: usize, plan: &Plan<H::Na
         .as_ref()
         .is_some_and(|sockets| sockets.owned.is_none() && !sockets.data.has(Placeholder::USER));
     if is_told_by_mapping {
-        let user = Whom::new(Subject::User, &plan.user).hash;
+        let user = HashedSubject::new(Subject::User, &plan.user).hash;
         for socket in plan.mapped_sockets() {
             state.databases[database].index.add_owner(SocketHash::of(socket), user);
         }
@@ -78,11 +80,11 @@ fn note_owners<H: Host>(state: &mut State<H>, database: usize, plan: &Plan<H::Na
 
 /// Until when the user is live if nothing happens that is told of. Of a socket whose data is another user's, or nobody's,
 /// nothing tells.
-fn live<H: Host>(state: &State<H>, database: usize, plan: &Plan<H::Name>, now: Tick) -> Mark {
+fn live<H: Host>(state: &State<H>, database: usize, plan: &Plan<H::Name>, now: Tick) -> LivenessMark {
     let layout: &Layout = &state.layout;
     let by_name = layout.sockets.as_ref().is_some_and(|sockets| sockets.data.has(Placeholder::USER));
     let index = &state.databases[database].index;
-    let user = Whom::new(Subject::User, &plan.user).hash;
+    let user = HashedSubject::new(Subject::User, &plan.user).hash;
     let is_told_of =
         |socket: &&LiveSocket| !socket.ends_unseen && (by_name || index.is_owner(SocketHash::of(&socket.id), user));
     let ends = plan
@@ -90,17 +92,17 @@ fn live<H: Host>(state: &State<H>, database: usize, plan: &Plan<H::Name>, now: T
         .iter()
         .filter(is_told_of)
         .map(|socket| socket.ends.map_or(Tick::LAST, |end| state.clock.tick(end)));
-    ends.max().map_or(Mark::Doubtful(now), Mark::Live)
+    ends.max().map_or(LivenessMark::Doubtful(now), LivenessMark::Live)
 }
 
 /// Since when somebody is stale who turns out to be so.
-fn stale_since(before: Option<Mark>, now: Tick) -> Tick {
+fn stale_since(before: Option<LivenessMark>, now: Tick) -> Tick {
     match before {
-        Some(Mark::Stale(since)) => since,
+        Some(LivenessMark::Stale(since)) => since,
         // Marks are rounded down where they say until when.
-        Some(Mark::Live(end)) => end.next().min(now),
-        Some(Mark::Doubtful(since)) => since.min(now),
-        Some(Mark::Quiet) | None => now,
+        Some(LivenessMark::Live(end)) => end.next().min(now),
+        Some(LivenessMark::Doubtful(since)) => since.min(now),
+        Some(LivenessMark::Quiet) | None => now,
     }
 }
 
@@ -112,12 +114,12 @@ mod tests {
     fn nobody_is_taken_for_stale_longer_than_it_is_known() {
         let [early, now, late] = [1000, 2000, 3000].map(Tick::at);
         let table = [
-            (Some(Mark::Stale(early)), early),
-            (Some(Mark::Live(early)), early.next()),
-            (Some(Mark::Live(late)), now),
-            (Some(Mark::Doubtful(early)), early),
-            (Some(Mark::Doubtful(late)), now),
-            (Some(Mark::Quiet), now),
+            (Some(LivenessMark::Stale(early)), early),
+            (Some(LivenessMark::Live(early)), early.next()),
+            (Some(LivenessMark::Live(late)), now),
+            (Some(LivenessMark::Doubtful(early)), early),
+            (Some(LivenessMark::Doubtful(late)), now),
+            (Some(LivenessMark::Quiet), now),
             (None, now),
         ];
         for (before, expected) in table {

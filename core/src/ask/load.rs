@@ -6,7 +6,7 @@ use crate::{
     known::{
         findings::Findings,
         state::{Build, Database},
-        sweeping::Departure,
+        sweeping::PendingExpiry,
     },
     ports::Host,
     session::Ask,
@@ -17,15 +17,15 @@ pub fn rebuild_everything<H: Host>(ask: Ask<'_, H>) {
     ask.state(|state| {
         state.databases.iter_mut().for_each(|database| *database = Database::default());
         state.findings = Findings::default();
-        state.crowding.clear();
-        let departures = std::mem::take(&mut state.sweeping.departures);
-        state.sweeping.departures = departures.into_iter().map(Departure::without_since).collect();
+        state.grown.clear();
+        let pending_expiries = std::mem::take(&mut state.sweeping.pending_expiries);
+        state.sweeping.pending_expiries = pending_expiries.into_iter().map(PendingExpiry::without_since).collect();
         state.sweeping.restart(|_| true);
     });
     ask.wake();
 }
 
-/// Data is about to be loaded of which every key will be seen. Keys that are there already would not be.
+/// Data is about to be loaded, and each of its keys will be seen. Keys that are there already would not be.
 pub fn loading_begins<H: Host>(ask: Ask<'_, H>) {
     rebuild_everything(ask);
     let databases = ask.state(|state| state.databases.len());

@@ -3,14 +3,14 @@
 use std::{cell::RefCell, time::Duration};
 
 use super::{
-    occasion::{Cause, Occasion},
+    context::{Cause, LogoutContext},
     read,
     tell::{self, Messenger},
 };
 use crate::{
     error::Error,
     faults,
-    index::{Mark, PlaceRef, SocketHash, Subject, Whom},
+    index::{HashedSubject, LivenessMark, PlaceRef, SocketHash, Subject},
     journal::{self, Level},
     known::wants::Events,
     layout::{Reach, What},
@@ -71,7 +71,7 @@ pub fn plan_now<H: Host>(ask: Ask<'_, H>, user: &[u8], detail: Detail) -> Result
     Ok(plan)
 }
 
-/// How much a plan has to say for a logout of which others are told, or whose sockets are fenced off.
+/// How much a plan has to say for a logout that others are told of, or that fences sockets off.
 pub fn detail<H: Host>(ask: Ask<'_, H>) -> Detail {
     if ask.state(|state| state.is_fencing()) || Messenger::now(ask).has_audience() {
         Detail::Audience
@@ -80,12 +80,12 @@ pub fn detail<H: Host>(ask: Ask<'_, H>) -> Detail {
     }
 }
 
-/// Removes what was planned, fences it off, and tells whoever is to be told, the log and INFO.
-pub fn log_out<H: Host>(ask: Ask<'_, H>, checked: &Checked<H::Name>, occasion: Occasion<'_>) -> Removed {
+/// Removes what was planned, fences it off, and tells the audience, the log and INFO.
+pub fn log_out<H: Host>(ask: Ask<'_, H>, checked: &Checked<H::Name>, context: LogoutContext<'_>) -> Removed {
     let user = &checked.plan().user;
     let messenger = Messenger::now(ask);
-    let ready = messenger.prepare(ask.host, checked.plan(), occasion);
-    if occasion.scope == Scope::User && checked.plan().left_out == 0 {
+    let ready = messenger.prepare(ask.host, checked.plan(), context);
+    if context.scope == Scope::User && checked.plan().left_out == 0 {
         forget(ask, checked.plan());
     }
     faults::point("apply", user);
@@ -95,17 +95,17 @@ pub fn log_out<H: Host>(ask: Ask<'_, H>, checked: &Checked<H::Name>, occasion: O
         if let Some(ready) = ready {
             tell::tell(ask, &ready, user, removed.total());
         }
-        let took = ask.host.instant().duration_since(occasion.began);
+        let took = ask.host.instant().duration_since(context.began);
         let level = ask.state(|state| {
-            let is_asked_for = occasion.cause == Cause::Logout;
+            let is_asked_for = context.cause == Cause::Logout;
             state.metrics.count(removed, is_asked_for.then_some(took));
             state.sweeping.report.users += u64::from(!is_asked_for);
             // A sweep has one line at its end.
-            let is_told = occasion.cause != Cause::Sweep && state.journal.admits(occasion.began + took, 3);
+            let is_told = context.cause != Cause::Sweep && state.journal.admits(context.began + took, 3);
             is_told.then(|| state.options.log_level())
         });
         if let Some(level) = level {
-            write_lines(ask, level, user, &occasion, removed, took);
+            write_lines(ask, level, user, &context, removed, took);
         }
         faults::point("applied", user);
     }
@@ -116,12 +116,12 @@ fn write_lines<H: Host>(
     ask: Ask<'_, H>,
     level: Level,
     user: &[u8],
-    occasion: &Occasion<'_>,
+    context: &LogoutContext<'_>,
     removed: Removed,
     took: Duration,
 ) {
     let user = journal::printable(user);
-    let reason = journal::printable(occasion.reason);
+    let reason = journal::printable(context.reason);
     let Removed { keys, members, entries } = removed;
     let counts = format!("keys={keys} members={members} entries={entries} usec={}", took.as_micros());
     ask.host.log(level, "=== USER LOGOUT DETECTED ===");
@@ -156,7 +156,7 @@ fn forget<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>) {
         let stays = |place: PlaceRef<'_>| {
             let trace = &layout.traces[place.trace()];
             trace.reach == Reach::ByName && matches!(trace.what, What::Member { .. })
-                || plan.detail == Detail::Ghost && !trace.sweep
+                || plan.detail == Detail::Sweep && !trace.sweep
                 || keeps_mapping && trace.what == What::Mapping
         };
         // Those whose data is gone already too, which no plan tells.
@@ -172,7 +172,7 @@ fn forget<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>) {
             }
             stays
         });
-        let mark = if keeps_mapping { Mark::Doubtful(state.clock.after(now)) } else { Mark::Quiet };
+        let mark = if keeps_mapping { LivenessMark::Doubtful(state.clock.after(now)) } else { LivenessMark::Quiet };
         known.index.set_mark(&plan.user, mark);
         for socket in &plan.sockets {
             known.index.retain(Subject::Socket, &socket.id, stays);
@@ -182,7 +182,7 @@ fn forget<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>) {
         let planned = plan.sockets.iter().map(|socket| &*socket.id);
         let planned = planned.chain(plan.keys.iter().filter_map(|key| key.socket()));
         let planned = planned.filter(|_| !is_told).map(SocketHash::of);
-        let user = Whom::new(Subject::User, &plan.user).hash;
+        let user = HashedSubject::new(Subject::User, &plan.user).hash;
         for socket in sockets.into_inner().into_iter().chain(planned) {
             known.index.forget_owner(socket, user);
         }

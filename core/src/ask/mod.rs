@@ -1,7 +1,8 @@
 //! Steps that ask the host: each takes work out of the state, lets go of it, asks, and notes the answers.
 
 pub mod cascade;
-pub mod crowds;
+pub mod collections;
+pub mod context;
 pub mod fence;
 pub mod follow;
 pub mod gate;
@@ -9,7 +10,6 @@ pub mod judge;
 pub mod load;
 pub mod logout;
 pub mod look;
-pub mod occasion;
 pub mod read;
 pub mod sweep;
 pub mod tell;

@@ -1,7 +1,7 @@
 //! Keeping the index right: reading again what may have changed, building, and looking what is still so.
 //!
 //! The promise: for every key that holds a trace of a user the index knows of it, or the key is among those to be read
-//! again, or the walk that builds the index has not met it yet. Whoever uses the index calls [`catch_up`] first, which
+//! again, or the walk that builds the index has not met it yet. Who uses the index calls [`catch_up`] first, which
 //! leaves only the first case.
 
 use std::{cell::Cell, time::Instant};
@@ -12,10 +12,10 @@ use super::{
 };
 use crate::{faults, known::state::Build, plan::Sought, ports::Host, session::Ask, watcher::Suspect};
 
-/// So many unread keys are read at a time.
+/// How many unread keys are read at a time.
 const AT_A_TIME: usize = 16;
 
-/// So many unread keys may wait for the next slice.
+/// The most unread keys that may wait for the next slice.
 const MOST_UNREAD: usize = 1024;
 
 /// Makes the index of the selected database right and complete at this instant.
@@ -74,7 +74,7 @@ pub fn build<H: Host>(ask: Ask<'_, H>, database: usize, deadline: Option<Instant
     let now = ask.host.now();
     let (layout, watcher, build) = ask.state(|state| {
         state.clock.refresh(now);
-        // Until it is complete it must not seem so, to whoever calls in between.
+        // Until it is complete it must not seem so to a call that comes in between.
         let build = std::mem::replace(&mut state.databases[database].build, Build::Todo);
         (state.layout.clone(), state.watcher.clone(), build)
     });

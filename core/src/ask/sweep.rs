@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    crowds, gate, judge, logout,
-    occasion::{Cause, Occasion},
+    collections,
+    context::{Cause, LogoutContext},
+    gate, judge, logout,
 };
 use crate::{
     error::Error,
@@ -47,7 +48,7 @@ impl<H: Host> Job<H> {
         if ask.host.is_replica() {
             return Err(Error::Demoted);
         }
-        if !crowds::read(ask, deadline) {
+        if !collections::read(ask, deadline) {
             return Ok(false);
         }
         let caller = ask.host.caller_of(self.summons.as_ref());
@@ -55,7 +56,7 @@ impl<H: Host> Job<H> {
             match self.next(ask) {
                 Next::User(user) => {
                     if let Err(error) = self.visit(ask, &user, &caller, deadline.is_some()) {
-                        // Whoever ends it with that, or goes on when it is over, has lost nobody.
+                        // The user is not lost, whether the sweep ends with the error or goes on later.
                         self.pending.push(user);
                         return Err(error);
                     }
@@ -88,18 +89,18 @@ impl<H: Host> Job<H> {
     /// that does all at once.
     fn visit(&mut self, ask: Ask<'_, H>, user: &[u8], caller: &H::Caller, asks: bool) -> Result<(), Error> {
         let began = ask.host.instant();
-        let Some(ghost) = judge::judge(ask, user)? else { return Ok(()) };
-        let (now, since) = (ask.host.now(), ghost.since);
+        let Some(stale_user) = judge::judge(ask, user)? else { return Ok(()) };
+        let (now, since) = (ask.host.now(), stale_user.since);
         let stale_for = ask.state(|state| since.until(state.clock.tick(now)));
         if u128::from(stale_for) < self.order.grace.as_millis() {
             return Ok(());
         }
-        let checked = ghost.plan.check(ask.host, caller, false)?;
+        let checked = stale_user.plan.check(ask.host, caller, false)?;
         if !self.order.is_dry {
             if asks {
                 gate::pass(ask)?;
             }
-            logout::log_out(ask, &checked, Occasion::user(Cause::Sweep, began));
+            logout::log_out(ask, &checked, LogoutContext::user(Cause::Sweep, began));
         }
         self.found += 1;
         Ok(())

@@ -1,14 +1,14 @@
 //! Telling others of a logout: what [`events`](crate::events) yields, sent by the module itself.
 //!
-//! The caller's permissions are not asked for here. Whoever may log a user out thereby tells of it, and may send nothing
+//! The caller's permissions are not asked for here. Who may log a user out thereby tells of it, and may send nothing
 //! else by it: which channels and keys these are, the options and the layout say.
 
 use std::rc::Rc;
 
-use super::{follow, occasion::Occasion};
+use super::{context::LogoutContext, follow};
 use crate::{
     config::Options,
-    events::{Audience, Command, Departure, LeftOut, Notice, Ready, Unfit},
+    events::{Audience, Departure, LeftOut, Notice, Ready, ServerCommand, Unfit},
     journal::{self, Level},
     layout::Layout,
     plan::Plan,
@@ -39,12 +39,12 @@ impl Messenger {
         Audience::new(&self.options, &self.layout).is_some_and(|audience| audience.depends_on_slots())
     }
 
-    /// What is to be told of a plan once it has been applied. Whoever is told by a replica was told by its master.
+    /// What is to be told of a plan once it has been applied. A replica tells nobody: its master has.
     pub fn prepare<'a, H: Host>(
         &'a self,
         host: &H,
         plan: &'a Plan<H::Name>,
-        Occasion { scope, reason, .. }: Occasion<'a>,
+        LogoutContext { scope, reason, .. }: LogoutContext<'a>,
     ) -> Option<Ready<'a>> {
         let audience = Audience::new(&self.options, &self.layout)?;
         if host.is_replica() {
@@ -55,7 +55,7 @@ impl Messenger {
     }
 }
 
-/// Tells of a logout that removed so many traces of the user.
+/// Tells of a logout that removed `removed` traces of the user.
 pub fn tell<H: Host>(ask: Ask<'_, H>, ready: &Ready<'_>, user: &[u8], removed: u64) {
     let (mut sent, mut refused) = (0, None);
     let mut left_out: u64 = ready.left_out.iter().map(|left_out| left_out.events).sum();
@@ -87,7 +87,7 @@ pub fn tell<H: Host>(ask: Ask<'_, H>, ready: &Ready<'_>, user: &[u8], removed: u
 
 /// Calls a command for replicas too, as a client's call would do it: a message goes there for their own subscribers, and
 /// never into the append-only file.
-fn send<H: Host>(ask: Ask<'_, H>, command: Command<'_>) -> bool {
+fn send<H: Host>(ask: Ask<'_, H>, command: ServerCommand<'_>) -> bool {
     let is_sent = ask.host.send(command.name, command.arguments);
     // The command filter does not show the module its own calls.
     if let Some(key) = command.key().filter(|key| is_sent && ask.state(|state| state.watcher.cares_for(key))) {

@@ -12,7 +12,7 @@ use crate::{
     session::Ask,
 };
 
-/// So many places of one subject, or owners of sockets, are looked at in one go; of more, another part each time.
+/// The most places of one subject, or owners of sockets, that are looked at in one go; of more, another part each time.
 const MOST_LOOKED_AT: usize = 1024;
 
 /// When the next of [`SHARDS`] shards is looked at, unless many of the last one's subjects were stale.

@@ -1,8 +1,8 @@
 use super::{Argument, Arguments, Command, Info, LONGEST_ID, LONGEST_REASON, no_longer, traces};
 use crate::{
     ask::{
+        context::{Cause, LogoutContext},
         logout,
-        occasion::{Cause, Occasion},
     },
     error::Error,
     plan::{Detail, Scope, Unseen, check_unseen},
@@ -58,8 +58,8 @@ impl Command for Logout<'_> {
         };
         let checked = plan.check(ask.host, &ask.host.caller(), command.with_traces)?;
         let cause = Cause::Logout;
-        let occasion = Occasion { scope, cause, reason: command.reason.unwrap_or(cause.reason()), began };
-        let removed = logout::log_out(ask, &checked, occasion);
+        let context = LogoutContext { scope, cause, reason: command.reason.unwrap_or(cause.reason()), began };
+        let removed = logout::log_out(ask, &checked, context);
         if removed.total() == 0 {
             let what = if command.with_traces { Unseen::RemoveAndShow } else { Unseen::Remove };
             let layout = ask.state(|state| state.layout.clone());

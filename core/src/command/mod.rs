@@ -71,12 +71,12 @@ impl Argument {
         Self { name, token: None, is_flag: false, is_number: false, is_optional: false }
     }
 
-    /// A value behind a word, both of which may be left out.
+    /// A value behind a word; both may be left out.
     pub const fn option(token: &'static CStr, name: &'static CStr) -> Self {
         Self { token: Some(token), is_optional: true, ..Self::required(name) }
     }
 
-    /// A number behind a word, both of which may be left out.
+    /// A number behind a word; both may be left out.
     pub const fn number(token: &'static CStr, name: &'static CStr) -> Self {
         Self { is_number: true, ..Self::option(token, name) }
     }
@@ -138,7 +138,7 @@ impl<'a> Arguments<'a> {
     }
 }
 
-/// The text, if it has at most so many bytes.
+/// The text, if it has at most `most` bytes.
 fn no_longer<'a>(what: &'static str, text: &'a [u8], most: usize) -> Result<&'a [u8], Error> {
     if text.len() <= most { Ok(text) } else { Err(Error::TooLong(what, most)) }
 }

@@ -51,14 +51,14 @@ impl<'a> Audience<'a> {
 
 /// A command of the server, ready to be called.
 #[derive(Clone, Copy, Debug)]
-pub struct Command<'c> {
+pub struct ServerCommand<'c> {
     /// Its name.
     pub name: &'static CStr,
     /// Its arguments.
     pub arguments: &'c [&'c [u8]],
 }
 
-impl<'c> Command<'c> {
+impl<'c> ServerCommand<'c> {
     /// The key that it writes to; messages write to none.
     pub fn key(&self) -> Option<&'c [u8]> {
         [c"XADD", c"RPUSH"].contains(&self.name).then(|| self.arguments.first().copied()).flatten()
@@ -120,14 +120,14 @@ impl<'a> Notice<'a> {
             why.is_none()
         };
         self.audience.stream = self.audience.stream.filter(|(stream, _)| fits(stream.as_bytes(), Kind::Stream, 1));
-        let (mut entries, mut trespassing) = (Vec::new(), Vec::new());
+        let (mut entries, mut colliding) = (Vec::new(), Vec::new());
         for announcement in self.audience.announce {
             let Some(Append { key, form }) = &announcement.append else { continue };
             for room in self.departure.rooms {
                 let key = key.bytes(&self.departure.values(room, &self.now));
                 // Ids can make it the name of somebody else's trace.
                 if is_trace(&key) {
-                    trespassing.push(LeftOut { key, why: Unfit::Trace, events: 1 });
+                    colliding.push(LeftOut { key, why: Unfit::Trace, events: 1 });
                 } else if fits(&key, form.kind(), 1) {
                     entries.push(Entry { announcement, room, key, form: *form });
                 }
@@ -136,7 +136,7 @@ impl<'a> Notice<'a> {
         let messages = self.messages();
         let may_reach = |to: &SocketIo<'_>| to.stream().is_none_or(|stream| fits(stream, Kind::Stream, messages));
         self.audience.socketio = self.audience.socketio.filter(may_reach);
-        left_out.extend(trespassing);
+        left_out.extend(colliding);
         Ready { notice: self, entries, left_out }
     }
 
@@ -184,7 +184,7 @@ pub struct Ready<'a> {
 
 impl Ready<'_> {
     /// Tells of a logout that removed something: entries first, which belong to the same transaction, then messages.
-    pub fn tell(&self, removed: u64, send: &mut dyn FnMut(Command<'_>)) {
+    pub fn tell(&self, removed: u64, send: &mut dyn FnMut(ServerCommand<'_>)) {
         let Notice { audience, departure, now } = &self.notice;
         let event = (audience.channel.is_some() || audience.stream.is_some()).then(|| event::json(departure, removed));
         let event = event.as_deref().unwrap_or_default();
@@ -194,12 +194,12 @@ impl Ready<'_> {
         for Entry { announcement, room, key, form } in &self.entries {
             let kept = announcement.kept(departure.values(room, now));
             match form {
-                Form::List => send(Command { name: c"RPUSH", arguments: &[key, &kept] }),
+                Form::List => send(ServerCommand { name: c"RPUSH", arguments: &[key, &kept] }),
                 Form::Stream => add(key, None, &[(b"message", &kept)], send),
             }
         }
         if let Some(channel) = audience.channel {
-            send(Command { name: c"PUBLISH", arguments: &[channel.as_bytes(), event] });
+            send(ServerCommand { name: c"PUBLISH", arguments: &[channel.as_bytes(), event] });
         }
         if let Some(socketio) = audience.socketio {
             self.tell_servers(socketio, send);
@@ -207,7 +207,7 @@ impl Ready<'_> {
     }
 
     /// Announces to each room left, and closes the user's sockets.
-    fn tell_servers(&self, socketio: SocketIo<'_>, send: &mut dyn FnMut(Command<'_>)) {
+    fn tell_servers(&self, socketio: SocketIo<'_>, send: &mut dyn FnMut(ServerCommand<'_>)) {
         let Notice { audience, departure, now } = &self.notice;
         let own = &*departure.own;
         let except = own.get(..MOST_SPARED).unwrap_or(own);
@@ -223,12 +223,12 @@ impl Ready<'_> {
     }
 }
 
-/// So many of the user's own sockets are spared an announcement, which names them all: of somebody with thousands of
+/// The most of the user's own sockets that are spared an announcement, which names them all: of somebody with thousands of
 /// forgotten ones in as many rooms it would be millions of names. The others hear it right before they are disconnected.
 const MOST_SPARED: usize = 64;
 
 /// Adds to a stream.
-fn add(key: &[u8], length: Option<&[u8]>, fields: &[(&[u8], &[u8])], send: &mut dyn FnMut(Command<'_>)) {
+fn add(key: &[u8], length: Option<&[u8]>, fields: &[(&[u8], &[u8])], send: &mut dyn FnMut(ServerCommand<'_>)) {
     let mut arguments = vec![key];
     if let Some(length) = length {
         arguments.extend_from_slice(&[b"MAXLEN", b"~", length]);
@@ -237,5 +237,5 @@ fn add(key: &[u8], length: Option<&[u8]>, fields: &[(&[u8], &[u8])], send: &mut 
     for (name, value) in fields {
         arguments.extend_from_slice(&[name, value]);
     }
-    send(Command { name: c"XADD", arguments: &arguments });
+    send(ServerCommand { name: c"XADD", arguments: &arguments });
 }

@@ -1,13 +1,13 @@
 //! What Socket.IO's servers hear from each other through Redis, said by somebody who is none of them.
 //!
 //! Formats are those of `@socket.io/redis-adapter` 8 (classic and sharded) and `@socket.io/redis-streams-adapter` 0.3,
-//! for servers of Socket.IO 4. All of them call whoever is not a server `emitter`.
+//! for servers of Socket.IO 4. All of them call a sender that is no server `emitter`.
 
 use std::{ffi::CStr, slice};
 
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 
-use super::{Command, add};
+use super::{ServerCommand, add};
 use crate::{
     announcement::{Args, json},
     config::{Adapter, SocketIo},
@@ -127,7 +127,7 @@ impl SocketIo<'_> {
         except: &[&str],
         event: &str,
         args: Args<'_>,
-        send: &mut dyn FnMut(Command<'_>),
+        send: &mut dyn FnMut(ServerCommand<'_>),
     ) {
         let packet = Packet { r#type: EVENT, data: Data(event, args), nsp: self.namespace };
         let rooms = Rooms::one(&room);
@@ -141,7 +141,7 @@ impl SocketIo<'_> {
     }
 
     /// Closes the connections of those in these rooms. A socket is in a room of its own, which has its id.
-    pub(super) fn disconnect(&self, rooms: Rooms<'_>, send: &mut dyn FnMut(Command<'_>)) {
+    pub(super) fn disconnect(&self, rooms: Rooms<'_>, send: &mut dyn FnMut(ServerCommand<'_>)) {
         if self.adapter == Adapter::Classic {
             let channel = format!("{}-request#{}#", self.prefix, self.namespace);
             let opts = ClassicOpts { rooms, flags: None, except: &[] };
@@ -153,7 +153,7 @@ impl SocketIo<'_> {
     }
 
     /// A message of the newer adapters.
-    fn tell<D: Serialize>(&self, kind: u8, data: D, send: &mut dyn FnMut(Command<'_>)) {
+    fn tell<D: Serialize>(&self, kind: u8, data: D, send: &mut dyn FnMut(ServerCommand<'_>)) {
         let nsp = self.namespace;
         if let Some(stream) = self.stream() {
             let (kind, data) = (kind.to_string(), json(&data));
@@ -169,8 +169,8 @@ impl SocketIo<'_> {
     }
 }
 
-fn publish(name: &'static CStr, channel: &str, message: &[u8], send: &mut dyn FnMut(Command<'_>)) {
-    send(Command { name, arguments: &[channel.as_bytes(), message] });
+fn publish(name: &'static CStr, channel: &str, message: &[u8], send: &mut dyn FnMut(ServerCommand<'_>)) {
+    send(ServerCommand { name, arguments: &[channel.as_bytes(), message] });
 }
 
 fn message_pack(value: &impl Serialize) -> Vec<u8> {

@@ -18,12 +18,12 @@ impl Tick {
     /// Milliseconds in one.
     const LENGTH: u64 = 125;
 
-    /// The moment so many milliseconds after the first: the tick that has begun by then.
+    /// The moment that many milliseconds after the first: the tick that has begun by then.
     pub fn at(milliseconds: u64) -> Self {
         u32::try_from(milliseconds / Self::LENGTH).map_or(Self::LAST, |tick| Self(tick.min(Self::LAST.0)))
     }
 
-    /// The moment so many milliseconds after the first: the tick that begins next.
+    /// The moment that many milliseconds after the first: the tick that begins next.
     pub fn after(milliseconds: u64) -> Self {
         Self::at(milliseconds.saturating_add(Self::LENGTH - 1))
     }
@@ -39,7 +39,7 @@ impl Tick {
         Self(self.0.saturating_add(1).min(Self::LAST.0))
     }
 
-    /// The moment so much later, at the earliest.
+    /// The moment later by that much, at the earliest.
     #[must_use]
     pub fn later(self, by: Duration) -> Self {
         let by = Self::after(u64::try_from(by.as_millis()).unwrap_or(u64::MAX));
@@ -50,7 +50,7 @@ impl Tick {
 /// What is known of a user's session. A mark is true when it is set and becomes wrong only by what is told of: a key
 /// that is written, deleted or evicted, or a moment that comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mark {
+pub enum LivenessMark {
     /// Nobody has looked since something happened. If the user turns out to be stale, then not for longer than this.
     Doubtful(Tick),
     /// The user is live, and stays so until then if nothing happens.
@@ -65,19 +65,19 @@ pub enum Mark {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Packed(u32);
 
-impl From<Mark> for Packed {
-    fn from(mark: Mark) -> Self {
+impl From<LivenessMark> for Packed {
+    fn from(mark: LivenessMark) -> Self {
         let (kind, tick) = match mark {
-            Mark::Doubtful(tick) => (0, tick),
-            Mark::Live(tick) => (1, tick),
-            Mark::Stale(tick) => (2, tick),
-            Mark::Quiet => (3, Tick::FIRST),
+            LivenessMark::Doubtful(tick) => (0, tick),
+            LivenessMark::Live(tick) => (1, tick),
+            LivenessMark::Stale(tick) => (2, tick),
+            LivenessMark::Quiet => (3, Tick::FIRST),
         };
         Self(kind << 30 | tick.0)
     }
 }
 
-impl From<Packed> for Mark {
+impl From<Packed> for LivenessMark {
     fn from(Packed(bits): Packed) -> Self {
         let tick = Tick(bits & Tick::LAST.0);
         match bits >> 30 {
@@ -89,7 +89,7 @@ impl From<Packed> for Mark {
     }
 }
 
-impl Mark {
+impl LivenessMark {
     /// Whether a look can find a stale user at this moment.
     pub fn is_due(self, now: Tick) -> bool {
         match self {
@@ -102,31 +102,34 @@ impl Mark {
 
 /// What was heard of a user at a moment.
 #[derive(Clone, Copy, Debug)]
-pub enum News {
+pub enum LivenessChange {
     /// Evidence of a session was seen; it does not make anybody less live.
     Evidence(Tick),
     /// Something changed by which the user may be live, at this moment; it does not end before the second one.
     Vital(Tick, Tick),
 }
 
-impl News {
-    /// The mark of somebody of whom nothing was known.
-    pub(super) fn first(self) -> Mark {
+impl LivenessChange {
+    /// The mark of a user about whom nothing was known.
+    pub(super) fn first(self) -> LivenessMark {
         match self {
-            Self::Evidence(now) => Mark::Doubtful(now),
-            Self::Vital(now, end) => Mark::Doubtful(end.max(now)),
+            Self::Evidence(now) => LivenessMark::Doubtful(now),
+            Self::Vital(now, end) => LivenessMark::Doubtful(end.max(now)),
         }
     }
 
     /// The mark after the news. Another of the user's keys may end later than the one that changed, so of two moments
     /// the later one counts: it errs towards leaving the user alone for a while. What is known to be stale stays so until
     /// somebody has looked.
-    pub(super) fn change(self, mark: Mark) -> Mark {
+    pub(super) fn change(self, mark: LivenessMark) -> LivenessMark {
         match (self, mark) {
-            (Self::Evidence(_), Mark::Live(_) | Mark::Doubtful(_)) | (_, Mark::Stale(_)) => mark,
-            (Self::Evidence(_), Mark::Quiet) | (Self::Vital(..), Mark::Quiet | Mark::Live(Tick::LAST)) => self.first(),
-            (Self::Vital(now, end), Mark::Doubtful(known) | Mark::Live(known)) => {
-                Mark::Doubtful(end.max(now).max(known))
+            (Self::Evidence(_), LivenessMark::Live(_) | LivenessMark::Doubtful(_)) | (_, LivenessMark::Stale(_)) => {
+                mark
+            }
+            (Self::Evidence(_), LivenessMark::Quiet)
+            | (Self::Vital(..), LivenessMark::Quiet | LivenessMark::Live(Tick::LAST)) => self.first(),
+            (Self::Vital(now, end), LivenessMark::Doubtful(known) | LivenessMark::Live(known)) => {
+                LivenessMark::Doubtful(end.max(now).max(known))
             }
         }
     }
@@ -139,8 +142,10 @@ mod tests {
     #[test]
     fn a_mark_survives_packing() {
         for tick in [Tick::FIRST, Tick(1), Tick(12_345), Tick::LAST] {
-            for mark in [Mark::Doubtful(tick), Mark::Live(tick), Mark::Stale(tick), Mark::Quiet] {
-                assert_eq!(Mark::from(Packed::from(mark)), mark);
+            for mark in
+                [LivenessMark::Doubtful(tick), LivenessMark::Live(tick), LivenessMark::Stale(tick), LivenessMark::Quiet]
+            {
+                assert_eq!(LivenessMark::from(Packed::from(mark)), mark);
             }
         }
         assert_eq!(size_of::<Packed>(), 4);
@@ -160,11 +165,11 @@ mod tests {
     fn a_user_is_due_unless_known_to_be_live_or_without_evidence() {
         let now = Tick(8);
         let table = [
-            (Mark::Doubtful(now), true),
-            (Mark::Stale(Tick(9)), true),
-            (Mark::Live(now), true),
-            (Mark::Live(Tick(9)), false),
-            (Mark::Quiet, false),
+            (LivenessMark::Doubtful(now), true),
+            (LivenessMark::Stale(Tick(9)), true),
+            (LivenessMark::Live(now), true),
+            (LivenessMark::Live(Tick(9)), false),
+            (LivenessMark::Quiet, false),
         ];
         for (mark, expected) in table {
             assert_eq!(mark.is_due(now), expected, "{mark:?}");
@@ -175,16 +180,16 @@ mod tests {
     fn news_never_make_anybody_stale_for_longer() {
         let [early, now, late] = [Tick(4), Tick(8), Tick(12)];
         let table = [
-            (News::Evidence(now), Mark::Quiet, Mark::Doubtful(now)),
-            (News::Evidence(now), Mark::Live(late), Mark::Live(late)),
-            (News::Evidence(now), Mark::Doubtful(early), Mark::Doubtful(early)),
-            (News::Evidence(now), Mark::Stale(early), Mark::Stale(early)),
-            (News::Vital(now, late), Mark::Quiet, Mark::Doubtful(late)),
-            (News::Vital(now, early), Mark::Doubtful(early), Mark::Doubtful(now)),
-            (News::Vital(now, now), Mark::Doubtful(late), Mark::Doubtful(late)),
-            (News::Vital(now, now), Mark::Live(late), Mark::Doubtful(late)),
-            (News::Vital(now, now), Mark::Live(Tick::LAST), Mark::Doubtful(now)),
-            (News::Vital(now, late), Mark::Stale(early), Mark::Stale(early)),
+            (LivenessChange::Evidence(now), LivenessMark::Quiet, LivenessMark::Doubtful(now)),
+            (LivenessChange::Evidence(now), LivenessMark::Live(late), LivenessMark::Live(late)),
+            (LivenessChange::Evidence(now), LivenessMark::Doubtful(early), LivenessMark::Doubtful(early)),
+            (LivenessChange::Evidence(now), LivenessMark::Stale(early), LivenessMark::Stale(early)),
+            (LivenessChange::Vital(now, late), LivenessMark::Quiet, LivenessMark::Doubtful(late)),
+            (LivenessChange::Vital(now, early), LivenessMark::Doubtful(early), LivenessMark::Doubtful(now)),
+            (LivenessChange::Vital(now, now), LivenessMark::Doubtful(late), LivenessMark::Doubtful(late)),
+            (LivenessChange::Vital(now, now), LivenessMark::Live(late), LivenessMark::Doubtful(late)),
+            (LivenessChange::Vital(now, now), LivenessMark::Live(Tick::LAST), LivenessMark::Doubtful(now)),
+            (LivenessChange::Vital(now, late), LivenessMark::Stale(early), LivenessMark::Stale(early)),
         ];
         for (news, mark, expected) in table {
             assert_eq!(news.change(mark), expected, "{news:?} of {mark:?}");

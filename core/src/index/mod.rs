@@ -1,6 +1,6 @@
 //! The index: subject -> places where it may show up, for one database.
 //!
-//! A *superset*, never a subset: a place stays until somebody who looks finds nothing there any more. Whoever uses a
+//! A *superset*, never a subset: a place stays until somebody who looks finds nothing there any more. Who uses a
 //! place checks it first. Pure; it never looks into Redis.
 //!
 //! Built for memory and for few cache misses, since there is one record for every user of the server: a record holds the
@@ -8,7 +8,7 @@
 //! (the values of the placeholders other than the user's id). Sharded, so that the growth of a hash table moves a
 //! small part of the records at a time, and so that a walk can pause between shards.
 
-mod crowd;
+mod large_set;
 mod mark;
 mod owners;
 mod place;
@@ -19,15 +19,15 @@ mod table;
 
 use std::collections::HashMap;
 
-use crowd::Crowd;
+use large_set::LargeSet;
 use place::{pack, unpack};
 use records::Record;
 use shard::Shard;
 
-pub use mark::{Mark, News, Tick};
+pub use mark::{LivenessChange, LivenessMark, Tick};
 pub use owners::SocketHash;
-pub use place::{Place, PlaceRef, Places};
-pub use shard::Whom;
+pub use place::{Place, PlaceRef, PlaceSet};
+pub use shard::HashedSubject;
 pub use table::{Hash, SHARDS};
 
 /// Who shows up at a place.
@@ -41,7 +41,7 @@ pub enum Subject {
     Anyone,
 }
 
-/// A record with so many bytes of places becomes a [`Crowd`], so that adding to it does not cost its length.
+/// A record with this many bytes of places becomes a [`LargeSet`], so that adding to it does not cost its length.
 const PACKED_LIMIT: usize = 2048;
 
 impl Subject {
@@ -68,40 +68,40 @@ pub struct Added {
     /// How many places the subject has now; `None` if it had this one already.
     pub count: Option<usize>,
     /// The subject's mark before; `None` if it had no place.
-    pub before: Option<Mark>,
+    pub before: Option<LivenessMark>,
 }
 
 /// The places of the few subjects that have too many for a packed record.
-type Crowds = HashMap<(Subject, Box<[u8]>), Crowd>;
+type Crowds = HashMap<(Subject, Box<[u8]>), LargeSet>;
 
 /// The index of one database.
 #[derive(Debug, Default)]
 pub struct Index {
     /// Empty until the first place is added: most databases of a server are never used.
     shards: Box<[Shard]>,
-    crowds: Crowds,
+    large_sets: Crowds,
     places: usize,
 }
 
 impl Index {
     /// Adds a place, and changes the mark of a user as the news are.
-    pub fn add(&mut self, whom: Whom<'_>, place: PlaceRef<'_>, news: News) -> Added {
-        let Whom { subject, id, .. } = whom;
-        let Self { shards, crowds, places, .. } = self;
+    pub fn add(&mut self, whom: HashedSubject<'_>, place: PlaceRef<'_>, news: LivenessChange) -> Added {
+        let HashedSubject { subject, id, .. } = whom;
+        let Self { shards, large_sets, places, .. } = self;
         let shard = of_mut(shards, whom.hash);
         let Some((entry, records)) = shard.find_mut(whom) else {
-            let mark = if subject == Subject::User { news.first() } else { Mark::Quiet };
+            let mark = if subject == Subject::User { news.first() } else { LivenessMark::Quiet };
             shard.insert(whom, mark.into(), place.0);
             *places += 1;
             return Added { count: Some(1), before: None };
         };
-        let before: Mark = entry.mark.into();
+        let before: LivenessMark = entry.mark.into();
         if subject == Subject::User {
             entry.mark = news.change(before).into();
         }
         let record = records.get(entry.at);
         let count = if record.is_crowd {
-            crowds.get_mut(&(subject, id.into())).and_then(|crowd| crowd.add(place.0))
+            large_sets.get_mut(&(subject, id.into())).and_then(|crowd| crowd.add(place.0))
         } else if unpack(record.places).any(|known| known == place.0) {
             None
         } else if record.places.len() < PACKED_LIMIT {
@@ -109,11 +109,11 @@ impl Index {
             entry.at = records.extend(entry.at, place.0);
             Some(count)
         } else {
-            let crowd: Crowd = unpack(record.places).chain([place.0]).collect();
+            let crowd: LargeSet = unpack(record.places).chain([place.0]).collect();
             let count = crowd.len();
             records.remove(entry.at);
             entry.at = records.add(Record { subject, is_crowd: true, id, places: &[] });
-            crowds.insert((subject, id.into()), crowd);
+            large_sets.insert((subject, id.into()), crowd);
             Some(count)
         };
         if count.is_some() {
@@ -123,19 +123,19 @@ impl Index {
         Added { count, before: Some(before) }
     }
 
-    /// The places of a subject, copied: whoever looks at them calls into the server, which may call back.
-    pub fn places(&self, subject: Subject, id: &[u8]) -> Places {
-        let Some(record) = self.record(Whom::new(subject, id)) else { return Places::default() };
+    /// The places of a subject, copied: to look at them calls the host, which may call back.
+    pub fn places(&self, subject: Subject, id: &[u8]) -> PlaceSet {
+        let Some(record) = self.record(HashedSubject::new(subject, id)) else { return PlaceSet::default() };
         if !record.is_crowd {
-            return Places(record.places.to_vec());
+            return PlaceSet(record.places.to_vec());
         }
-        self.crowds.get(&(subject, id.into())).map(Crowd::places).unwrap_or_default()
+        self.large_sets.get(&(subject, id.into())).map(LargeSet::places).unwrap_or_default()
     }
 
     /// Whether the subject is known at a place.
     pub fn has(&self, subject: Subject, id: &[u8], place: PlaceRef<'_>) -> bool {
-        let Some(record) = self.record(Whom::new(subject, id)) else { return false };
-        let crowd = || self.crowds.get(&(subject, id.into())).is_some_and(|crowd| crowd.has(place.0));
+        let Some(record) = self.record(HashedSubject::new(subject, id)) else { return false };
+        let crowd = || self.large_sets.get(&(subject, id.into())).is_some_and(|crowd| crowd.has(place.0));
         if record.is_crowd { crowd() } else { unpack(record.places).any(|known| known == place.0) }
     }
 
@@ -155,19 +155,19 @@ impl Index {
         subject: Subject,
         id: &[u8],
         keep: impl Fn(PlaceRef<'_>) -> bool,
-        thin: impl FnOnce(&mut Crowd) -> usize,
+        thin: impl FnOnce(&mut LargeSet) -> usize,
     ) {
-        let whom = Whom::new(subject, id);
-        let Self { shards, crowds, places, .. } = self;
+        let whom = HashedSubject::new(subject, id);
+        let Self { shards, large_sets, places, .. } = self;
         let Some(shard) = shards.get_mut(whom.hash.shard()) else { return };
         let Some((entry, records)) = shard.find_mut(whom) else { return };
         let record = records.get(entry.at);
         let is_empty = if record.is_crowd {
             let key = (subject, id.into());
-            *places -= crowds.get_mut(&key).map_or(0, thin);
-            let is_empty = crowds.get(&key).is_none_or(Crowd::is_empty);
+            *places -= large_sets.get_mut(&key).map_or(0, thin);
+            let is_empty = large_sets.get(&key).is_none_or(LargeSet::is_empty);
             if is_empty {
-                crowds.remove(&key);
+                large_sets.remove(&key);
             }
             is_empty
         } else {
@@ -201,7 +201,7 @@ impl Index {
         std::hint::black_box(records.iter().fold(0, |touched, (shard, at)| touched ^ shard.records.touch(*at)));
     }
 
-    fn record(&self, whom: Whom<'_>) -> Option<Record<'_>> {
+    fn record(&self, whom: HashedSubject<'_>) -> Option<Record<'_>> {
         let shard = self.shards.get(whom.hash.shard())?;
         shard.find(whom).map(|entry| shard.records.get(entry.at))
     }
@@ -218,8 +218,8 @@ impl Index {
 
     /// About how many bytes the index takes: what it stores, and its tables.
     pub fn bytes(&self) -> usize {
-        let crowds: usize = self.crowds.values().map(Crowd::bytes).sum();
-        crowds + self.shards.iter().map(Shard::bytes).sum::<usize>()
+        let large_sets: usize = self.large_sets.values().map(LargeSet::bytes).sum();
+        large_sets + self.shards.iter().map(Shard::bytes).sum::<usize>()
     }
 
     /// The subjects of one shard; a walk over all shards meets every subject that was there all the time.
@@ -274,7 +274,7 @@ mod tests {
         for _ in 0..20_000 {
             let subject =
                 [Subject::User, Subject::User, Subject::Socket, Subject::Anyone][usize::try_from(next(4)).unwrap()];
-            // User 0 has so many rooms that it becomes crowded.
+            // User 0 has enough rooms for a large set.
             let id = vec![b'u'; usize::try_from(1 + next(5) * next(2)).unwrap()];
             let rooms = if id.len() == 1 { 900 } else { 20 };
             let place = place(6, format!("room {}", next(rooms)).as_bytes());
@@ -282,7 +282,9 @@ mod tests {
             if next(3) < 2 {
                 let is_new = known.insert(place.0.to_vec());
                 assert_eq!(
-                    index.add(Whom::new(subject, &id), place.borrowed(), News::Evidence(Tick::FIRST)).count,
+                    index
+                        .add(HashedSubject::new(subject, &id), place.borrowed(), LivenessChange::Evidence(Tick::FIRST))
+                        .count,
                     is_new.then_some(known.len())
                 );
             } else {
@@ -292,7 +294,7 @@ mod tests {
             let places: BTreeSet<Vec<u8>> = index.places(subject, &id).iter().map(|p| p.0.into()).collect();
             assert_eq!(&places, &model[&(subject.kind(), id)]);
         }
-        assert!(!index.crowds.is_empty(), "the test must reach the crowds");
+        assert!(!index.large_sets.is_empty(), "the test must reach the large_sets");
         assert_eq!(index.len(), model.values().map(BTreeSet::len).sum::<usize>());
         let subjects: BTreeSet<_> =
             (0..SHARDS).flat_map(|s| index.subjects(s)).map(|(s, id)| (s.kind(), id.to_vec())).collect();

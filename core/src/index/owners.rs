@@ -6,7 +6,7 @@
 //! if a socket changes hands between two users who share all 32.)
 
 use super::{
-    Index, PlaceRef, Subject, Whom,
+    HashedSubject, Index, PlaceRef, Subject,
     table::{Hash, Hashed, SHARDS},
 };
 
@@ -27,12 +27,12 @@ impl SocketHash {
 
 /// A socket and the user whose it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Tie {
+pub(super) struct OwnerEntry {
     socket: Hash,
     user: Hash,
 }
 
-impl Hashed for Tie {
+impl Hashed for OwnerEntry {
     fn hash(&self) -> Hash {
         self.socket
     }
@@ -41,7 +41,7 @@ impl Hashed for Tie {
 impl Index {
     /// Notes that a socket is this user's, perhaps among others. Nothing is noted of a user without a place.
     pub fn add_owner(&mut self, socket: SocketHash, user: Hash) {
-        let tie = Tie { socket: socket.hash, user };
+        let tie = OwnerEntry { socket: socket.hash, user };
         let Some(shard) = self.shards.get_mut(socket.shard) else { return };
         if shard.ties.find(tie.socket, |known| *known == tie).is_none() {
             shard.ties.insert(tie);
@@ -50,13 +50,13 @@ impl Index {
 
     /// Notes that a socket is this user's alone, by what is stored at a place. Returns whose it was; they are not at the
     /// place any more.
-    pub fn change_owner(&mut self, socket: SocketHash, user: Whom<'_>, place: PlaceRef<'_>) -> Vec<Box<[u8]>> {
+    pub fn change_owner(&mut self, socket: SocketHash, user: HashedSubject<'_>, place: PlaceRef<'_>) -> Vec<Box<[u8]>> {
         let ties = self.shards.get(socket.shard).into_iter().flat_map(|shard| shard.ties.of_hash(socket.hash));
         let others = ties.filter(|tie| tie.user != user.hash).flat_map(|tie| self.users_of_hash(tie.user));
         let former: Vec<Box<[u8]>> = others.filter(|other| self.has(Subject::User, other, place)).collect();
         for other in &former {
             self.remove(Subject::User, other, place);
-            self.forget_owner(socket, Whom::new(Subject::User, other).hash);
+            self.forget_owner(socket, HashedSubject::new(Subject::User, other).hash);
         }
         self.add_owner(socket, user.hash);
         former
@@ -64,7 +64,7 @@ impl Index {
 
     /// Whether the socket was this user's.
     pub fn is_owner(&self, socket: SocketHash, user: Hash) -> bool {
-        let tie = Tie { socket: socket.hash, user };
+        let tie = OwnerEntry { socket: socket.hash, user };
         self.shards.get(socket.shard).is_some_and(|shard| shard.ties.find(tie.socket, |known| *known == tie).is_some())
     }
 
@@ -93,8 +93,8 @@ impl Index {
         let Some(of_sockets) = self.shards.get(shard) else { return };
         let parts = of_sockets.ties.len().div_ceil(most).max(1);
         let ties = of_sockets.ties.iter().skip(part % parts * most).take(most);
-        let is_stray = |tie: &&Tie| self.shards[tie.user.shard()].entries.of_hash(tie.user).next().is_none();
-        let strays: Vec<Tie> = ties.filter(is_stray).copied().collect();
+        let is_stray = |tie: &&OwnerEntry| self.shards[tie.user.shard()].entries.of_hash(tie.user).next().is_none();
+        let strays: Vec<OwnerEntry> = ties.filter(is_stray).copied().collect();
         for stray in strays {
             self.shards[shard].ties.remove(stray.socket, |tie| *tie == stray);
         }
@@ -102,7 +102,7 @@ impl Index {
 
     /// Forgets that a socket was this user's.
     pub fn forget_owner(&mut self, socket: SocketHash, user: Hash) {
-        let tie = Tie { socket: socket.hash, user };
+        let tie = OwnerEntry { socket: socket.hash, user };
         if let Some(shard) = self.shards.get_mut(socket.shard) {
             shard.ties.remove(tie.socket, |known| *known == tie);
         }
@@ -112,12 +112,12 @@ impl Index {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{News, Place, Tick},
+        super::{LivenessChange, Place, Tick},
         *,
     };
 
     fn hashes(socket: &[u8], user: &[u8]) -> (SocketHash, Hash) {
-        (SocketHash::of(socket), Whom::new(Subject::User, user).hash)
+        (SocketHash::of(socket), HashedSubject::new(Subject::User, user).hash)
     }
 
     #[test]
@@ -134,7 +134,11 @@ mod tests {
         add(&mut index, hashes(b"s1", b"ann"));
         assert!(!is_owner(&index, hashes(b"s1", b"ann")), "nobody has a place");
         for user in [&b"ann"[..], b"bobby"] {
-            index.add(Whom::new(Subject::User, user), Place([6].into()).borrowed(), News::Evidence(Tick::FIRST));
+            index.add(
+                HashedSubject::new(Subject::User, user),
+                Place([6].into()).borrowed(),
+                LivenessChange::Evidence(Tick::FIRST),
+            );
         }
         for pair in [hashes(b"s1", b"ann"), hashes(b"s1", b"ann"), hashes(b"s2", b"ann"), hashes(b"s1", b"bobby")] {
             add(&mut index, pair);
@@ -163,8 +167,8 @@ mod tests {
     fn a_socket_that_changes_hands_leaves_the_former_owners_place() {
         let mut index = Index::default();
         let (socket, place, kept) = (SocketHash::of(b"s1"), Place([1, 7].into()), Place([6].into()));
-        let news = News::Evidence(Tick::FIRST);
-        let [ann, bob, eve] = [&b"ann"[..], b"bob", b"eve"].map(|user| Whom::new(Subject::User, user));
+        let news = LivenessChange::Evidence(Tick::FIRST);
+        let [ann, bob, eve] = [&b"ann"[..], b"bob", b"eve"].map(|user| HashedSubject::new(Subject::User, user));
         for user in [ann, eve] {
             index.add(user, kept.borrowed(), news);
         }

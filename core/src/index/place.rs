@@ -1,4 +1,4 @@
-//! Places and how they are packed.
+//! PlaceSet and how they are packed.
 
 use crate::template::{Bindings, Placeholder, Template};
 
@@ -106,11 +106,11 @@ pub(super) fn read_length(bytes: &mut &[u8]) -> usize {
     value
 }
 
-/// Places of one subject, copied out of the index in one piece.
+/// PlaceSet of one subject, copied out of the index in one piece.
 #[derive(Clone, Debug, Default)]
-pub struct Places(pub(super) Vec<u8>);
+pub struct PlaceSet(pub(super) Vec<u8>);
 
-impl Places {
+impl PlaceSet {
     /// About how many there are.
     pub fn about(&self) -> usize {
         const USUAL: usize = 16;

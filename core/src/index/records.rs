@@ -57,7 +57,7 @@ impl Records {
         self.bytes.extend_from_slice(place);
     }
 
-    /// Writes all of a record but its places, which take so many bytes.
+    /// Writes all of a record but its places, given their length.
     fn begin_record(&mut self, record: Record<'_>, places: usize) -> At {
         let Record { subject, is_crowd, id, .. } = record;
         let at = self.begin(1 + length_of(id.len()) + id.len() + places);
@@ -97,7 +97,7 @@ impl Records {
         Record { subject: Subject::of_kind(head & !CROWD), is_crowd: head & CROWD != 0, id, places }
     }
 
-    /// A byte of the record and one a cache line behind it, for whoever wants it to be in the processor's cache.
+    /// A byte of the record and one a cache line behind it, to have it in the processor's cache.
     pub(super) fn touch(&self, at: At) -> u8 {
         const LINE: usize = 64;
         let at = Self::index(at);
@@ -109,7 +109,7 @@ impl Records {
         self.garbage += self.span(at).1 - Self::index(at);
     }
 
-    /// Whether so much is left behind that it should be squeezed out.
+    /// Whether what is left behind should be squeezed out.
     pub(super) fn is_wasteful(&self) -> bool {
         self.garbage * 2 > self.bytes.len()
     }

@@ -3,23 +3,23 @@
 use super::{
     Subject, Tick,
     mark::Packed,
-    owners::Tie,
+    owners::OwnerEntry,
     records::{At, Record, Records},
     table::{Hash, Hashed, Table},
 };
 
 /// A subject that is looked for.
 #[derive(Clone, Copy, Debug)]
-pub struct Whom<'i> {
+pub struct HashedSubject<'i> {
     /// The kind of subject.
     pub subject: Subject,
     /// Its id.
     pub id: &'i [u8],
-    /// The hash of both, from [`Whom::new`].
+    /// The hash of both, from [`HashedSubject::new`].
     pub hash: Hash,
 }
 
-/// What a table holds: twelve bytes, of which a walk over all users needs no others.
+/// What a table holds: twelve bytes, all that a walk over all users needs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
     hash: Hash,
@@ -39,12 +39,12 @@ pub(super) struct Shard {
     pub(super) entries: Table<Entry>,
     pub(super) records: Records,
     /// Whose sockets are; by the socket, so these need not be of the same subjects.
-    pub(super) ties: Table<Tie>,
+    pub(super) ties: Table<OwnerEntry>,
     /// No user in it ceases to be live before this moment without anybody's doing.
     pub(super) first_end: Tick,
 }
 
-impl<'i> Whom<'i> {
+impl<'i> HashedSubject<'i> {
     /// Computes the hash.
     pub fn new(subject: Subject, id: &'i [u8]) -> Self {
         Self { subject, id, hash: Hash::of((subject.kind(), id)).0 }
@@ -57,26 +57,26 @@ impl<'i> Whom<'i> {
 }
 
 impl Shard {
-    pub(super) fn find(&self, whom: Whom<'_>) -> Option<&Entry> {
+    pub(super) fn find(&self, whom: HashedSubject<'_>) -> Option<&Entry> {
         self.entries.find(whom.hash, |entry| whom.is(entry, &self.records))
     }
 
     /// The entry, and what its record is among.
-    pub(super) fn find_mut(&mut self, whom: Whom<'_>) -> Option<(&mut Entry, &mut Records)> {
+    pub(super) fn find_mut(&mut self, whom: HashedSubject<'_>) -> Option<(&mut Entry, &mut Records)> {
         let Self { entries, records, .. } = self;
         let entry = entries.find_mut(whom.hash, |entry| whom.is(entry, records))?;
         Some((entry, records))
     }
 
     /// Puts in a subject that is not there, with a place.
-    pub(super) fn insert(&mut self, whom: Whom<'_>, mark: Packed, place: &[u8]) {
+    pub(super) fn insert(&mut self, whom: HashedSubject<'_>, mark: Packed, place: &[u8]) {
         let at = self.records.add_first(whom.subject, whom.id, place);
         let entry = Entry { hash: whom.hash, mark, at };
         self.entries.insert(entry);
     }
 
     /// Takes a subject out.
-    pub(super) fn remove(&mut self, whom: Whom<'_>) {
+    pub(super) fn remove(&mut self, whom: HashedSubject<'_>) {
         let Self { entries, records, .. } = self;
         if let Some(entry) = entries.remove(whom.hash, |entry| whom.is(entry, records)) {
             records.remove(entry.at);

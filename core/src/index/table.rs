@@ -98,7 +98,7 @@ impl<T: Hashed> Table<T> {
         values.filter(move |value| value.hash() == hash)
     }
 
-    /// Whatever lies where a value of this hash would, for whoever wants it to be in the processor's cache.
+    /// Whatever lies where a value of this hash would, to have it in the processor's cache.
     pub(super) fn touch(&self, hash: Hash) -> bool {
         self.places.get(hash.home(self.places.len())).is_some_and(Option::is_some)
     }

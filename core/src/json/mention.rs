@@ -6,7 +6,7 @@
 
 use memchr::{memchr, memmem};
 
-/// So many bytes are searched in one go, for the text and then for escapes, while they are in the processor's cache.
+/// How many bytes are searched in one go, for the text and then for escapes, while they are in the processor's cache.
 const CHUNK: usize = 16 * 1024;
 
 /// Whether a string or a number of the document may be this text, byte for byte. `false` is certain, for any bytes: a document

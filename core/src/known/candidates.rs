@@ -5,31 +5,31 @@ use std::{cmp::Reverse, time::Instant};
 use super::{
     job::Job,
     state::State,
-    sweeping::{Candidate, Departure},
+    sweeping::{Candidate, PendingExpiry},
 };
 use crate::{
-    index::{Mark, News, PlaceRef, SHARDS, SocketHash, Subject, Tick, Whom},
+    index::{HashedSubject, LivenessChange, LivenessMark, PlaceRef, SHARDS, SocketHash, Subject, Tick},
     layout::Holder,
     ports::Host,
 };
 
-/// So many users wait to be looked at; of more, the next sweep takes care. Those whose session ended by itself wait however
+/// The most users that wait to be looked at; of more, the next sweep takes care. Those whose session ended by itself wait however
 /// many they are: without a sweep nobody else would.
 const MOST_CANDIDATES: usize = 1 << 16;
 
 /// A key by which a user may be live is gone, or is not what it was.
 pub fn doubt<H: Host>(state: &mut State<H>, database: usize, user: &[u8], is_gone: bool) {
     let now = state.clock.moment();
-    let before = state.databases[database].index.tell(user, News::Vital(now, now));
+    let before = state.databases[database].index.tell(user, LivenessChange::Vital(now, now));
     if before.is_some() {
         heard(state, database, user, before, is_gone);
     }
 }
 
-/// Whoever was known to be stale is looked at again soon, and so is whose key is gone: since when the user is stale would
+/// A user who was known to be stale is looked at again soon, and so is one whose key is gone: since when the user is stale would
 /// be forgotten otherwise, or not be noticed. The cascade wants to know of everybody.
-pub fn heard<H: Host>(state: &mut State<H>, database: usize, user: &[u8], before: Option<Mark>, is_gone: bool) {
-    let is_urgent = is_gone || matches!(before, Some(Mark::Stale(_))) || state.options.expire_cascade;
+pub fn heard<H: Host>(state: &mut State<H>, database: usize, user: &[u8], before: Option<LivenessMark>, is_gone: bool) {
+    let is_urgent = is_gone || matches!(before, Some(LivenessMark::Stale(_))) || state.options.expire_cascade;
     if is_urgent {
         add(state, Candidate { database, user: user.into(), has_expired: false });
     }
@@ -72,19 +72,19 @@ fn add<H: Host>(state: &mut State<H>, candidate: Candidate) {
 }
 
 /// Notes that a user's session ended by itself.
-pub fn depart<H: Host>(state: &mut State<H>, database: usize, user: &[u8], since: Tick) {
+pub fn note_expiry<H: Host>(state: &mut State<H>, database: usize, user: &[u8], since: Tick) {
     if state.options.expire_cascade {
         let ended = Reverse(state.clock.milliseconds_at(since));
-        state.sweeping.departures.push(Departure { ended, database, user: user.into(), since });
+        state.sweeping.pending_expiries.push(PendingExpiry { ended, database, user: user.into(), since });
     }
 }
 
-/// Has everybody looked at once of whom it is not known until when they are live: when the cascade was switched on, and
+/// Has everybody looked at once whose session may end at a time that is not known: when the cascade was switched on, and
 /// when the indexes were begun anew.
 pub fn settle<H: Host>(state: &mut State<H>, began: Instant) {
     let is_on = state.options.expire_cascade && state.layout.sockets.is_some();
     if !is_on {
-        state.sweeping.departures.clear();
+        state.sweeping.pending_expiries.clear();
     }
     if is_on && !state.sweeping.is_settled {
         let databases = 0..state.databases.len();
@@ -95,7 +95,7 @@ pub fn settle<H: Host>(state: &mut State<H>, began: Instant) {
     state.sweeping.is_settled = is_on;
 }
 
-/// Where so many users wait to be looked at, no more are looked for.
+/// While this many users wait to be looked at, no more are looked for.
 const ENOUGH: usize = 4096;
 
 /// Finds users who were live until now, and leaves it to the next slices to look at them. Called a few times a second.
@@ -123,12 +123,12 @@ impl<H: Host> State<H> {
         let (layout, index) = (self.layout.clone(), &mut self.databases[database].index);
         index.remove(subject, id, place);
         let Some(socket) = layout.owned_socket(place) else { return };
-        index.forget_owner(SocketHash::of(socket), Whom::new(Subject::User, id).hash);
+        index.forget_owner(SocketHash::of(socket), HashedSubject::new(Subject::User, id).hash);
         // The socket may be in the mapping still, or another one may be. When that ends, nothing tells that it matters to
-        // this user. An end that has come is left to whoever looks for ends.
+        // this user. An end that has come is left to the look for ends.
         let now = self.clock.after(now);
-        if let Some(Mark::Live(until)) = index.mark(id).filter(|mark| !mark.is_due(now)) {
-            index.set_mark(id, Mark::Doubtful(until.next().min(now)));
+        if let Some(LivenessMark::Live(until)) = index.mark(id).filter(|mark| !mark.is_due(now)) {
+            index.set_mark(id, LivenessMark::Doubtful(until.next().min(now)));
             doubt(self, database, id, true);
         }
     }

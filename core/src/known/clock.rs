@@ -51,7 +51,7 @@ impl Clock {
         self.began.saturating_add(Tick::FIRST.until(tick))
     }
 
-    /// Whether the clock has run for so long that it should begin again.
+    /// Whether the clock has run too long, and should begin again.
     pub fn is_old(self, now: u64) -> bool {
         self.after(now) > Tick::OLD
     }

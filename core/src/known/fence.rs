@@ -6,10 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// So many logouts of a socket are remembered; of more, the first are forgotten.
+/// The most logouts of sockets that are remembered; of more, the first are forgotten.
 const MOST_LOGOUTS: usize = 1 << 16;
 
-/// So many bytes they may take, tables included; if it is more, the first are forgotten.
+/// The most bytes that they may take, tables included; of more, the first are forgotten.
 const MOST_BYTES: usize = 16 << 20;
 
 /// Sockets that were logged out, and whose they were: a socket may be several users' in turn, and each of them stays
@@ -148,7 +148,7 @@ impl Fence {
         [of_socket, hasher.finish()]
     }
 
-    /// Whether the socket may have been logged out not long ago, whoever's it was.
+    /// Whether the socket may have been logged out not long ago, as any user's.
     pub fn knows(&self, database: usize, socket: &[u8]) -> bool {
         !self.is_empty() && self.sockets.contains_key(&self.hasher.hash_one((database, socket)))
     }

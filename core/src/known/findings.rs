@@ -6,16 +6,16 @@
 use std::ops::Range;
 
 use crate::{
-    index::{Hash, SocketHash, Subject, Whom},
+    index::{Hash, HashedSubject, SocketHash, Subject},
     layout::{Holder, Layout},
     plan::{self, End, Sighting, Sought},
     ports::Key,
 };
 
-/// So many looks are worth noting together.
+/// This many looks are worth noting together.
 const MANY: usize = 32;
 
-/// So much memory is kept for the next names; what long ones took is given back.
+/// How many bytes are kept for the next names; what long ones took is given back.
 pub(super) const FEW_BYTES: usize = 64 << 10;
 
 /// What was found in keys of one database and is not noted yet. One piece of memory, used again and again.
@@ -84,7 +84,7 @@ impl Findings {
         let start = self.bytes.len();
         sighting.write_place(&mut self.bytes);
         let place = start..self.bytes.len();
-        let Whom { subject, hash, .. } = Whom::new(sighting.subject, sighting.id);
+        let HashedSubject { subject, hash, .. } = HashedSubject::new(sighting.subject, sighting.id);
         self.seen.push(Seen { subject, hash, id, place, end: sighting.end });
     }
 }

@@ -7,9 +7,9 @@ use crate::{ports::Host, reply::Ticket};
 /// What a sweep is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Order {
-    /// Only who has been stale for so long.
+    /// Only users who have been stale for this long.
     pub grace: Duration,
-    /// At most so many users.
+    /// At most this many users.
     pub limit: u64,
     /// They are counted, and nothing changes.
     pub is_dry: bool,
@@ -81,7 +81,7 @@ impl<H: Host> Job<H> {
         self.database
     }
 
-    /// Begins again: what it has seen was replaced. Whoever was counted without being cleaned up is met once more.
+    /// Begins again: what it has seen was replaced. A user who was counted without being cleaned up is met once more.
     pub fn restart(&mut self) {
         (self.shard, self.pending) = (0, Vec::new());
         if self.order.is_dry {

@@ -6,7 +6,7 @@ use super::{
     state::State,
 };
 use crate::{
-    index::{Added, News, PlaceRef, SocketHash, Subject, Whom},
+    index::{Added, HashedSubject, LivenessChange, PlaceRef, SocketHash, Subject},
     layout::{Holder, Layout},
     plan::End,
     ports::Host,
@@ -42,7 +42,7 @@ impl Findings {
             let (id, place) = (&self.bytes[id.clone()], PlaceRef::of_bytes(&self.bytes[place.clone()]));
             let is_owned = *subject == Subject::User && owned == Some(place.trace());
             is_told |= is_owned || holder == Some(Holder::User(id));
-            let whom = Whom { subject: *subject, id, hash: *hash };
+            let whom = HashedSubject { subject: *subject, id, hash: *hash };
             see(state, self.database, look.socket.filter(|_| is_owned), whom, place, *end);
         }
         // Nobody who shows up there now has heard of it, but somebody else may have been live by it.
@@ -82,24 +82,24 @@ fn see<H: Host>(
     state: &mut State<H>,
     database: usize,
     socket: Option<SocketHash>,
-    whom: Whom<'_>,
+    whom: HashedSubject<'_>,
     place: PlaceRef<'_>,
     end: End,
 ) {
     if whom.subject == Subject::Anyone {
-        state.sweeping.restart_crawls(database, place);
+        state.sweeping.restart_collection_scans(database, place);
     }
     let now = state.clock.moment();
     let news = match end {
-        End::Unknown => News::Evidence(now),
-        End::Never => News::Vital(now, now),
-        End::At(moment) => News::Vital(now, state.clock.tick(moment).next()),
+        End::Unknown => LivenessChange::Evidence(now),
+        End::Never => LivenessChange::Vital(now, now),
+        End::At(moment) => LivenessChange::Vital(now, state.clock.tick(moment).next()),
     };
     let added = add(state, database, whom, place, news);
     if end != End::Unknown {
         candidates::heard(state, database, whom.id, added.before, false);
     }
-    // Whoever has the place already has the socket too.
+    // A user who has the place already has the socket too.
     if let Some(socket) = socket.filter(|_| added.count.is_some()) {
         for former in state.databases[database].index.change_owner(socket, whom, place) {
             candidates::doubt(state, database, &former, false);
@@ -117,17 +117,23 @@ pub fn add_owner<H: Host>(
     place: PlaceRef<'_>,
 ) {
     let socket = layout.sockets.as_ref().and_then(|sockets| sockets.socket(key)).map(SocketHash::of);
-    see(state, database, socket, Whom::new(Subject::User, id), place, End::Unknown);
+    see(state, database, socket, HashedSubject::new(Subject::User, id), place, End::Unknown);
 }
 
-/// From so many places on, a subject's places are looked at whenever their number has doubled.
+/// From this many places on, a subject's places are looked at whenever their number has doubled.
 const CROWD: usize = 16;
 
 /// Notes that a subject shows up at a place.
-pub fn add<H: Host>(state: &mut State<H>, database: usize, whom: Whom<'_>, place: PlaceRef<'_>, news: News) -> Added {
+pub fn add<H: Host>(
+    state: &mut State<H>,
+    database: usize,
+    whom: HashedSubject<'_>,
+    place: PlaceRef<'_>,
+    news: LivenessChange,
+) -> Added {
     let added = state.databases[database].index.add(whom, place, news);
     if added.count.is_some_and(|count| count >= CROWD && count.is_power_of_two()) {
-        state.crowding.push((database, whom.subject, whom.id.to_vec()));
+        state.grown.push((database, whom.subject, whom.id.to_vec()));
     }
     added
 }

@@ -36,8 +36,8 @@ pub struct State<H: Host> {
     pub findings: Findings,
     /// How often places were looked at.
     pub looks: usize,
-    /// Subjects that got so many places that it is time to look which are still right.
-    pub crowding: Vec<(usize, Subject, Vec<u8>)>,
+    /// Subjects whose places have doubled in number: it is time to look which are still right.
+    pub grown: Vec<(usize, Subject, Vec<u8>)>,
     /// The walk that looks which places are still right.
     pub tidying: Tidying,
     /// What INFO counts.
@@ -84,7 +84,7 @@ impl<H: Host> Database<H> {
 pub enum Build<C> {
     /// Not at all.
     Todo,
-    /// The walk over the keys is under way; so many of them have been met, watched or not.
+    /// The walk over the keys is under way, and how many of them it has met, watched or not.
     Walking(C, u64),
     /// Data is being loaded into it, and every key is seen when it is.
     Loading,
@@ -134,7 +134,7 @@ impl<H: Host> State<H> {
             listed: None,
             findings: Findings::default(),
             looks: 0,
-            crowding: Vec::new(),
+            grown: Vec::new(),
             tidying: Tidying::new(instant),
             metrics: Metrics::default(),
             journal: Journal::default(),

@@ -15,9 +15,9 @@ use crate::{
 };
 
 /// A user of a database.
-pub type Patient = (usize, Box<[u8]>);
+pub type DatabaseUser = (usize, Box<[u8]>);
 
-/// So many users are passed over; of more, those over whom a defect showed first get another chance.
+/// The most users that are passed over; of more, those over whom a defect showed first get another chance.
 const MOST_PASSED_OVER: usize = 64;
 
 /// What sweeping keeps between its slices.
@@ -30,23 +30,23 @@ pub struct Sweeping<H: Host> {
     /// Sockets whose data ended before it was known whose they are: the database and the socket.
     pub unknown_ends: Vec<(usize, Box<[u8]>)>,
     /// Users to be cleaned up when their grace is over.
-    pub departures: BinaryHeap<Departure>,
+    pub pending_expiries: BinaryHeap<PendingExpiry>,
     /// The collection that is being read, by database.
-    pub crawls: Vec<(usize, Crawl<H::Cursor>)>,
+    pub collection_scans: Vec<(usize, CollectionScan<H::Cursor>)>,
     /// Sockets that were logged out.
     pub fence: Fence,
     /// Keys of such sockets that were written again: the database and the name.
-    pub trespassers: HashSet<(usize, Box<[u8]>)>,
+    pub fenced_writes: HashSet<(usize, Box<[u8]>)>,
     /// Whether the server takes writes.
     pub writes: Writes,
-    /// Whom a slice is at work on.
-    pub at_work: Option<Patient>,
+    /// HashedSubject a slice is at work on.
+    pub at_work: Option<DatabaseUser>,
     /// The client for whom it is, which gets an answer whatever becomes of the sweep.
     pub served: Option<Ticket>,
     /// The last ticket that was given.
     pub last_ticket: u64,
     /// Users over whom a defect showed: they are passed over, so that they do not keep others from being cleaned up.
-    pub passed_over: VecDeque<Patient>,
+    pub passed_over: VecDeque<DatabaseUser>,
     /// Whether it is known of every user until when the session lives, as the cascade needs it.
     pub is_settled: bool,
     /// When the server swept by itself last, or was loaded.
@@ -62,10 +62,10 @@ impl<H: Host> Sweeping<H> {
             jobs: VecDeque::new(),
             candidates: VecDeque::new(),
             unknown_ends: Vec::new(),
-            departures: BinaryHeap::new(),
-            crawls: Vec::new(),
+            pending_expiries: BinaryHeap::new(),
+            collection_scans: Vec::new(),
             fence: Fence::default(),
-            trespassers: HashSet::new(),
+            fenced_writes: HashSet::new(),
             writes: Writes::default(),
             at_work: None,
             served: None,
@@ -83,7 +83,7 @@ impl<H: Host> Sweeping<H> {
     pub fn restart(&mut self, is_affected: impl Fn(usize) -> bool) {
         self.is_settled = false;
         self.jobs.iter_mut().filter(|job| is_affected(job.database())).for_each(Job::restart);
-        self.crawls.retain(|(database, _)| !is_affected(*database));
+        self.collection_scans.retain(|(database, _)| !is_affected(*database));
     }
 
     /// Begins with a user, unless a defect showed over that one before.
@@ -112,27 +112,28 @@ impl<H: Host> Sweeping<H> {
         };
         self.candidates.iter_mut().for_each(|candidate| candidate.database = swapped(candidate.database));
         self.unknown_ends.iter_mut().for_each(|(database, _)| *database = swapped(*database));
-        let departures = std::mem::take(&mut self.departures).into_iter();
-        self.departures = departures.map(|departure| departure.in_database(swapped)).collect();
+        let pending_expiries = std::mem::take(&mut self.pending_expiries).into_iter();
+        self.pending_expiries = pending_expiries.map(|expiry| expiry.in_database(swapped)).collect();
         self.passed_over.iter_mut().for_each(|(database, _)| *database = swapped(*database));
         self.restart(|number| number == first || number == second);
     }
 
     /// A collection has to be read from its beginning once more.
-    pub(crate) fn restart_crawls(&mut self, database: usize, place: PlaceRef<'_>) {
-        self.crawls.iter_mut().filter(|(of, crawl)| *of == database && crawl.place.borrowed() == place).for_each(
-            |(_, crawl)| {
+    pub(crate) fn restart_collection_scans(&mut self, database: usize, place: PlaceRef<'_>) {
+        self.collection_scans
+            .iter_mut()
+            .filter(|(of, crawl)| *of == database && crawl.place.borrowed() == place)
+            .for_each(|(_, crawl)| {
                 crawl.is_void = true;
-            },
-        );
+            });
     }
 
     /// Whether a slice of work has something to do.
     pub fn has_work(&self) -> bool {
         !self.jobs.is_empty()
             || !self.candidates.is_empty()
-            || !self.departures.is_empty()
-            || !self.trespassers.is_empty()
+            || !self.pending_expiries.is_empty()
+            || !self.fenced_writes.is_empty()
     }
 }
 
@@ -149,16 +150,16 @@ pub struct Candidate {
 /// A user whose session ended by itself, and who is cleaned up when the grace is over, if still stale for the same reason.
 /// Who has been so for longest is the greatest, as a heap wants it.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Departure {
+pub struct PendingExpiry {
     /// Since when, in milliseconds since 1970: the indexes' clock may begin anew before.
     pub(crate) ended: Reverse<u64>,
     pub(crate) database: usize,
     pub(crate) user: Box<[u8]>,
-    /// The same by the indexes' clock. Whoever is stale since later came back meanwhile, and may have left otherwise.
+    /// The same by the indexes' clock. A user who is stale since later came back meanwhile, and may have left in another way.
     pub(crate) since: Tick,
 }
 
-impl Departure {
+impl PendingExpiry {
     /// The user's database has another number now.
     #[must_use]
     pub fn in_database(self, number: impl Fn(usize) -> usize) -> Self {
@@ -174,7 +175,7 @@ impl Departure {
 
 /// A collection, or a document, that is being read.
 #[derive(Debug)]
-pub struct Crawl<C> {
+pub struct CollectionScan<C> {
     pub(crate) place: Place,
     pub(crate) cursor: C,
     /// It was written meanwhile in a way that does not say which members are new.

@@ -61,7 +61,7 @@ pub enum What {
     Member {
         /// The member's name.
         member: Template,
-        /// Whom it names.
+        /// HashedSubject it names.
         names: Named,
     },
     /// Nothing that is removed: the key maps a user to sockets. Stands behind the traces of the document.
@@ -136,7 +136,7 @@ pub struct Sockets {
 pub enum Holder<'n> {
     /// This user's.
     User(&'n [u8]),
-    /// That of this socket, whoever's it is.
+    /// That of this socket, of any user.
     Socket(&'n [u8]),
 }
 
@@ -158,7 +158,7 @@ impl Layout {
         Self::parse(EASYSHARE).unwrap_or_else(|error| panic!("the built-in layout is wrong: {error}"))
     }
 
-    /// Whether a key of this name is a trace as a whole, whoever's.
+    /// Whether a key of this name is a trace as a whole, of any user.
     pub fn is_trace(&self, name: &[u8]) -> bool {
         let is_key = |trace: &&Trace| matches!(trace.what, What::Key | What::Owned(_));
         self.traces.iter().filter(is_key).any(|trace| trace.key.matches(name).is_some())
@@ -225,7 +225,7 @@ impl Sockets {
         self.data.matches(name)?.get(Placeholder::SOCKET)
     }
 
-    /// The mapping as the last of the traces, so that whoever looks for users finds it with them.
+    /// The mapping as the last of the traces, so that a look for users finds it with them.
     fn mapping(&self) -> Trace {
         Trace { key: self.of.clone(), what: What::Mapping, reach: Reach::Direct, sweep: true, is_evidence: true }
     }

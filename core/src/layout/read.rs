@@ -17,11 +17,11 @@ use crate::{
 pub struct LayoutError {
     /// The trace: its number, from 1, and its text.
     trace: Option<(usize, String)>,
-    cause: Cause,
+    cause: LayoutProblem,
 }
 
 #[derive(Debug)]
-enum Cause {
+enum LayoutProblem {
     Json(serde_json::Error),
     Template(&'static str, TemplateError),
     Pointer(&'static str, PointerError),
@@ -38,11 +38,11 @@ impl fmt::Display for LayoutError {
             write!(f, "trace {number} {text}: ")?;
         }
         match &self.cause {
-            Cause::Json(error) => write!(f, "{error}"),
-            Cause::Template(field, error) => write!(f, "`{field}`: {error}"),
-            Cause::Pointer(field, error) => write!(f, "`{field}`: {error}"),
-            Cause::Announcement(number, text, error) => write!(f, "announce {number} {text}: {error}"),
-            Cause::Other(sentence) => f.write_str(sentence),
+            LayoutProblem::Json(error) => write!(f, "{error}"),
+            LayoutProblem::Template(field, error) => write!(f, "`{field}`: {error}"),
+            LayoutProblem::Pointer(field, error) => write!(f, "`{field}`: {error}"),
+            LayoutProblem::Announcement(number, text, error) => write!(f, "announce {number} {text}: {error}"),
+            LayoutProblem::Other(sentence) => f.write_str(sentence),
         }
     }
 }
@@ -58,14 +58,14 @@ impl Write for Escaped<'_, '_> {
     }
 }
 
-impl From<Cause> for LayoutError {
-    fn from(cause: Cause) -> Self {
+impl From<LayoutProblem> for LayoutError {
+    fn from(cause: LayoutProblem) -> Self {
         Self { trace: None, cause }
     }
 }
 
-fn other<T>(sentence: impl Into<String>) -> Result<T, Cause> {
-    Err(Cause::Other(sentence.into()))
+fn other<T>(sentence: impl Into<String>) -> Result<T, LayoutProblem> {
+    Err(LayoutProblem::Other(sentence.into()))
 }
 
 #[derive(Deserialize)]
@@ -109,7 +109,7 @@ impl Layout {
     /// # Errors
     /// [`LayoutError`], for anything that is wrong in any way.
     pub fn parse(text: &str) -> Result<Self, LayoutError> {
-        let document: Document = serde_json::from_str(text).map_err(Cause::Json)?;
+        let document: Document = serde_json::from_str(text).map_err(LayoutProblem::Json)?;
         if document.name.is_empty() {
             other("`name` must not be empty")?;
         }
@@ -150,7 +150,7 @@ impl Layout {
         let Some(at) = self.traces.iter().position(needs_socket) else { return Ok(()) };
         let cause = "`member` holds {socketId}, but nothing says which sockets a user has; add `sockets`, \
                      or a `key` trace with {socketId} in its name";
-        Err(LayoutError { trace: Some((at + 1, one_line(texts[at].get()))), cause: Cause::Other(cause.into()) })
+        Err(LayoutError { trace: Some((at + 1, one_line(texts[at].get()))), cause: LayoutProblem::Other(cause.into()) })
     }
 }
 
@@ -159,15 +159,15 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn template(field: &'static str, text: &str, names: &mut Placeholders) -> Result<Template, Cause> {
-    Template::parse(text, names).map_err(|error| Cause::Template(field, error))
+fn template(field: &'static str, text: &str, names: &mut Placeholders) -> Result<Template, LayoutProblem> {
+    Template::parse(text, names).map_err(|error| LayoutProblem::Template(field, error))
 }
 
-fn pointer(field: &'static str, text: &str) -> Result<Pointer, Cause> {
-    Pointer::parse(text).map_err(|error| Cause::Pointer(field, error))
+fn pointer(field: &'static str, text: &str) -> Result<Pointer, LayoutProblem> {
+    Pointer::parse(text).map_err(|error| LayoutProblem::Pointer(field, error))
 }
 
-fn field(name: &'static str, value: &serde_json::Value) -> Result<Field, Cause> {
+fn field(name: &'static str, value: &serde_json::Value) -> Result<Field, LayoutProblem> {
     match value {
         serde_json::Value::String(text) => pointer(name, text).map(Field::Json),
         serde_json::Value::Object(object) if object.len() == 1 => match object.get("field") {
@@ -178,8 +178,8 @@ fn field(name: &'static str, value: &serde_json::Value) -> Result<Field, Cause> 
     }
 }
 
-fn read_trace(text: &str, names: &mut Placeholders) -> Result<Trace, Cause> {
-    let document: TraceDocument = serde_json::from_str(text).map_err(Cause::Json)?;
+fn read_trace(text: &str, names: &mut Placeholders) -> Result<Trace, LayoutProblem> {
+    let document: TraceDocument = serde_json::from_str(text).map_err(LayoutProblem::Json)?;
     let sweep = document.sweep.unwrap_or(true);
     let (key, what) = match &document {
         TraceDocument { key: Some(key), members: None, member: None, entries: None, array: None, owner, .. } => {
@@ -213,7 +213,11 @@ fn read_trace(text: &str, names: &mut Placeholders) -> Result<Trace, Cause> {
     Ok(Trace { key, what, reach, sweep, is_evidence: false })
 }
 
-fn read_key(key: &str, owner: Option<&serde_json::Value>, names: &mut Placeholders) -> Result<(Template, What), Cause> {
+fn read_key(
+    key: &str,
+    owner: Option<&serde_json::Value>,
+    names: &mut Placeholders,
+) -> Result<(Template, What), LayoutProblem> {
     let key = template("key", key, names)?;
     match owner {
         Some(owner) => Ok((key, What::Owned(field("owner", owner)?))),
@@ -222,7 +226,7 @@ fn read_key(key: &str, owner: Option<&serde_json::Value>, names: &mut Placeholde
     }
 }
 
-fn read_member(key: &str, member: &str, names: &mut Placeholders) -> Result<(Template, What), Cause> {
+fn read_member(key: &str, member: &str, names: &mut Placeholders) -> Result<(Template, What), LayoutProblem> {
     let key = template("members", key, names)?;
     let member = template("member", member, names)?;
     // With both, the one that the key leaves open says whose member it is.
@@ -248,7 +252,7 @@ fn read_entries(
     array: &str,
     owner: &serde_json::Value,
     names: &mut Placeholders,
-) -> Result<(Template, What), Cause> {
+) -> Result<(Template, What), LayoutProblem> {
     let Field::Json(owner) = field("owner", owner)? else {
         return other("`owner` of `entries` must be a JSON pointer: the entries are elements of a JSON array");
     };
@@ -269,7 +273,7 @@ fn reach(key: &Template, what: &What) -> Reach {
 }
 
 fn read_sockets(text: &str, names: &mut Placeholders) -> Result<Sockets, LayoutError> {
-    let document: SocketsDocument = serde_json::from_str(text).map_err(Cause::Json)?;
+    let document: SocketsDocument = serde_json::from_str(text).map_err(LayoutProblem::Json)?;
     let of = template("sockets.of", &document.of, names)?;
     let data = template("sockets.data", &document.data, names)?;
     if of.placeholders() != [Placeholder::USER] {
@@ -284,11 +288,11 @@ fn read_sockets(text: &str, names: &mut Placeholders) -> Result<Sockets, LayoutE
     Ok(Sockets { of, data, room, name, owned: None, trusts_mapping: document.trust_mapping })
 }
 
-fn read_announce(texts: &[&RawValue], traces: &[Trace]) -> Result<Vec<Announcement>, Cause> {
+fn read_announce(texts: &[&RawValue], traces: &[Trace]) -> Result<Vec<Announcement>, LayoutProblem> {
     // Only keys that go by their name alone would come back by an entry.
     let goes = |name: &[u8]| traces.iter().any(|trace| trace.what == What::Key && trace.key.matches(name).is_some());
     let read = |(at, raw): (usize, &&RawValue)| {
-        let about = |error| Cause::Announcement(at + 1, one_line(raw.get()), error);
+        let about = |error| LayoutProblem::Announcement(at + 1, one_line(raw.get()), error);
         Announcement::parse(raw.get(), goes).map_err(about)
     };
     texts.iter().enumerate().map(read).collect()

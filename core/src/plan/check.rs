@@ -11,7 +11,7 @@ use crate::{
 const NOT_TO_REMOVE: Error = Error::NoPermission { to: "delete or write" };
 const NOT_TO_SHOW: Error = Error::NoPermission { to: "read" };
 
-/// Stands for whoever and whatever is not known yet: nothing can have this name.
+/// Stands for a user, or anything else, that is not known yet: nothing can have this name.
 pub const NOBODY: &[u8] = b"\0nobody\0";
 
 /// A plan that its caller may carry out. Only this can be applied.

@@ -23,7 +23,7 @@ impl<N> Socket<N> {
         self.mapped
     }
 
-    /// Whether whoever holds the connection is to close it: the socket's data named the user, or the mapping's word is
+    /// Whether the connection's holder is to close it: the socket's data named the user, or the mapping's word is
     /// enough by the layout and no data names somebody else.
     pub fn closes(&self) -> bool {
         self.closes

@@ -4,14 +4,14 @@ use std::collections::HashSet;
 
 use super::{EntriesTrace, KeyTrace, LiveSocket, Mapping, MemberTrace, Plan, Socket, Whose, value};
 use crate::{
-    index::{PlaceRef, Places, Subject},
+    index::{PlaceRef, PlaceSet, Subject},
     json::{self, Cut, Pointer},
     layout::{Field, Layout, Named, Reach, Trace, What},
     ports::{Key, Keyspace, Kind},
     template::{Bindings, Placeholder, Template},
 };
 
-/// So many sockets are looked for among all keys of a plan one by one.
+/// Up to this many sockets are searched one by one among the keys of a plan.
 const FEW: usize = 8;
 
 /// How much a caller has to know before anything is removed.
@@ -26,13 +26,13 @@ pub enum Detail {
     /// user's name.
     Audience,
     /// Of a live user, by which sockets. Of another all facts, but for traces that a sweep leaves alone.
-    Ghost,
+    Sweep,
 }
 
 impl Detail {
     /// Whether the caller wants traces of this kind.
     fn asks_for(self, trace: &Trace) -> bool {
-        trace.sweep || self != Self::Ghost
+        trace.sweep || self != Self::Sweep
     }
 
     /// Whether a trace that its name alone makes one may be taken for there unseen. What would name a room or a socket
@@ -40,7 +40,7 @@ impl Detail {
     fn takes_unseen(self, bindings: &Bindings<'_>) -> bool {
         let is_told = || bindings.get(Placeholder::ROOM).or(bindings.get(Placeholder::SOCKET)).is_some();
         match self {
-            Self::Facts | Self::Ghost => false,
+            Self::Facts | Self::Sweep => false,
             Self::Names => true,
             Self::Audience => !is_told(),
         }
@@ -54,13 +54,13 @@ const MOST_LIVE: usize = 16;
 pub fn find<K: Keyspace>(
     space: &K,
     layout: &Layout,
-    places: &dyn Fn(Subject, &[u8]) -> Places,
+    places: &dyn Fn(Subject, &[u8]) -> PlaceSet,
     user: &[u8],
     detail: Detail,
 ) -> Plan<K::Name> {
     let plan = Plan::empty(user, detail);
     let mut finder = Finder { space, layout, user, plan, said: Vec::new(), buffer: Vec::with_capacity(64) };
-    if detail == Detail::Ghost && finder.is_live() {
+    if detail == Detail::Sweep && finder.is_live() {
         return finder.plan;
     }
     let known = places(Subject::User, user);
@@ -100,7 +100,7 @@ pub fn find_key<K: Keyspace>(space: &K, layout: &Layout, user: &[u8], name: &K::
     finder.finish()
 }
 
-/// Whom a key's value names as its owner.
+/// HashedSubject a key's value names as its owner.
 pub fn owner<K: Keyspace>(space: &K, name: &K::Name, field: &Field) -> Option<Vec<u8>> {
     value::text_at(&space.open(name)?, field).ok()?
 }
@@ -120,7 +120,7 @@ pub fn owners<K: Keyspace>(space: &K, layout: &Layout, name: &K::Name) -> Vec<Ve
 }
 
 /// Whether a place that the index knows of still holds a trace of its subject. A name stays right as long as the key
-/// exists, whatever it holds; so does a key that is looked into whoever asks ([`Subject::Anyone`]).
+/// exists, whatever it holds; so does a key that is looked into for everybody ([`Subject::Anyone`]).
 pub fn still_there<K: Keyspace>(space: &K, layout: &Layout, subject: Subject, id: &[u8], place: PlaceRef<'_>) -> bool {
     let plan = Plan::empty(id, Detail::Facts);
     let mut finder = Finder { space, layout, user: id, plan, said: Vec::new(), buffer: Vec::new() };
@@ -225,7 +225,7 @@ impl<K: Keyspace> Finder<'_, K> {
         wanted: fn(&Trace) -> bool,
         subject: Subject,
         id: &[u8],
-        places: &Places,
+        places: &PlaceSet,
         socket: Option<&[u8]>,
     ) {
         let layout = self.layout;
@@ -233,7 +233,7 @@ impl<K: Keyspace> Finder<'_, K> {
         let given = socket.map_or(given, |id| given.with(Placeholder::SOCKET, id));
         for place in places.iter() {
             let trace = &layout.traces[place.trace()];
-            // The index also knows of places that are found by name, for whoever looks for users. A socket in the key's
+            // The index also knows of places that are found by name, for those who look for users. A socket in the key's
             // name goes before the one that is asked for.
             if trace.reach == Reach::Direct || !wanted(trace) || !self.plan.detail.asks_for(trace) {
                 continue;
@@ -460,7 +460,7 @@ impl<K: Keyspace> Finder<'_, K> {
         if plan.detail != Detail::Names {
             plan.sort_rooms();
         }
-        if [Detail::Facts, Detail::Ghost].contains(&plan.detail) {
+        if [Detail::Facts, Detail::Sweep].contains(&plan.detail) {
             plan.sort();
         }
         // What lies here while its slot is on its way from or to another node, that node removes.

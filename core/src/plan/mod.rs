@@ -28,7 +28,7 @@ pub use observe::{End, MOST_MEMBERS, Presence, Sight, Sighting, Sought, observe}
 /// Every trace of one user that exists at this instant. `N` is a key's name in the server's form.
 ///
 /// `keys`, `members` and `entries` stand as they were found, and what two traces of the layout name stands there twice. In
-/// a plan that is shown ([`Detail::Facts`], [`Detail::Ghost`]) they are sorted by their bytes and hold nothing twice. A key
+/// a plan that is shown ([`Detail::Facts`], [`Detail::Sweep`]) they are sorted by their bytes and hold nothing twice. A key
 /// that goes as a whole is in `keys` alone.
 #[derive(Debug)]
 pub struct Plan<N> {
@@ -121,7 +121,7 @@ pub struct Socket<N> {
     room: Option<Vec<u8>>,
     /// Whose that data is.
     whose: Whose,
-    /// Whether whoever holds the connection is to close it.
+    /// Whether the connection's holder is to close it.
     closes: bool,
 }
 

@@ -51,7 +51,7 @@ pub enum Presence {
 pub enum End {
     /// Nobody looked.
     Unknown,
-    /// In so many milliseconds since 1970.
+    /// Then, in milliseconds since 1970.
     At(u64),
     /// Never.
     Never,

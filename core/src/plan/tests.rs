@@ -4,7 +4,7 @@ use super::{Checked, Detail, Plan, Scope, Sought, find, observe, still_there};
 use crate::{
     double::{Double, Value},
     error::Error,
-    index::{Index, News, PlaceRef, Subject, Tick, Whom},
+    index::{HashedSubject, Index, LivenessChange, PlaceRef, Subject, Tick},
     layout::Layout,
     ports::{Access, Keyspace, Kind},
     watcher::Suspect,
@@ -24,7 +24,11 @@ fn index(space: &Double, layout: &Layout) -> Index {
         observe(layout, Sought::suspect(&suspect), &|| space.open(&suspect.key), &mut |seen| {
             let mut place = Vec::new();
             seen.write_place(&mut place);
-            index.add(Whom::new(seen.subject, seen.id), PlaceRef::of_bytes(&place), News::Evidence(Tick::FIRST));
+            index.add(
+                HashedSubject::new(seen.subject, seen.id),
+                PlaceRef::of_bytes(&place),
+                LivenessChange::Evidence(Tick::FIRST),
+            );
         });
     }
     index

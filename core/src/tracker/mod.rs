@@ -18,10 +18,10 @@ pub use waiting::Waiting;
 
 use crate::watcher::Suspect;
 
-/// When so many keys are unread, memory that many more took is given back.
+/// When this many keys are unread, memory that many more took is given back.
 const FEW_UNREAD: usize = 1024;
 
-/// From so many unread keys on, it is looked whether one is unread already. One read from a connection seldom brings more, so that
+/// From this many unread keys on, a key that is unread already is not noted again. One read from a connection seldom brings more, so that
 /// nobody pays for it who writes each key once.
 const MANY_UNREAD: usize = 256;
 

@@ -224,12 +224,12 @@ impl<K: Clone + AsRef<[u8]>> Transactions<K> {
         self.open.values_mut().for_each(|queue| queue.is_blocked = false);
     }
 
-    /// Where clients cannot be told apart: whether so much is held that the list of all clients should be asked for.
+    /// Where clients cannot be told apart: whether the list of all clients should be asked for, by the size of what is held.
     pub fn is_much_of_anybody(&self) -> bool {
         self.open.get(&ANYBODY).is_some_and(|queue| queue.needs_asking(MOST_BYTES_OF_ANYBODY / 16))
     }
 
-    /// Where clients cannot be told apart: so many have a transaction open, as the server lists them. What is returned has run,
+    /// Where clients cannot be told apart: how many have a transaction open, as the server lists them. What is returned has run,
     /// or never will.
     pub fn answer_anybody(&mut self, open: usize) -> Queued<K> {
         self.is_none_open = open == 0;

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use super::{ANYBODY, Queued, Word, argument_bytes};
 use crate::watcher::Suspect;
 
-/// So many keys may wait for clients that cannot be told apart.
+/// The most keys that may wait for clients that cannot be told apart.
 const MOST_OF_ANYBODY: usize = 256;
 
-/// So many bytes of names may be held for clients that wait, as the server itself holds them.
+/// The most bytes of names that are held for clients that wait, as the server itself holds them.
 const MOST_BYTES: usize = 256 << 20;
 
 /// What clients may write that wait. A client that waits sends nothing else, so each has at most one command here; of those that
@@ -96,7 +96,7 @@ impl<K: Clone + AsRef<[u8]>> Waiting<K> {
         self.held.remove(&client).map(|held| held.queued).unwrap_or_default()
     }
 
-    /// Whether clients that cannot be told apart have commands here of which the server was not asked.
+    /// Whether clients that cannot be told apart have commands here that the server was not asked about.
     pub fn is_anybody_new(&self) -> bool {
         self.held.get(&ANYBODY).is_some_and(|held| held.known == Known::Nothing)
     }

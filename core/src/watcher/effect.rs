@@ -160,7 +160,7 @@ pub enum Effect {
 pub enum Members {
     /// This one.
     At(usize),
-    /// Every so many, from one on: `From(first, step)`.
+    /// At regular steps, from one on: `From(first, step)`.
     From(usize, usize),
     /// Those behind the scores, which come after options.
     Scored,

@@ -1,7 +1,7 @@
 //! Which commands may change what the index knows. Pure.
 //!
 //! The module sees every command before it runs, and nothing of it afterwards: watching keyspace events would make each
-//! write of the server slower, whoever's it is. So a command is not understood, only suspected: whoever names a key that
+//! write of the server slower. So a command is not understood, only suspected: one that names a key that
 //! the index cares for, in any argument, may have changed it, unless the command is known to be harmless. What is
 //! suspected is read again once the command has run. A suspicion too many costs a look; one too few would cost
 //! exactness, so new commands, and commands of other modules, are suspected by themselves.

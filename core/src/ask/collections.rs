@@ -4,8 +4,8 @@
 use std::time::Instant;
 
 use crate::{
-    index::{News, Place, PlaceRef, Subject, Whom},
-    known::{note, state::State, sweeping::Crawl},
+    index::{HashedSubject, LivenessChange, Place, PlaceRef, Subject},
+    known::{note, state::State, sweeping::CollectionScan},
     layout::{Layout, Named, What},
     plan,
     ports::Host,
@@ -22,7 +22,7 @@ pub fn read<H: Host>(ask: Ask<'_, H>, deadline: Option<Instant>) -> bool {
     let (database, layout) = (ask.host.database(), ask.state(|state| state.layout.clone()));
     while let Some(crawl) = take(ask, &layout, database) {
         if let Some(unfinished) = go_on(ask, &layout, crawl, deadline) {
-            ask.state(|state| state.sweeping.crawls.push((database, unfinished)));
+            ask.state(|state| state.sweeping.collection_scans.push((database, unfinished)));
             return false;
         }
     }
@@ -30,16 +30,16 @@ pub fn read<H: Host>(ask: Ask<'_, H>, deadline: Option<Instant>) -> bool {
 }
 
 /// The crawl that is under way, or a new one if there is a collection to read.
-fn take<H: Host>(ask: Ask<'_, H>, layout: &Layout, database: usize) -> Option<Crawl<H::Cursor>> {
+fn take<H: Host>(ask: Ask<'_, H>, layout: &Layout, database: usize) -> Option<CollectionScan<H::Cursor>> {
     ask.state(|state| {
-        let under_way = state.sweeping.crawls.iter().position(|(of, _)| *of == database);
+        let under_way = state.sweeping.collection_scans.iter().position(|(of, _)| *of == database);
         if let Some(at) = under_way {
-            return Some(state.sweeping.crawls.swap_remove(at).1);
+            return Some(state.sweeping.collection_scans.swap_remove(at).1);
         }
         let unknown = state.databases[database].index.places(Subject::Anyone, b"");
         let is_evidence = |place: &PlaceRef<'_>| layout.traces[place.trace()].is_evidence;
         let place = unknown.iter().find(is_evidence)?.to_owned();
-        Some(Crawl { place, cursor: H::Cursor::default(), is_void: false })
+        Some(CollectionScan { place, cursor: H::Cursor::default(), is_void: false })
     })
 }
 
@@ -47,9 +47,9 @@ fn take<H: Host>(ask: Ask<'_, H>, layout: &Layout, database: usize) -> Option<Cr
 fn go_on<H: Host>(
     ask: Ask<'_, H>,
     layout: &Layout,
-    mut crawl: Crawl<H::Cursor>,
+    mut crawl: CollectionScan<H::Cursor>,
     deadline: Option<Instant>,
-) -> Option<Crawl<H::Cursor>> {
+) -> Option<CollectionScan<H::Cursor>> {
     let database = ask.host.database();
     let trace = &layout.traces[crawl.place.borrowed().trace()];
     let place = crawl.place.clone();
@@ -102,6 +102,6 @@ fn note_member<H: Host>(
 ) {
     let Some(id) = member.solve(names.placeholder(), bindings, text) else { return };
     let subject = if names == Named::User { Subject::User } else { Subject::Socket };
-    let news = News::Evidence(state.clock.moment());
-    note::add(state, database, Whom::new(subject, id), place.borrowed(), news);
+    let news = LivenessChange::Evidence(state.clock.moment());
+    note::add(state, database, HashedSubject::new(subject, id), place.borrowed(), news);
 }

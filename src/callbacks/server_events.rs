@@ -62,7 +62,7 @@ pub(super) fn start(server: &Server) -> bool {
         ];
         let subscribed = events.into_iter().all(subscribe) && keyspace::watch_loading(server);
         // No timer yet: a server that then refuses the module's options would find it, and crash over it.
-        enter("meeting clients", server, follow::meet_clients);
+        enter("meeting clients", server, follow::learn_of_clients);
         !filter.is_null() && subscribed
     }
 }

@@ -3,14 +3,14 @@
 use std::ops::Range;
 
 use super::{
-    place::{Places, pack, read_length, unpack},
+    place::{PlaceSet, pack, read_length, unpack},
     table::{Hash, Hashed, Table},
 };
 
 /// A set of places that keeps the order in which they were added. Keys that were written one after the other lie close
-/// to each other in the server's memory; whoever deletes them in that order is several times faster.
+/// to each other in the server's memory; to delete them in that order is several times faster.
 #[derive(Debug, Default)]
-pub(super) struct Crowd {
+pub(super) struct LargeSet {
     /// Each place with its length; where one was removed there are zeros.
     packed: Vec<u8>,
     /// Where in `packed` each of them begins.
@@ -33,7 +33,7 @@ impl Hashed for Start {
     }
 }
 
-impl<'p> FromIterator<&'p [u8]> for Crowd {
+impl<'p> FromIterator<&'p [u8]> for LargeSet {
     fn from_iter<I: IntoIterator<Item = &'p [u8]>>(places: I) -> Self {
         let mut crowd = Self::default();
         for place in places {
@@ -43,7 +43,7 @@ impl<'p> FromIterator<&'p [u8]> for Crowd {
     }
 }
 
-impl Crowd {
+impl LargeSet {
     /// Adds a place and says how many there are now; `None` if it was there already.
     pub(super) fn add(&mut self, place: &[u8]) -> Option<usize> {
         if self.has(place) {
@@ -86,8 +86,8 @@ impl Crowd {
     }
 
     /// All places.
-    pub(super) fn places(&self) -> Places {
-        Places(self.packed.clone())
+    pub(super) fn places(&self) -> PlaceSet {
+        PlaceSet(self.packed.clone())
     }
 
     pub(super) fn len(&self) -> usize {

@@ -28,7 +28,7 @@ impl Cause {
 
 /// Why and how a user is logged out.
 #[derive(Clone, Copy, Debug)]
-pub struct Occasion<'a> {
+pub struct LogoutContext<'a> {
     /// All of the user, or one socket.
     pub scope: Scope,
     /// What brought it about.
@@ -39,7 +39,7 @@ pub struct Occasion<'a> {
     pub began: Instant,
 }
 
-impl Occasion<'static> {
+impl LogoutContext<'static> {
     /// A logout of all of a user for which nobody gave a reason.
     pub fn user(cause: Cause, began: Instant) -> Self {
         Self { scope: Scope::User, cause, reason: cause.reason(), began }
