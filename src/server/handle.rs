@@ -162,7 +162,7 @@ impl Server {
             return Some(Name(name));
         }
         // With an argument too few it is refused before anybody's permissions are looked at.
-        if Call::new(c"ECHO").as_caller().run(self).is_err_and(|refused| refused.has_no_user()) {
+        if Call::new(c"GET").as_caller().run(self).is_err_and(|refused| refused.has_no_user()) {
             return None;
         }
         // SAFETY: the context is valid, and its client has a user, or the call above would have been refused.

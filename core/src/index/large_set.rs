@@ -35,11 +35,11 @@ impl Hashed for Start {
 
 impl<'p> FromIterator<&'p [u8]> for LargeSet {
     fn from_iter<I: IntoIterator<Item = &'p [u8]>>(places: I) -> Self {
-        let mut crowd = Self::default();
+        let mut large = Self::default();
         for place in places {
-            crowd.add(place);
+            large.add(place);
         }
-        crowd
+        large
     }
 }
 
@@ -49,7 +49,7 @@ impl LargeSet {
         if self.has(place) {
             return None;
         }
-        let at = u32::try_from(self.packed.len()).expect("a crowd's places take less than 4 GB");
+        let at = u32::try_from(self.packed.len()).expect("a large set's places take less than 4 GB");
         self.starts.insert(Start { hash: Hash::of(place).0, at });
         self.packed.extend(pack([place]));
         self.count += 1;

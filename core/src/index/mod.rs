@@ -100,8 +100,8 @@ impl Index {
             entry.mark = news.change(before).into();
         }
         let record = records.get(entry.at);
-        let count = if record.is_crowd {
-            large_sets.get_mut(&(subject, id.into())).and_then(|crowd| crowd.add(place.0))
+        let count = if record.is_large_set {
+            large_sets.get_mut(&(subject, id.into())).and_then(|large| large.add(place.0))
         } else if unpack(record.places).any(|known| known == place.0) {
             None
         } else if record.places.len() < PACKED_LIMIT {
@@ -109,11 +109,11 @@ impl Index {
             entry.at = records.extend(entry.at, place.0);
             Some(count)
         } else {
-            let crowd: LargeSet = unpack(record.places).chain([place.0]).collect();
-            let count = crowd.len();
+            let large: LargeSet = unpack(record.places).chain([place.0]).collect();
+            let count = large.len();
             records.remove(entry.at);
-            entry.at = records.add(Record { subject, is_crowd: true, id, places: &[] });
-            large_sets.insert((subject, id.into()), crowd);
+            entry.at = records.add(Record { subject, is_large_set: true, id, places: &[] });
+            large_sets.insert((subject, id.into()), large);
             Some(count)
         };
         if count.is_some() {
@@ -126,7 +126,7 @@ impl Index {
     /// The places of a subject, copied: to look at them calls the host, which may call back.
     pub fn places(&self, subject: Subject, id: &[u8]) -> PlaceSet {
         let Some(record) = self.record(HashedSubject::new(subject, id)) else { return PlaceSet::default() };
-        if !record.is_crowd {
+        if !record.is_large_set {
             return PlaceSet(record.places.to_vec());
         }
         self.large_sets.get(&(subject, id.into())).map(LargeSet::places).unwrap_or_default()
@@ -135,21 +135,21 @@ impl Index {
     /// Whether the subject is known at a place.
     pub fn has(&self, subject: Subject, id: &[u8], place: PlaceRef<'_>) -> bool {
         let Some(record) = self.record(HashedSubject::new(subject, id)) else { return false };
-        let crowd = || self.large_sets.get(&(subject, id.into())).is_some_and(|crowd| crowd.has(place.0));
-        if record.is_crowd { crowd() } else { unpack(record.places).any(|known| known == place.0) }
+        let large = || self.large_sets.get(&(subject, id.into())).is_some_and(|large| large.has(place.0));
+        if record.is_large_set { large() } else { unpack(record.places).any(|known| known == place.0) }
     }
 
     /// Removes a place, if it is there.
     pub fn remove(&mut self, subject: Subject, id: &[u8], place: PlaceRef<'_>) {
-        self.thin_out(subject, id, |known| known != place, |crowd| usize::from(crowd.remove(place.0)));
+        self.thin_out(subject, id, |known| known != place, |large| usize::from(large.remove(place.0)));
     }
 
     /// Removes the places of a subject but those that `keep` names.
     pub fn retain(&mut self, subject: Subject, id: &[u8], keep: impl Fn(PlaceRef<'_>) -> bool) {
-        self.thin_out(subject, id, &keep, |crowd| crowd.retain(|place| keep(PlaceRef(place))));
+        self.thin_out(subject, id, &keep, |large| large.retain(|place| keep(PlaceRef(place))));
     }
 
-    /// Removes places: of few those that `keep` does not name, and of a crowd what `thin` does, which says how many.
+    /// Removes places: of few those that `keep` does not name, and of a large set what `thin` does, which says how many.
     fn thin_out(
         &mut self,
         subject: Subject,
@@ -162,7 +162,7 @@ impl Index {
         let Some(shard) = shards.get_mut(whom.hash.shard()) else { return };
         let Some((entry, records)) = shard.find_mut(whom) else { return };
         let record = records.get(entry.at);
-        let is_empty = if record.is_crowd {
+        let is_empty = if record.is_large_set {
             let key = (subject, id.into());
             *places -= large_sets.get_mut(&key).map_or(0, thin);
             let is_empty = large_sets.get(&key).is_none_or(LargeSet::is_empty);
@@ -175,7 +175,7 @@ impl Index {
             *places -= unpack(record.places).count() - unpack(&kept).count();
             if kept.len() < record.places.len() && !kept.is_empty() {
                 records.remove(entry.at);
-                entry.at = records.add(Record { subject, is_crowd: false, id, places: &kept });
+                entry.at = records.add(Record { subject, is_large_set: false, id, places: &kept });
             }
             kept.is_empty()
         };
@@ -294,7 +294,7 @@ mod tests {
             let places: BTreeSet<Vec<u8>> = index.places(subject, &id).iter().map(|p| p.0.into()).collect();
             assert_eq!(&places, &model[&(subject.kind(), id)]);
         }
-        assert!(!index.large_sets.is_empty(), "the test must reach the large_sets");
+        assert!(!index.large_sets.is_empty(), "the test must reach the large sets");
         assert_eq!(index.len(), model.values().map(BTreeSet::len).sum::<usize>());
         let subjects: BTreeSet<_> =
             (0..SHARDS).flat_map(|s| index.subjects(s)).map(|(s, id)| (s.kind(), id.to_vec())).collect();

@@ -1,4 +1,4 @@
-//! PlaceSet and how they are packed.
+//! Places and how they are packed.
 
 use crate::template::{Bindings, Placeholder, Template};
 
@@ -106,7 +106,7 @@ pub(super) fn read_length(bytes: &mut &[u8]) -> usize {
     value
 }
 
-/// PlaceSet of one subject, copied out of the index in one piece.
+/// Places of one subject, copied out of the index in one piece.
 #[derive(Clone, Debug, Default)]
 pub struct PlaceSet(pub(super) Vec<u8>);
 

@@ -27,14 +27,14 @@ pub(super) struct Records {
 pub(super) struct Record<'r> {
     pub(super) subject: Subject,
     /// Whether the places are kept elsewhere, because they are too many.
-    pub(super) is_crowd: bool,
+    pub(super) is_large_set: bool,
     pub(super) id: &'r [u8],
     /// Each with its length.
     pub(super) places: &'r [u8],
 }
 
 /// What marks a record of a subject with too many places.
-const CROWD: u8 = 0x80;
+const LARGE_SET: u8 = 0x80;
 
 impl Records {
     /// Adds a record.
@@ -46,7 +46,7 @@ impl Records {
 
     /// Adds the record of a subject with one place.
     pub(super) fn add_first(&mut self, subject: Subject, id: &[u8], place: &[u8]) -> At {
-        let record = Record { subject, is_crowd: false, id, places: &[] };
+        let record = Record { subject, is_large_set: false, id, places: &[] };
         let at = self.begin_record(record, length_of(place.len()) + place.len());
         self.push_place(place);
         at
@@ -59,9 +59,9 @@ impl Records {
 
     /// Writes all of a record but its places, given their length.
     fn begin_record(&mut self, record: Record<'_>, places: usize) -> At {
-        let Record { subject, is_crowd, id, .. } = record;
+        let Record { subject, is_large_set, id, .. } = record;
         let at = self.begin(1 + length_of(id.len()) + id.len() + places);
-        self.bytes.push(subject.kind() | if is_crowd { CROWD } else { 0 });
+        self.bytes.push(subject.kind() | if is_large_set { LARGE_SET } else { 0 });
         write_length(&mut self.bytes, id.len());
         self.bytes.extend_from_slice(id);
         at
@@ -94,7 +94,7 @@ impl Records {
         let (&head, mut rest) = self.bytes[start..end].split_first().expect("a record begins with the kind of subject");
         let length = read_length(&mut rest);
         let (id, places) = rest.split_at(length);
-        Record { subject: Subject::of_kind(head & !CROWD), is_crowd: head & CROWD != 0, id, places }
+        Record { subject: Subject::of_kind(head & !LARGE_SET), is_large_set: head & LARGE_SET != 0, id, places }
     }
 
     /// A byte of the record and one a cache line behind it, to have it in the processor's cache.
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn what_is_left_behind_is_squeezed_out() {
         let mut records = Records::default();
-        let record = |id| Record { subject: Subject::User, is_crowd: false, id, places: &[] };
+        let record = |id| Record { subject: Subject::User, is_large_set: false, id, places: &[] };
         let mut kept = [records.add(record(b"ann")), records.add(record(b"bob"))];
         let removed = records.add(record(&[b'x'; 300]));
         kept[0] = records.extend(kept[0], b"a place");

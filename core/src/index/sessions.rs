@@ -87,7 +87,7 @@ mod tests {
             );
             assert_eq!(index.mark(b"u"), Some(LivenessMark::Live(later)), "{room}");
         }
-        assert!(!index.large_sets.is_empty(), "the test must reach the large_sets");
+        assert!(!index.large_sets.is_empty(), "the test must reach the large sets");
         index.set_mark(b"u", LivenessMark::Quiet);
         index.add(HashedSubject::new(Subject::User, b"u"), place(6, b"1").borrowed(), LivenessChange::Evidence(later));
         assert_eq!(index.mark(b"u"), Some(LivenessMark::Doubtful(later)));

@@ -121,7 +121,7 @@ pub fn add_owner<H: Host>(
 }
 
 /// From this many places on, a subject's places are looked at whenever their number has doubled.
-const CROWD: usize = 16;
+const LARGE_SET: usize = 16;
 
 /// Notes that a subject shows up at a place.
 pub fn add<H: Host>(
@@ -132,7 +132,7 @@ pub fn add<H: Host>(
     news: LivenessChange,
 ) -> Added {
     let added = state.databases[database].index.add(whom, place, news);
-    if added.count.is_some_and(|count| count >= CROWD && count.is_power_of_two()) {
+    if added.count.is_some_and(|count| count >= LARGE_SET && count.is_power_of_two()) {
         state.grown.push((database, whom.subject, whom.id.to_vec()));
     }
     added

@@ -39,7 +39,7 @@ pub struct Sweeping<H: Host> {
     pub fenced_writes: HashSet<(usize, Box<[u8]>)>,
     /// Whether the server takes writes.
     pub writes: Writes,
-    /// HashedSubject a slice is at work on.
+    /// Whom a slice is at work on.
     pub at_work: Option<DatabaseUser>,
     /// The client for whom it is, which gets an answer whatever becomes of the sweep.
     pub served: Option<Ticket>,

@@ -61,7 +61,7 @@ pub enum What {
     Member {
         /// The member's name.
         member: Template,
-        /// HashedSubject it names.
+        /// Whom it names.
         names: Named,
     },
     /// Nothing that is removed: the key maps a user to sockets. Stands behind the traces of the document.

@@ -65,13 +65,13 @@ pub fn find<K: Keyspace>(
     }
     let known = places(Subject::User, user);
     finder.plan.keys.reserve(known.about());
-    let crowds = places(Subject::Anyone, b"");
+    let large_sets = places(Subject::Anyone, b"");
     finder.direct(names_a_key, None);
     finder.indexed(names_a_key, Subject::User, user, &known, None);
-    finder.indexed(names_a_key, Subject::Anyone, b"", &crowds, None);
+    finder.indexed(names_a_key, Subject::Anyone, b"", &large_sets, None);
     finder.direct(holds_users, None);
     finder.indexed(holds_users, Subject::User, user, &known, None);
-    finder.indexed(holds_users, Subject::Anyone, b"", &crowds, None);
+    finder.indexed(holds_users, Subject::Anyone, b"", &large_sets, None);
     let has_members = layout.traces.iter().any(holds_sockets);
     if detail != Detail::Names || has_members {
         finder.sockets();
@@ -80,7 +80,7 @@ pub fn find<K: Keyspace>(
             let id = finder.plan.sockets[at].id.clone();
             finder.direct(holds_sockets, Some(&id));
             finder.indexed(holds_sockets, Subject::User, user, &known, Some(&id));
-            finder.indexed(holds_sockets, Subject::Anyone, b"", &crowds, Some(&id));
+            finder.indexed(holds_sockets, Subject::Anyone, b"", &large_sets, Some(&id));
             finder.indexed(holds_sockets, Subject::Socket, &id, &places(Subject::Socket, &id), Some(&id));
         }
     }
@@ -100,7 +100,7 @@ pub fn find_key<K: Keyspace>(space: &K, layout: &Layout, user: &[u8], name: &K::
     finder.finish()
 }
 
-/// HashedSubject a key's value names as its owner.
+/// Whom a key's value names as its owner.
 pub fn owner<K: Keyspace>(space: &K, name: &K::Name, field: &Field) -> Option<Vec<u8>> {
     value::text_at(&space.open(name)?, field).ok()?
 }

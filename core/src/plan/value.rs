@@ -106,7 +106,7 @@ pub(super) fn array_at<'d>(document: &'d [u8], array: &Pointer) -> Result<Option
     Ok(array.filter(|value| value.get().starts_with('[')))
 }
 
-/// HashedSubject an element of such an array names.
+/// Whom an element of such an array names.
 pub(super) fn owner<'d>(element: &'d RawValue, owner: &Pointer) -> Option<Cow<'d, str>> {
     owner.find(element).and_then(json::text)
 }
