@@ -25,6 +25,32 @@ module_built_by() {
     "$@" --message-format=json-render-diagnostics | sed -nE 's/.*"([^"]*\/libredis_session\.so)".*/\1/p' | tail -n 1
 }
 
+# parse_engine ARGUMENT...: takes --engine NAME out of the arguments, fetches that server, and has what is started use it. The
+# others are left in `arguments`.
+arguments=()
+parse_engine() {
+    while [[ $# -gt 0 ]]; do
+        case $1 in
+            --engine)
+                [[ -n ${2:-} ]] || die '--engine takes a name'
+                choose_engine "$2"
+                shift
+                ;;
+            --engine=*) choose_engine "${1#*=}" ;;
+            -h | --help) usage; exit ;;
+            *) arguments+=("$1") ;;
+        esac
+        shift
+    done
+}
+
+choose_engine() {
+    [[ $1 != installed ]] || return 0
+    "$root/scripts/engines" "$1"
+    REDIS_SESSION_SERVER=$("$root/scripts/engines" --path "$1")
+    export REDIS_SESSION_SERVER REDIS_SESSION_ENGINE=$1
+}
+
 # free_port: prints a loopback port on which nobody listens.
 free_port() {
     local port
