@@ -139,7 +139,6 @@ fn fence_off<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>) {
         state.wants.events.add(Events::NEW_KEYS);
         let lasts = state.options.fence().unwrap_or_default();
         let fence = &mut state.sweeping.fence;
-        fence.tidy(now);
         plan.sockets_gone().for_each(|socket| fence.add(database, socket, &plan.user, now, lasts));
     });
 }

@@ -12,6 +12,9 @@ const MOST_LOGOUTS: usize = 1 << 16;
 /// The most bytes that they may take, tables included; of more, the first are forgotten.
 const MOST_BYTES: usize = 16 << 20;
 
+/// How many are forgotten at a time.
+const AT_A_TIME: usize = 512;
+
 /// Sockets that were logged out, and whose they were: a socket may be several users' in turn, and each of them stays
 /// logged out. Pure.
 #[derive(Debug, Default)]
@@ -59,6 +62,8 @@ struct Logout {
     /// The socket's id and, from `user` on, the user's. Empty if the two were logged out once more since.
     ids: Box<[u8]>,
     user: usize,
+    /// Of the socket, and of both.
+    hashes: [u64; 2],
     until: Instant,
 }
 
@@ -80,7 +85,7 @@ impl Fence {
         if size > MOST_BYTES / 2 {
             return;
         }
-        let [of_socket, of_both] = self.hashes(database, socket, user);
+        let hashes @ [of_socket, of_both] = self.hashes(database, socket, user);
         let former = self.last.get(&of_both).copied();
         let former = former.and_then(|number| self.get_mut(number)).filter(|last| last.is_of(database, socket, user));
         let ids = if let Some(former) = former {
@@ -95,16 +100,20 @@ impl Fence {
             self.forget_first();
         }
         self.last.insert(of_both, self.first + self.logouts.len() as u64);
-        self.logouts.push_back(Logout { database, ids, user: socket.len(), until: now + lasts });
+        self.logouts.push_back(Logout { database, ids, user: socket.len(), hashes, until: now + lasts });
         while self.bytes() > MOST_BYTES && !self.is_empty() {
             self.forget_first();
         }
     }
 
-    /// Forgets those whose time is over.
+    /// Forgets those whose time is over, a few at a time: of many that were logged out at once the time is over at once. Called
+    /// a few times a second.
     pub fn tidy(&mut self, now: Instant) {
         let before = self.logouts.len();
-        while self.logouts.front().is_some_and(|logout| logout.until <= now) {
+        for _ in 0..AT_A_TIME {
+            if self.logouts.front().is_none_or(|logout| logout.until > now) {
+                break;
+            }
             self.forget_first();
         }
         if self.logouts.len() < before && self.logouts.capacity() > 4 * self.logouts.len() {
@@ -122,8 +131,7 @@ impl Fence {
             return;
         }
         self.bytes -= logout.ids.len();
-        let (socket, user) = logout.ids.split_at(logout.user);
-        let [of_socket, of_both] = self.hashes(logout.database, socket, user);
+        let [of_socket, of_both] = logout.hashes;
         if self.last.get(&of_both) == Some(&number) {
             self.last.remove(&of_both);
         }
@@ -233,6 +241,19 @@ mod tests {
         fence.add(0, &vec![b'x'; MOST_BYTES], b"u", now, minute);
         assert!(!fence.stops(0, &vec![b'x'; MOST_BYTES], b"u", now), "it does not fit");
         assert!(fence.stops(0, &long(1999), b"u", now), "and takes nobody's place");
+    }
+
+    #[test]
+    fn many_that_are_over_at_once_are_forgotten_one_part_at_a_time() {
+        let (mut fence, now, minute) = (Fence::default(), Instant::now(), Duration::from_secs(60));
+        let many = 2 * AT_A_TIME + 1;
+        (0..many).for_each(|number| fence.add(0, number.to_string().as_bytes(), b"u", now, minute));
+        for left in [AT_A_TIME + 1, 1, 0] {
+            fence.tidy(now + minute);
+            assert_eq!(fence.len(), left);
+            assert!(!fence.stops(0, (many - 1).to_string().as_bytes(), b"u", now + minute), "its time is over");
+        }
+        assert_eq!(fence.bytes(), 0);
     }
 
     #[test]
