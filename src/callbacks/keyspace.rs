@@ -167,8 +167,11 @@ unsafe extern "C" fn on_new_key(
     // SAFETY: context and key are valid during the call.
     let (server, name) = unsafe { (Server::new(ctx), bytes(key)) };
     enter("following a new key", &server, |ask| {
-        let is_written_by_a_master = server.has_flag(raw::REDISMODULE_CTX_FLAGS_LOADING) || server.is_replica();
-        if is_written_by_a_master || !fence::may_stop(ask, server.database(), name) {
+        if !fence::may_stop(ask, server.database(), name) {
+            return;
+        }
+        // Nearly no key comes so far, and to be told this the server gathers all of its flags.
+        if server.has_flag(raw::REDISMODULE_CTX_FLAGS_LOADING) || server.is_replica() {
             return;
         }
         let name = Box::into_raw(Box::new(Name::new(name))).cast::<c_void>();
