@@ -7,6 +7,7 @@ use crate::{
     known::{
         candidates,
         clock::Clock,
+        fence::MOST_FORGOTTEN,
         state::{Build, State},
         wants::Events,
     },
@@ -72,7 +73,7 @@ pub fn cron<H: Host>(ask: Ask<'_, H>) {
         ask.state(|state| state.clock = Clock::begun(now));
         rebuild_everything(ask);
     }
-    ask.state(|state| state.sweeping.fence.tidy(instant));
+    ask.state(|state| state.sweeping.fence.tidy(instant, MOST_FORGOTTEN));
     if !ask.host.is_replica() {
         ask.state(|state| {
             want_ends(state);

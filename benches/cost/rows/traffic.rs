@@ -5,7 +5,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::Bench;
+use super::{Bench, grouped};
 use crate::{
     Outcome,
     client::{Client, Pipeline},
@@ -149,11 +149,16 @@ impl Group {
     }
 }
 
+/// How many users there are.
+fn users(bench: &Bench) -> usize {
+    bench.size(40_000, 10_000)
+}
+
 /// The costs of each stream on each road and each of the rivals' servers, after everybody was logged out so many times.
 fn costs(bench: &Bench, streams: &[Stream], rivals: &[&dyn Rival], times: usize) -> Outcome<Vec<Vec<Vec<Costs>>>> {
     let mut costs = vec![vec![vec![Costs::new(); rivals.len()]; streams.len()]; Road::ALL.len()];
     for set in 0..bench.size(4, 2) {
-        let mut group = Group::start(bench, rivals, World::of(bench.size(40_000, 10_000)), times, set)?;
+        let mut group = Group::start(bench, rivals, World::of(users(bench)), times, set)?;
         for (number, (road, costs)) in Road::ALL.into_iter().zip(&mut costs).enumerate() {
             // Past the world and what the other way has written.
             let first = 1_000_000 * (number + 1);
@@ -221,9 +226,10 @@ pub fn used(bench: &Bench) -> Outcome<Vec<Row>> {
     const TIMES: usize = 3;
     const UNFENCED: Piped = Piped(&[("session.fence", "0")]);
     let costs = costs(bench, &OUTSIDE, &[&Piped(&[]), &UNFENCED, &Halves, &Halves], TIMES)?;
-    let say = |what: &'static str| move |row: Row| Row { what: format!("{what}{}", row.what), ..row };
-    let fenced = with_target(rows(&OUTSIDE, &costs, 0), 1.05).map(say("after 120,000 logouts: "));
-    let unfenced = rows(&OUTSIDE, &costs, 1).into_iter().map(say("  without the fence: "));
+    let after = format!("after {} logouts: ", grouped(TIMES * users(bench)));
+    let say = |what: String| move |row: Row| Row { what: format!("{what}{}", row.what), ..row };
+    let fenced = with_target(rows(&OUTSIDE, &costs, 0), 1.05).map(say(after));
+    let unfenced = rows(&OUTSIDE, &costs, 1).into_iter().map(say("  without the fence: ".to_owned()));
     Ok(fenced.chain(unfenced).chain([noise(&costs)]).collect())
 }
 

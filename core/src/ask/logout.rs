@@ -12,7 +12,7 @@ use crate::{
     faults,
     index::{HashedSubject, LivenessMark, PlaceRef, SocketHash, Subject},
     journal::{self, Level},
-    known::wants::Events,
+    known::{fence::FORGOTTEN_BY_A_LOGOUT, wants::Events},
     layout::{Reach, What},
     plan::{self, Checked, Detail, Plan, Removed, Scope},
     ports::{Host, View},
@@ -139,6 +139,7 @@ fn fence_off<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>) {
         state.wants.events.add(Events::NEW_KEYS);
         let lasts = state.options.fence().unwrap_or_default();
         let fence = &mut state.sweeping.fence;
+        fence.tidy(now, FORGOTTEN_BY_A_LOGOUT);
         plan.sockets_gone().for_each(|socket| fence.add(database, socket, &plan.user, now, lasts));
     });
 }

@@ -12,8 +12,11 @@ const MOST_LOGOUTS: usize = 1 << 16;
 /// The most bytes that they may take, tables included; of more, the first are forgotten.
 const MOST_BYTES: usize = 16 << 20;
 
-/// How many are forgotten at a time.
-const AT_A_TIME: usize = 512;
+/// How many are forgotten at a time, a few times a second.
+pub const MOST_FORGOTTEN: usize = 512;
+
+/// How many are forgotten with each logout, which adds one as a rule.
+pub const FORGOTTEN_BY_A_LOGOUT: usize = 2;
 
 /// Sockets that were logged out, and whose they were: a socket may be several users' in turn, and each of them stays
 /// logged out. Pure.
@@ -106,11 +109,10 @@ impl Fence {
         }
     }
 
-    /// Forgets those whose time is over, a few at a time: of many that were logged out at once the time is over at once. Called
-    /// a few times a second.
-    pub fn tidy(&mut self, now: Instant) {
+    /// Forgets those whose time is over, `at_most` of them: of many that were logged out at once it is over at once.
+    pub fn tidy(&mut self, now: Instant, at_most: usize) {
         let before = self.logouts.len();
-        for _ in 0..AT_A_TIME {
+        for _ in 0..at_most {
             if self.logouts.front().is_none_or(|logout| logout.until > now) {
                 break;
             }
@@ -203,11 +205,11 @@ mod tests {
         assert!(!fence.stops(1, b"s", b"ann", now) && !fence.knows(1, b"s"));
         assert!(!fence.stops(0, b"sa", b"nn", now) && !fence.knows(0, b"u"));
         assert_eq!((fence.len(), fence.bytes), (2, 8), "each id is kept once");
-        fence.tidy(now + minute);
+        fence.tidy(now + minute, MOST_FORGOTTEN);
         assert!(!fence.knows(0, b"t"), "bob's time is over");
         assert!(fence.stops(0, b"s", b"ann", now + minute), "ann's began anew");
         assert!(!fence.stops(0, b"s", b"ann", now + 2 * minute));
-        fence.tidy(now + 2 * minute);
+        fence.tidy(now + 2 * minute, MOST_FORGOTTEN);
         assert_eq!((fence.len(), fence.bytes(), fence.logouts.len()), (0, 0, 0));
     }
 
@@ -219,7 +221,7 @@ mod tests {
         assert!(fence.stops(0, b"s", b"ann", now) && fence.stops(0, b"s", b"bob", now));
         assert!(!fence.stops(0, b"s", b"cid", now));
         assert_eq!(fence.len(), 1);
-        fence.tidy(now + minute);
+        fence.tidy(now + minute, MOST_FORGOTTEN);
         assert!(!fence.stops(0, b"s", b"ann", now + minute) && fence.stops(0, b"s", b"bob", now + minute));
         assert!(fence.knows(0, b"s"));
     }
@@ -246,10 +248,10 @@ mod tests {
     #[test]
     fn many_that_are_over_at_once_are_forgotten_one_part_at_a_time() {
         let (mut fence, now, minute) = (Fence::default(), Instant::now(), Duration::from_secs(60));
-        let many = 2 * AT_A_TIME + 1;
+        let many = 2 * MOST_FORGOTTEN + 1;
         (0..many).for_each(|number| fence.add(0, number.to_string().as_bytes(), b"u", now, minute));
-        for left in [AT_A_TIME + 1, 1, 0] {
-            fence.tidy(now + minute);
+        for left in [MOST_FORGOTTEN + 1, 1, 0] {
+            fence.tidy(now + minute, MOST_FORGOTTEN);
             assert_eq!(fence.len(), left);
             assert!(!fence.stops(0, (many - 1).to_string().as_bytes(), b"u", now + minute), "its time is over");
         }
