@@ -20,10 +20,10 @@ pub mod announcement;
 pub mod ask;
 pub mod command;
 pub mod config;
-#[cfg(test)]
-pub(crate) mod double;
 pub mod error;
 pub mod events;
+#[cfg(any(test, feature = "fake"))]
+pub mod fake;
 pub mod faults;
 pub mod index;
 pub mod info;
@@ -36,6 +36,8 @@ pub mod ports;
 pub mod reply;
 pub mod session;
 pub mod template;
+#[cfg(test)]
+mod tests;
 pub mod tracker;
 pub mod watcher;
 pub mod work;

@@ -1,5 +1,5 @@
 //! What the core needs of a host, as traits: [`Keyspace`] to look, [`Store`] to change, [`Permissions`] to ask first. The module
-//! implements them on a running server, and `double` in memory, for tests.
+//! implements them on a running server, and `fake` in memory, for tests.
 
 use std::{
     borrow::Cow,

@@ -2,7 +2,7 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::{
-    double::{Double, Value},
+    fake::{Fake, Value},
     plan::{Detail, Scope, find},
 };
 
@@ -33,7 +33,7 @@ fn ann<'a>(sockets: &[&'a [u8]], rooms: &'a [Vec<u8>]) -> Departure<'a> {
 }
 
 /// The commands that follow, as lines; bytes that are not printable ASCII are escaped.
-fn told(options: &Options, layout: &Layout, departure: Departure<'_>, space: &Double) -> (Vec<String>, Vec<LeftOut>) {
+fn told(options: &Options, layout: &Layout, departure: Departure<'_>, space: &Fake) -> (Vec<String>, Vec<LeftOut>) {
     let plan = find(space, layout, &|_, _| crate::index::PlaceSet::default(), departure.user, Detail::Audience);
     let Some(audience) = Audience::new(options, layout) else { return Default::default() };
     let ready = Notice::new(audience, departure).check(space, &plan, |_| false);
@@ -47,7 +47,7 @@ fn told(options: &Options, layout: &Layout, departure: Departure<'_>, space: &Do
 }
 
 fn lines(arguments: &[&str], announce: &str, departure: Departure<'_>) -> Vec<String> {
-    told(&options(arguments), &layout(announce), departure, &Double::default()).0
+    told(&options(arguments), &layout(announce), departure, &Fake::default()).0
 }
 
 /// The announcements of the built-in layout.
@@ -81,9 +81,9 @@ fn classic_messages_are_those_that_servers_send() {
     let departure = Departure { user: b"u1", ..ann(&[], &rooms) };
     let mut messages = Vec::new();
     let (options, layout) = (options(&["socketio", "classic", "channel", ""]), layout(announce));
-    let plan = find(&Double::default(), &layout, &|_, _| crate::index::PlaceSet::default(), b"u1", Detail::Audience);
+    let plan = find(&Fake::default(), &layout, &|_, _| crate::index::PlaceSet::default(), b"u1", Detail::Audience);
     let ready =
-        Notice::new(Audience::new(&options, &layout).unwrap(), departure).check(&Double::default(), &plan, |_| false);
+        Notice::new(Audience::new(&options, &layout).unwrap(), departure).check(&Fake::default(), &plan, |_| false);
     ready.tell(1, &mut |command| messages.push(command.arguments.concat()));
     let vector = "93a7656d697474657283a47479706502a46461746192ab757365723a6c6f676f757481a6757365724964a27531a36e7370a12f\
                   83a5726f6f6d7391a27231a5666c61677380a665786365707490";
@@ -180,7 +180,7 @@ fn entries_come_before_messages_and_channels_before_rooms() {
 
 /// The arguments of the commands that follow when everything of a user is called `id`.
 fn told_of(id: &str, adapter: &str) -> Vec<Vec<Vec<u8>>> {
-    let (options, layout, space) = (options(&["socketio", adapter]), layout(EASYSHARE), Double::default());
+    let (options, layout, space) = (options(&["socketio", adapter]), layout(EASYSHARE), Fake::default());
     let rooms = [id.as_bytes().to_vec()];
     let departure = Departure { user: id.as_bytes(), ..ann(&[id.as_bytes()], &rooms) };
     let plan = find(&space, &layout, &|_, _| crate::index::PlaceSet::default(), b"u", Detail::Names);
@@ -237,10 +237,10 @@ fn odd_ids_stay_where_they_are() {
 fn what_a_key_cannot_take_is_left_out_before_anything_changes() {
     let announce = r#"[{"event":"e","args":["{userId}"],"append":"l:{roomId}"}]"#;
     let rooms = ["good", "bad", "far"].map(|room| room.as_bytes().to_vec());
-    let space = Double::default()
+    let space = Fake::default()
         .string("l:bad", "x")
         .string("u:ann", "a trace")
-        .with("st", Value::Stream)
+        .with("st", Value::Stream(1))
         .collection("socket.io", Kind::Set, &["a"])
         .collection("l:good", Kind::List, &["a"])
         .elsewhere("l:far");

@@ -1,12 +1,14 @@
 //! The phases on a database in memory.
 
+use std::{cell::RefCell, rc::Rc};
+
 use super::{Checked, Detail, Plan, Scope, Sought, find, observe, still_there};
 use crate::{
-    double::{Double, Value},
     error::Error,
+    fake::{Call, Fake, Value},
     index::{HashedSubject, Index, LivenessChange, PlaceRef, Subject, Tick},
     layout::Layout,
-    ports::{Access, Keyspace, Kind},
+    ports::{Access, Host, Keyspace, Kind},
     watcher::Suspect,
 };
 
@@ -17,7 +19,7 @@ fn layout(traces: &str) -> Layout {
 }
 
 /// An index of everything there is, by observing every key.
-fn index(space: &Double, layout: &Layout) -> Index {
+fn index(space: &Fake, layout: &Layout) -> Index {
     let mut index = Index::default();
     for name in space.names() {
         let suspect = Suspect { key: name.into_bytes(), member: None };
@@ -34,7 +36,7 @@ fn index(space: &Double, layout: &Layout) -> Index {
     index
 }
 
-fn plan(space: &Double, layout: &Layout, user: &str) -> Plan<Vec<u8>> {
+fn plan(space: &Fake, layout: &Layout, user: &str) -> Plan<Vec<u8>> {
     let index = index(space, layout);
     find(space, layout, &|subject, id| index.places(subject, id), user.as_bytes(), Detail::Facts)
 }
@@ -50,8 +52,8 @@ fn show(plan: &Plan<Vec<u8>>) -> String {
     keys.chain(members).chain(entries).chain(sockets).chain(rooms).collect::<Vec<_>>().join(" ")
 }
 
-fn check(plan: Plan<Vec<u8>>, space: &Double) -> Checked<Vec<u8>> {
-    plan.check(space, space, true).unwrap_or_else(|error| panic!("{error}"))
+fn check(plan: Plan<Vec<u8>>, space: &Fake) -> Checked<Vec<u8>> {
+    plan.check(space, &space.caller(), true).unwrap_or_else(|error| panic!("{error}"))
 }
 
 const DATA: &str = r#"{"key":"data:{socketId}","owner":"/user"}"#;
@@ -63,7 +65,7 @@ fn every_kind_of_trace_is_found_and_removed_by_one_command_each() {
            {{"members":"online","member":"{{userId}}"}}, {{"members":"of:{{roomId}}","member":"{{socketId}}"}},
            {{"entries":"room:{{roomId}}","array":"/in","owner":"/id"}}, {{"entries":"room:{{roomId}}","array":"/asked","owner":""}}"#
     ));
-    let space = Double::default()
+    let space = Fake::default()
         .string("map:u", "s1")
         .string("data:s1", r#"{"user":"u","room":"r1","name":"Ann"}"#)
         .string("data:s2", r#"{"user":"u","room":7}"#)
@@ -93,26 +95,30 @@ fn every_kind_of_trace_is_found_and_removed_by_one_command_each() {
 #[test]
 fn what_others_are_told_takes_one_look_at_each_key() {
     let layout = layout(&format!(r#"{DATA}, {{"key":"map:{{userId}}"}}, {{"key":"typing:{{roomId}}:{{userId}}"}}"#));
-    let space = Double::default()
+    let space = Fake::default()
         .string("map:u", "s1")
         .string("data:s1", r#"{"user":"u","room":"r1","name":"Ann"}"#)
         .string("data:s2", r#"{"user":"u","room":"","name":"Bea"}"#)
         .string("typing:r2:u", "1");
     let index = index(&space, &layout);
-    space.take_opened();
+    let opened = Rc::new(RefCell::new(Vec::new()));
+    let seen = opened.clone();
+    space.on(move |_, call| {
+        if let Call::Open(name) = call {
+            seen.borrow_mut().push(String::from_utf8_lossy(name).into_owned());
+        }
+    });
     let plan = find(&space, &layout, &|subject, id| index.places(subject, id), b"u", Detail::Audience);
     assert_eq!(show(&plan), "map:u data:s1 data:s2 typing:r2:u @s1 @s2 #r1 #r2");
     assert_eq!((plan.live, plan.user_name.as_deref()), (true, Some("Ann")));
-    let mut opened = space.take_opened();
-    opened.sort();
-    assert_eq!(opened, ["data:s1", "data:s2", "map:u", "typing:r2:u"]);
+    opened.borrow_mut().sort();
+    assert_eq!(*opened.borrow(), ["data:s1", "data:s2", "map:u", "typing:r2:u"]);
 }
 
 #[test]
 fn what_the_index_knows_in_vain_is_told_and_not_removed() {
     let layout = layout(&format!(r#"{DATA}, {{"key":"typing:{{roomId}}:{{userId}}"}}"#));
-    let space =
-        Double::default().string("typing:r:u", "1").string("typing:q:u", "1").string("data:s", r#"{"user":"u"}"#);
+    let space = Fake::default().string("typing:r:u", "1").string("typing:q:u", "1").string("data:s", r#"{"user":"u"}"#);
     let index = index(&space, &layout);
     let space = space.expire("typing:q:u").string("data:s", r#"{"user":"v"}"#);
     let plan = find(&space, &layout, &|subject, id| index.places(subject, id), b"u", Detail::Facts);
@@ -129,7 +135,7 @@ fn a_key_that_goes_as_a_whole_is_one_trace() {
     let layout = layout(
         r#"{"key":"x:{userId}"}, {"key":"x:{name}","owner":"/user"}, {"members":"x:{name}","member":"{userId}"}"#,
     );
-    let space = Double::default().collection("x:u", Kind::Set, &["u"]).string("x:w", r#"{"user":"u"}"#);
+    let space = Fake::default().collection("x:u", Kind::Set, &["u"]).string("x:w", r#"{"user":"u"}"#);
     assert_eq!(show(&plan(&space, &layout, "u")), "x:u x:w");
 }
 
@@ -138,7 +144,7 @@ fn large_collections_are_looked_into_at_every_logout() {
     let layout = layout(r#"{"members":"of:{roomId}","member":"{userId}"}"#);
     let many: Vec<String> = (0..300).map(|number| format!("u{number}")).collect();
     let many: Vec<&str> = many.iter().map(|member| &**member).collect();
-    let space = Double::default().collection("of:big", Kind::Set, &many).collection("of:small", Kind::Set, &["u7"]);
+    let space = Fake::default().collection("of:big", Kind::Set, &many).collection("of:small", Kind::Set, &["u7"]);
     let index = index(&space, &layout);
     assert_eq!((index.len(), index.places(Subject::Anyone, b"").iter().count()), (2, 1));
     assert_eq!(show(&plan(&space, &layout, "u7")), "of:big/u7 of:small/u7 #big #small");
@@ -151,7 +157,7 @@ fn one_device_leaves_the_others() {
         r#"{DATA}, {{"key":"map:{{userId}}"}}, {{"key":"status:{{userId}}"}}, {{"members":"of:{{userId}}","member":"{{socketId}}"}}"#
     ));
     let space = || {
-        Double::default()
+        Fake::default()
             .collection("map:u", Kind::Set, &["a", "b", "gone"])
             .collection("of:u", Kind::Set, &["a", "b"])
             .string("status:u", "1")
@@ -159,7 +165,7 @@ fn one_device_leaves_the_others() {
             .string("data:b", r#"{"user":"u","room":"q"}"#)
             .string("data:c", r#"{"user":"v"}"#)
     };
-    let narrowed = |space: &Double, socket: &str| {
+    let narrowed = |space: &Fake, socket: &str| {
         let (plan, scope) = plan(space, &layout, "u").only_socket(socket.as_bytes());
         (show(&plan), scope)
     };
@@ -177,8 +183,8 @@ fn one_device_leaves_the_others() {
 #[test]
 fn a_cluster_node_does_not_judge_what_it_cannot_see() {
     let layout = layout(&format!(r#"{DATA}, {{"key":"map:{{userId}}"}}, {{"key":"status:{{userId}}"}}"#));
-    let space = || Double::default().string("map:u", "a").string("status:u", "1").string("data:b", r#"{"user":"u"}"#);
-    let narrowed = |space: &Double| {
+    let space = || Fake::default().string("map:u", "a").string("status:u", "1").string("data:b", r#"{"user":"u"}"#);
+    let narrowed = |space: &Fake| {
         let (plan, scope) = plan(space, &layout, "u").only_socket(b"b");
         (show(&plan), scope)
     };
@@ -191,7 +197,7 @@ fn a_cluster_node_does_not_judge_what_it_cannot_see() {
 fn a_single_mapping_goes_only_if_it_names_the_socket() {
     let layout = layout(DATA);
     let space =
-        Double::default().string("map:u", "a").string("data:a", r#"{"user":"u"}"#).string("data:b", r#"{"user":"u"}"#);
+        Fake::default().string("map:u", "a").string("data:a", r#"{"user":"u"}"#).string("data:b", r#"{"user":"u"}"#);
     assert_eq!(show(&plan(&space, &layout, "u").only_socket(b"a").0), "data:a map:u @a");
     assert_eq!(show(&plan(&space, &layout, "u").only_socket(b"b").0), "data:b @b");
 }
@@ -203,7 +209,7 @@ fn a_device_leaves_each_place_once_in_whichever_order_the_traces_were_found() {
     let layout = layout(&format!("{DATA}, {}", members.join(", ")));
     let space = ["z:u", "map:u", "b:u"]
         .into_iter()
-        .fold(Double::default(), |space, name| space.collection(name, Kind::Set, &["a", "b"]))
+        .fold(Fake::default(), |space, name| space.collection(name, Kind::Set, &["a", "b"]))
         .string("data:a", r#"{"user":"u"}"#)
         .string("data:b", r#"{"user":"u"}"#);
     let index = index(&space, &layout);
@@ -219,7 +225,7 @@ fn one_missing_permission_refuses_the_whole_plan() {
         r#"{DATA}, {{"members":"online","member":"{{userId}}"}}, {{"entries":"room","array":"","owner":""}}"#
     ));
     let space = || {
-        Double::default()
+        Fake::default()
             .string("map:u", "s")
             .string("data:s", r#"{"user":"u"}"#)
             .collection("online", Kind::Set, &["u"])
@@ -228,13 +234,13 @@ fn one_missing_permission_refuses_the_whole_plan() {
     let to_change = [("data:s", Access::Delete), ("online", Access::Delete), ("room", Access::Update)];
     for (name, access) in to_change {
         let space = space().forbid(name, access);
-        let refused = plan(&space, &layout, "u").check(&space, &space, false).map(|_| ());
+        let refused = plan(&space, &layout, "u").check(&space, &space.caller(), false).map(|_| ());
         assert_eq!(refused, Err(Error::NoPermission { to: "delete or write" }), "{name}");
     }
     for name in ["data:s", "online", "room", "map:u"] {
         let space = space().forbid(name, Access::Read);
-        assert!(plan(&space, &layout, "u").check(&space, &space, false).is_ok(), "{name}");
-        let refused = plan(&space, &layout, "u").check(&space, &space, true).map(|_| ());
+        assert!(plan(&space, &layout, "u").check(&space, &space.caller(), false).is_ok(), "{name}");
+        let refused = plan(&space, &layout, "u").check(&space, &space.caller(), true).map(|_| ());
         assert_eq!(refused, Err(Error::NoPermission { to: "read" }), "{name}");
     }
 }
@@ -245,11 +251,11 @@ fn values_that_cannot_hold_a_trace_are_counted_and_left_alone() {
         r#"{"key":"h:{x}","owner":{"field":"user"}}, {"members":"m","member":"{userId}"}, {"entries":"e","array":"/a","owner":""}"#,
     );
     let hash = |user: &str| Value::Hash([(b"user".to_vec(), user.into())].into());
-    let space = Double::default()
+    let space = Fake::default()
         .with("h:1", hash("u"))
         .with("h:2", hash("v"))
         .string("h:3", r#"{"user":"u"}"#)
-        .with("map:u", Value::Stream)
+        .with("map:u", Value::Stream(1))
         .string("m", "u")
         .string("e", "{");
     let plan = plan(&space, &layout, "u");
