@@ -1,6 +1,8 @@
 //! Applying: the only place where traces are removed.
 
-use super::{Checked, MemberTrace};
+use std::borrow::Cow;
+
+use super::{Checked, EntriesTrace, MemberTrace, value};
 use crate::ports::Store;
 
 /// What an applied plan removed, by kind of trace.
@@ -37,10 +39,32 @@ impl<N: AsRef<[u8]>> Checked<N> {
             }
         }
         for document in &plan.entries {
-            if store.replace(&document.key, &document.document) {
-                removed.entries = removed.entries.saturating_add(document.elements as u64);
+            let Some((elements, text)) = document.cut_now(store, &plan.user) else { continue };
+            if store.replace(&document.key, &text) {
+                removed.entries = removed.entries.saturating_add(elements as u64);
             }
         }
         removed
+    }
+}
+
+impl<N: AsRef<[u8]>> EntriesTrace<N> {
+    /// How many elements go, and the document without them. It is cut once more if it is not what it was when it was planned:
+    /// what was removed before may have made another module write it, or log somebody else out of it. `None` if there is
+    /// nothing to cut any more.
+    fn cut_now(&self, store: &impl Store<Name = N>, user: &[u8]) -> Option<(usize, Cow<'_, [u8]>)> {
+        let key = store.open(&self.key)?;
+        let now = value::string(&key).ok()?;
+        if value::fingerprint(&now) == self.before {
+            return Some((self.elements, Cow::Borrowed(&self.document)));
+        }
+        let (mut elements, mut document) = (0_usize, now.into_owned());
+        for (array, owner) in &self.cuts {
+            if let Ok(Some(cut)) = value::cut(&document, array, owner, user) {
+                elements = elements.saturating_add(cut.elements);
+                document = cut.document;
+            }
+        }
+        (elements > 0).then_some((elements, Cow::Owned(document)))
     }
 }

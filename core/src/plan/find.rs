@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::{EntriesTrace, KeyTrace, LiveSocket, Mapping, MemberTrace, Plan, Socket, Whose, value};
 use crate::{
     index::{PlaceRef, PlaceSet, Subject},
-    json::{self, Cut, Pointer},
+    json::{Cut, Pointer},
     layout::{Field, Layout, Named, Reach, Trace, What},
     ports::{Key, Keyspace, Kind},
     template::{Bindings, Placeholder, Template},
@@ -314,9 +314,12 @@ impl<K: Keyspace> Finder<'_, K> {
                 }
                 What::Entries { array, owner } => {
                     // A long one is not copied: while it is looked at nothing is called that could change the key.
-                    let cut = self.cut(&name, &key.string(), array, owner);
+                    let document = key.string();
+                    let cut = self.cut(&name, &document, array, owner);
+                    let before = if cut.is_some() { value::fingerprint(&document) } else { 0 };
+                    drop(document);
                     drop(key);
-                    self.note_cut(name, cut)
+                    self.note_cut(name, before, (array, owner), cut)
                 }
             };
         self.plan.has_evidence |= is_trace && trace.is_evidence;
@@ -355,23 +358,23 @@ impl<K: Keyspace> Finder<'_, K> {
         let may_name = value::may_name(document, self.user);
         let before = self.plan.entries.iter().find(|known| known.key.as_ref() == key.as_ref());
         let document = before.map_or(document, |known| &known.document);
-        let found = may_name.and_then(|may| if may { value::array_at(document, array) } else { Ok(None) });
-        let Ok(array) = found else {
+        let cut = may_name.and_then(|may| if may { value::cut(document, array, owner, self.user) } else { Ok(None) });
+        cut.unwrap_or_else(|_| {
             self.plan.mistyped += 1;
-            return None;
-        };
-        let is_users = |element: &_| value::owner(element, owner).is_some_and(|o| o.as_bytes() == self.user);
-        json::cut(document, array?, is_users)
+            None
+        })
     }
 
-    /// Notes what was cut out of a document, if it was.
-    fn note_cut(&mut self, key: K::Name, cut: Option<Cut>) -> bool {
+    /// Notes what was cut out of a document by a trace, if it was.
+    fn note_cut(&mut self, key: K::Name, before: u64, by: (&Pointer, &Pointer), cut: Option<Cut>) -> bool {
         let Some(Cut { elements, document }) = cut else { return false };
+        let by = (by.0.clone(), by.1.clone());
         if let Some(known) = self.plan.entries.iter_mut().find(|known| known.key.as_ref() == key.as_ref()) {
             known.elements += elements;
             known.document = document;
+            known.cuts.push(by);
         } else {
-            self.plan.entries.push(EntriesTrace { key, elements, document });
+            self.plan.entries.push(EntriesTrace { key, elements, document, before, cuts: vec![by] });
         }
         true
     }

@@ -16,6 +16,7 @@ mod value;
 
 use crate::{
     index::{Place, Subject},
+    json::Pointer,
     ports::Kind,
 };
 
@@ -104,6 +105,10 @@ pub struct EntriesTrace<N> {
     pub elements: usize,
     /// The document without them.
     document: Vec<u8>,
+    /// The [`value::fingerprint`] of the document with them.
+    before: u64,
+    /// By which arrays and owners it was cut.
+    cuts: Vec<(Pointer, Pointer)>,
 }
 
 /// One of the user's sockets.

@@ -1,11 +1,14 @@
 //! What a value says about users.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    hash::{DefaultHasher, Hasher},
+};
 
 use serde_json::value::RawValue;
 
 use crate::{
-    json::{self, Pointer},
+    json::{self, Cut, Pointer},
     layout::Field,
     ports::{Key, Kind},
 };
@@ -98,6 +101,19 @@ pub(super) fn may_name(document: &[u8], id: &[u8]) -> Result<bool, Mistyped> {
     } else {
         Err(Mistyped)
     }
+}
+
+/// Cuts a user's elements out of an array of a document. `None` if there is none.
+pub(super) fn cut(document: &[u8], array: &Pointer, by: &Pointer, user: &[u8]) -> Result<Option<Cut>, Mistyped> {
+    let Some(array) = array_at(document, array)? else { return Ok(None) };
+    Ok(json::cut(document, array, |element| owner(element, by).is_some_and(|owner| owner.as_bytes() == user)))
+}
+
+/// A number that is another one for nearly every other text, to see whether a document is what it was.
+pub(super) fn fingerprint(document: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(document);
+    hasher.finish()
 }
 
 /// The array in a document, if it leads to one.

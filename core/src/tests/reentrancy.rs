@@ -185,3 +185,29 @@ fn whole_databases_may_be_replaced_from_within_a_slice() {
         },
     );
 }
+
+#[test]
+fn the_room_is_left_as_both_logouts_leave_it() {
+    let world = two_users();
+    world.fake.on(|fake, call| {
+        if call == Call::Unlink {
+            fake.call("SESSION.LOGOUT bob");
+        }
+    });
+    world.run("SESSION.LOGOUT ann");
+    world.fake.on(|_, _| ());
+    world.run("SESSION.LOGOUT bob");
+    assert_eq!(world.run("GET room:den"), Answer::Bytes(br#"{"participants":[]}"#.to_vec()));
+}
+
+#[test]
+fn a_document_that_is_deleted_from_within_a_logout_does_not_come_back() {
+    let world = two_users();
+    world.fake.on(|fake, call| {
+        if call == Call::Unlink {
+            fake.call("DEL room:den");
+        }
+    });
+    assert_eq!(world.run("SESSION.LOGOUT ann"), Answer::Integer(4));
+    assert!(!left(&world).contains("room:den"));
+}
