@@ -1,20 +1,32 @@
 //! Random users and random ways to leave traces, and logouts and sweeps in between: the keyspace and every reply are compared,
 //! byte for byte, with a slow model of the contract.
 //!
-//! `REDIS_SESSION_CASES` sets how many cases each test runs, `REDIS_SESSION_SEED` runs the one case of that seed: a
-//! failing case prints its seed and the fewest steps that still fail.
+//! The same cases run on real servers and, many more of them, on the core with a host in memory.
+//!
+//! `REDIS_SESSION_CASES` sets how many cases each test runs on real servers and `REDIS_SESSION_CASES_IN_MEMORY` in memory,
+//! `REDIS_SESSION_SEED` runs the one case of that seed: a failing case prints its seed and the fewest steps that still fail.
 
 mod commands;
 mod documents;
+mod in_memory;
 mod pool;
 mod scenario;
 mod step;
+mod target;
 
 use crate::support::Layout;
+use in_memory::InMemory;
 use std::{env, panic};
+use target::{RealServer, Target};
+
+/// Starts what a case runs on, with a layout and the case's seed.
+type Start = fn(&Layout, u64) -> Box<dyn Target>;
 
 /// Cases for each test when nothing else is said: together half a minute with a debug build on two cores.
 const CASES: u64 = 100;
+
+/// The same in memory: together about twenty seconds with a debug build on two cores, nearly all of it in the model.
+const CASES_IN_MEMORY: u64 = 100;
 
 /// How many times a failing case is run again to find a shorter one.
 const SHORTENINGS: usize = 300;
@@ -24,17 +36,28 @@ fn number_from_env(name: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|_| panic!("{name} must be a number, not {text}")))
 }
 
-/// Runs random cases over `layout`.
+/// Runs random cases over `layout` on real servers.
 fn check(layout: &str) {
+    check_on(RealServer::start, layout, number_from_env("REDIS_SESSION_CASES").unwrap_or(CASES));
+}
+
+/// The same in memory.
+fn check_in_memory(layout: &str) {
+    let cases = number_from_env("REDIS_SESSION_CASES_IN_MEMORY").unwrap_or(CASES_IN_MEMORY);
+    check_on(InMemory::start, layout, cases);
+}
+
+fn check_on(start: Start, layout: &str, cases: u64) {
     let layout = Layout::parse(layout);
     let seeds = match number_from_env("REDIS_SESSION_SEED") {
         Some(seed) => vec![seed],
-        None => (0..number_from_env("REDIS_SESSION_CASES").unwrap_or(CASES)).map(|_| fastrand::u64(..)).collect(),
+        None => (0..cases).map(|_| fastrand::u64(..)).collect(),
     };
     for seed in seeds {
         let steps = scenario::generate(&layout, seed);
-        if let Err(problem) = run(&layout, &steps) {
-            let (steps, problem) = shorten(&layout, steps, problem);
+        let run = |steps: &[step::Step]| run(&layout, || start(&layout, seed), steps);
+        if let Err(problem) = run(&steps) {
+            let (steps, problem) = shorten(&run, steps, problem);
             let lines: Vec<_> = steps.iter().map(|step| format!("    {step}")).collect();
             panic!("REDIS_SESSION_SEED={seed} fails; the fewest steps found:\n{}\n{problem}", lines.join("\n"));
         }
@@ -42,13 +65,17 @@ fn check(layout: &str) {
 }
 
 /// Runs the steps. What is not as it should be, a crash of the server among it, is told in words.
-fn run(layout: &Layout, steps: &[step::Step]) -> Result<(), String> {
-    let result = panic::catch_unwind(|| step::run(layout, steps));
-    result.unwrap_or_else(|_| Err("the connection to the server broke; what was said then stands above".to_owned()))
+fn run(layout: &Layout, start: impl Fn() -> Box<dyn Target>, steps: &[step::Step]) -> Result<(), String> {
+    let result = panic::catch_unwind(panic::AssertUnwindSafe(|| step::run(layout, start(), steps)));
+    result.unwrap_or_else(|_| Err("a panic, or a connection that broke; what was said then stands above".to_owned()))
 }
 
 /// Leaves out steps as long as the rest still fails: half of them at a time, then smaller parts, then single ones.
-fn shorten(layout: &Layout, mut steps: Vec<step::Step>, mut problem: String) -> (Vec<step::Step>, String) {
+fn shorten(
+    run: &dyn Fn(&[step::Step]) -> Result<(), String>,
+    mut steps: Vec<step::Step>,
+    mut problem: String,
+) -> (Vec<step::Step>, String) {
     let mut part = steps.len() / 2;
     let mut runs = 0;
     while part > 0 {
@@ -57,7 +84,7 @@ fn shorten(layout: &Layout, mut steps: Vec<step::Step>, mut problem: String) -> 
             let end = steps.len().min(start + part);
             let fewer = [&steps[..start], &steps[end..]].concat();
             runs += 1;
-            match run(layout, &fewer) {
+            match run(&fewer) {
                 Err(still) => (steps, problem) = (fewer, still),
                 Ok(()) => start = end,
             }
@@ -85,4 +112,24 @@ fn a_logout_where_sessions_are_hashes_removes_exactly_the_users_traces() {
 #[test]
 fn a_logout_by_a_layout_without_sockets_removes_exactly_the_users_traces() {
     check(include_str!("../../layouts/nobody_live.json"));
+}
+
+#[test]
+fn in_memory_a_logout_in_an_easyshare_world_removes_exactly_the_users_traces() {
+    check_in_memory(include_str!("../../layouts/easyshare.json"));
+}
+
+#[test]
+fn in_memory_a_logout_by_a_layout_of_every_kind_of_trace_removes_exactly_the_users_traces() {
+    check_in_memory(include_str!("../../layouts/workspace.json"));
+}
+
+#[test]
+fn in_memory_a_logout_where_sessions_are_hashes_removes_exactly_the_users_traces() {
+    check_in_memory(include_str!("../../layouts/hashes.json"));
+}
+
+#[test]
+fn in_memory_a_logout_by_a_layout_without_sockets_removes_exactly_the_users_traces() {
+    check_in_memory(include_str!("../../layouts/nobody_live.json"));
 }

@@ -1,12 +1,13 @@
 //! The steps of a case as literal commands, so that any of them can be left out, and the check behind each logout.
 
 use super::commands::Args;
+use super::target::Target;
 use crate::args;
 use crate::support::bytes::{join, quote};
 use crate::support::model::plan::{Plan, flat};
 use crate::support::model::sweep;
 use crate::support::snapshot::Snapshot;
-use crate::support::{Client, Layout, Model, Reply, Server, array, int, ok, queued, wait_until};
+use crate::support::{Layout, Model, Reply, array, int, ok, queued};
 use std::fmt;
 
 /// How many clients write. The first of them logs users out, and never has a transaction of its own open.
@@ -95,46 +96,35 @@ impl fmt::Display for Step {
     }
 }
 
-/// Runs the steps on a fresh server.
+/// Runs the steps.
 ///
 /// # Errors
 /// What was not as the model has it, in words.
-pub fn run(layout: &Layout, steps: &[Step]) -> Result<(), String> {
-    let server = Server::builder().layout(layout.json.clone()).option("fence", "0").start();
-    // Expired keys stay in memory until somebody looks at them.
-    server.must("DEBUG SET-ACTIVE-EXPIRE 0");
-    let clients = (0..CLIENTS).map(|_| server.client()).collect();
-    let (observer, mut listener) = (server.client(), server.client());
-    listener.must("SUBSCRIBE session:events");
-    let mut world = World { layout, observer, listener, server, clients, blocked: Vec::new(), protocol: 2 };
+pub fn run(layout: &Layout, target: Box<dyn Target>, steps: &[Step]) -> Result<(), String> {
+    let mut world = World { layout, target, protocol: 2 };
     steps.iter().try_for_each(|step| world.step(step).map_err(|problem| format!("at {step}\n{problem}")))
 }
 
 struct World<'a> {
     layout: &'a Layout,
-    server: Server,
-    clients: Vec<Client>,
-    observer: Client,
-    /// Hears events.
-    listener: Client,
-    blocked: Vec<Client>,
+    target: Box<dyn Target>,
     protocol: u8,
 }
 
 impl World<'_> {
     fn step(&mut self, step: &Step) -> Result<(), String> {
         match step {
-            Step::Run(client, args) => drop(self.clients[*client].cmd(args)),
-            Step::Block(args) => self.block(args),
+            Step::Run(client, args) => drop(self.target.cmd(*client, args.clone())),
+            Step::Block(args) => self.target.block(args),
             Step::Restore(from, to, ttl) => self.restore(from, to, ttl),
             Step::Expire(key) => {
-                if self.clients[0].cmd(args!["PEXPIRE", key, "1"]) == int(1) {
-                    self.server.wait_for_time(self.server.now() + 1);
+                if self.target.cmd(0, args!["PEXPIRE", key, "1"]) == int(1) {
+                    self.target.pass_time();
                 }
             }
-            Step::Reload => drop(self.observer.must("DEBUG RELOAD")),
+            Step::Reload => self.target.reload(),
             Step::Protocol(version) => {
-                self.clients[0].must(&format!("HELLO {version}"));
+                self.target.speak(*version);
                 self.protocol = *version;
             }
             Step::Inspect(user) => return self.inspect(user),
@@ -144,44 +134,23 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Sends a blocking command and waits until the server has it.
-    fn block(&mut self, args: &Args) {
-        let mut client = self.server.client();
-        let id = client.id();
-        let name = String::from_utf8_lossy(&args[0]).to_ascii_lowercase();
-        client.send(args);
-        wait_until("the server has taken the blocking command", || {
-            let line = self.observer.must(&format!("CLIENT LIST ID {id}"));
-            line.as_text().contains(&format!("cmd={name}"))
-        });
-        self.blocked.push(client);
-    }
-
     fn restore(&mut self, from: &[u8], to: &[u8], ttl: &str) {
-        if let Reply::Bulk(dump) = self.clients[0].cmd(args!["DUMP", from]) {
-            self.clients[0].cmd(args!["RESTORE", to, ttl, dump, "REPLACE"]);
+        if let Reply::Bulk(dump) = self.target.cmd(0, args!["DUMP", from]) {
+            self.target.cmd(0, args!["RESTORE", to, ttl, dump, "REPLACE"]);
         }
     }
 
-    /// The database that the first client works in.
-    fn selected(&mut self) -> u32 {
-        let id = self.clients[0].id();
-        let line = self.observer.must(&format!("CLIENT LIST ID {id}"));
-        let field = line.as_text().split(' ').find_map(|field| field.strip_prefix("db=")).expect("CLIENT LIST has db");
-        field.parse().expect("a number")
-    }
-
     fn inspect(&mut self, user: &[u8]) -> Result<(), String> {
-        let database = self.selected();
-        let before = Snapshot::take(&mut self.observer);
+        let database = self.target.selected();
+        let before = self.target.snapshot();
         let plan = Model::new(self.layout, &before.database(database)).logout(user);
         self.expect_inspect(user, &plan)?;
-        expect_keys(&before, &Snapshot::take(&mut self.observer))
+        expect_keys(&before, &self.target.snapshot())
     }
 
     fn expect_inspect(&mut self, user: &[u8], plan: &Plan) -> Result<(), String> {
         let expected = self.map_reply(plan.inspect_map());
-        expect("SESSION.INSPECT", &expected, &self.clients[0].cmd(args!["SESSION.INSPECT", user]))
+        expect("SESSION.INSPECT", &expected, &self.target.cmd(0, args!["SESSION.INSPECT", user]))
     }
 
     fn map_reply(&self, map: Vec<(Reply, Reply)>) -> Reply {
@@ -189,8 +158,8 @@ impl World<'_> {
     }
 
     fn log_out(&mut self, logout: &Logout) -> Result<(), String> {
-        let database = self.selected();
-        let before = Snapshot::take(&mut self.observer);
+        let database = self.target.selected();
+        let before = self.target.snapshot();
         let keys = before.database(database);
         let model = Model::new(self.layout, &keys);
         let full = model.logout(&logout.user);
@@ -201,26 +170,18 @@ impl World<'_> {
         self.expect_inspect(&logout.user, &full)?;
         self.call(logout, &plan)?;
         let expected = before.clone().with_database(database, model.after(&plan));
-        let after = Snapshot::take(&mut self.observer);
+        let after = self.target.snapshot();
         expect_keys(&expected, &after)?;
         expect("a second SESSION.LOGOUT", &int(0), &self.second_call(logout))?;
         self.expect_told(logout, &plan)?;
         let left = Model::new(self.layout, &after.database(database)).logout(&logout.user);
         self.expect_inspect(&logout.user, &left)?;
-        expect_keys(&after, &Snapshot::take(&mut self.observer))
-    }
-
-    /// The events since the last time.
-    fn told(&mut self) -> Vec<serde_json::Value> {
-        self.observer.must("PUBLISH session:events null");
-        let mut message = || self.listener.read().items()[2].as_bytes().to_vec();
-        let event = || serde_json::from_slice::<serde_json::Value>(&message()).expect("an event is JSON");
-        std::iter::repeat_with(event).take_while(|event| !event.is_null()).collect()
+        expect_keys(&after, &self.target.snapshot())
     }
 
     /// Since the last time one event must have been heard of what was removed, and none if that was nothing.
     fn expect_told(&mut self, logout: &Logout, plan: &Plan) -> Result<(), String> {
-        let mut told = self.told();
+        let mut told = self.target.told();
         for event in told.iter_mut().filter_map(|event| event.as_object_mut()) {
             // Which name a user has and whether this was the last device, the model does not say.
             event.retain(|field, _| !["at", "userName", "scope"].contains(&&**field));
@@ -243,7 +204,7 @@ impl World<'_> {
     }
 
     fn second_call(&mut self, logout: &Logout) -> Reply {
-        self.clients[0].cmd(Logout { with_traces: false, ..logout.clone() }.args())
+        self.target.cmd(0, Logout { with_traces: false, ..logout.clone() }.args())
     }
 
     /// Calls the logout as it wants to be called, and compares the answer with the plan's.
@@ -257,17 +218,17 @@ impl World<'_> {
     /// Calls a command and compares its answer. In a transaction it is called `again`, which finds nothing.
     fn call_inside(&mut self, inside: Inside, args: Args, expected: &Reply, again: Args) -> Result<(), String> {
         let name = String::from_utf8_lossy(&args[0]).into_owned();
-        let client = &mut self.clients[0];
+        let target = &mut self.target;
         match inside {
-            Inside::Nothing => expect(&name, expected, &client.cmd(args)),
+            Inside::Nothing => expect(&name, expected, &target.cmd(0, args)),
             Inside::Script => {
                 let script = args!["EVAL", "return redis.call(unpack(ARGV))", "0"];
-                expect(&format!("{name} by a script"), expected, &client.cmd([script, args].concat()))
+                expect(&format!("{name} by a script"), expected, &target.cmd(0, [script, args].concat()))
             }
             Inside::Multi => {
-                let commands = [args!["MULTI"], args, again, args!["EXEC"]];
+                let commands = vec![args!["MULTI"], args, again, args!["EXEC"]];
                 let answers = [ok(), queued(), queued(), array([expected.clone(), int(0)])];
-                expect(&format!("{name} twice inside MULTI"), &array(answers), &array(client.pipeline(commands)))
+                expect(&format!("{name} twice inside MULTI"), &array(answers), &array(target.pipeline(0, commands)))
             }
         }
     }
@@ -276,8 +237,8 @@ impl World<'_> {
         if self.layout.sockets.is_none() {
             return Ok(());
         }
-        let database = self.selected();
-        let before = Snapshot::take(&mut self.observer);
+        let database = self.target.selected();
+        let before = self.target.snapshot();
         let keys = before.database(database);
         let stale = sweep::stale(self.layout, &keys);
         let count = int(i64::try_from(stale.len()).expect("few"));
@@ -285,24 +246,24 @@ impl World<'_> {
         let dry = args!["SESSION.SWEEP", "DRYRUN"];
         let problem = |problem| format!("{problem}\n    stale: {who}");
         self.call_inside(Inside::Nothing, dry, &count, Vec::new()).map_err(problem)?;
-        expect_keys(&before, &Snapshot::take(&mut self.observer))?;
+        expect_keys(&before, &self.target.snapshot())?;
         if let Some(swept) = sweep::sweep(self.layout, &keys) {
             let args = args!["SESSION.SWEEP"];
             self.call_inside(inside, args.clone(), &int(swept.users), args).map_err(problem)?;
-            let told = self.told().iter().filter(|event| event["reason"] == "sweep").count();
+            let told = self.target.told().iter().filter(|event| event["reason"] == "sweep").count();
             if int(i64::try_from(told).expect("few")) != int(swept.users) {
                 return Err(problem(format!("{told} events were told of {} users", swept.users)));
             }
             let expected = before.with_database(database, swept.keys);
-            expect_keys(&expected, &Snapshot::take(&mut self.observer))?;
+            expect_keys(&expected, &self.target.snapshot())?;
         }
         // Who is swept may make somebody else stale, by a socket that both have.
         for _ in 0..10 {
-            self.clients[0].cmd(args!["SESSION.SWEEP"]);
+            self.target.cmd(0, args!["SESSION.SWEEP"]);
         }
         // What these told is not known to the model.
-        self.told();
-        let left = Snapshot::take(&mut self.observer);
+        self.target.told();
+        let left = self.target.snapshot();
         let stale = sweep::stale(self.layout, &left.database(database));
         let who = stale.iter().map(quote).collect::<Vec<_>>().join(" ");
         if stale.is_empty() { Ok(()) } else { Err(format!("after ten sweeps these are stale still: {who}")) }
