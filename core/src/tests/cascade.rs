@@ -53,6 +53,17 @@ fn whoever_comes_back_within_the_grace_stays() {
 }
 
 #[test]
+fn whoever_came_back_and_left_otherwise_is_not_cleaned_up_for_the_first_end() {
+    let world = ends_in_ten_seconds(&ON);
+    world.live(10 * SECOND);
+    world.run(r#"SET socket_data:s1 {"userId":"ann"}"#);
+    world.live(SECOND);
+    world.run("DEL socket_data:s1");
+    world.live(60 * SECOND);
+    assert!(!is_logged_out(&world));
+}
+
+#[test]
 fn a_session_that_is_deleted_is_left_to_sweeps() {
     let world = ends_in_ten_seconds(&ON);
     world.run("DEL socket_data:s1");

@@ -24,7 +24,7 @@ fn is_complete(world: &World) -> bool {
 #[test]
 fn nobody_is_swept_before_everything_is_known() {
     // Ann's keys come last in the walk.
-    let fake = (0..200).fold(ghosts(10), |fake, number| fake.string(&format!("room:{number:03}"), "{}"));
+    let fake = (0..3000).fold(ghosts(10), |fake, number| fake.string(&format!("room:{number:04}"), "{}"));
     let fake = fake.string("user_socket:g9", "s1").string("socket_data:s1", r#"{"userId":"g9"}"#);
     let world = slow(World::on(fake, Layout::easyshare(), &[]));
     world.cron();

@@ -136,6 +136,25 @@ fn what_is_written_while_keys_are_read_or_walked_over_is_found() {
 }
 
 #[test]
+fn a_logout_while_the_index_is_built_is_exact() {
+    for turn in 0..4 {
+        let world = World::on(ghosts(4), Layout::easyshare(), &[]);
+        world.fake.step.set(1);
+        let steps = Rc::new(Cell::new(0));
+        let counted = steps.clone();
+        world.fake.on(move |fake, call| {
+            if call == Call::Walk && counted.replace(counted.get() + 1) == turn {
+                assert_eq!(fake.call("SESSION.LOGOUT g3"), Answer::Integer(1), "at step {turn}");
+            }
+        });
+        world.cron();
+        world.settle();
+        assert!(steps.get() > turn, "the walk has so many steps");
+        assert_eq!(left(&world), "typing:den:g0 typing:den:g1 typing:den:g2");
+    }
+}
+
+#[test]
 fn a_logout_from_within_a_sweep_leaves_nobody_behind() {
     let kinds = at_each_call(
         "SESSION.LOGOUT g2",

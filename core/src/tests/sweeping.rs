@@ -134,6 +134,18 @@ fn a_clients_sweep_ends_when_writes_are_refused_and_the_servers_own_waits() {
 }
 
 #[test]
+fn a_sweep_of_the_servers_own_that_is_refused_goes_on_where_it_was() {
+    let world = World::on(ghosts(3), Layout::easyshare(), &["sweep-interval", "60", "grace", "0"]);
+    world.live(59 * SECOND);
+    *world.fake.refuses.borrow_mut() = Some("MISCONF".to_owned());
+    world.live(2 * SECOND);
+    assert_eq!(world.fake.names().len(), 3);
+    *world.fake.refuses.borrow_mut() = None;
+    world.live(2 * SECOND);
+    assert_eq!(left(&world), "", "it does not begin again a minute later");
+}
+
+#[test]
 fn the_server_sweeps_by_the_clock_with_the_grace_of_the_options() {
     let world = easyshare(&["sweep-interval", "60", "grace", "90"]);
     world.run("SELECT 1");
