@@ -16,7 +16,7 @@ use libfuzzer_sys::fuzz_target;
 use redis_session_core::{
     config::Options,
     events::{Audience, Departure, Notice},
-    index::{Index, LivenessChange, Place, Subject, Tick, HashedSubject},
+    index::{HashedSubject, Index, LivenessChange, Place, Subject, Tick},
     layout::Layout,
     plan::{Detail, Plan, Scope, find},
     ports::{Key, Keyspace, Kind},
@@ -101,7 +101,11 @@ impl Session {
             for socket in self.sockets.keys() {
                 let bindings = Bindings::default().with(Placeholder::SOCKET, socket);
                 let place = Place::new(0, &layout.traces[0].key, &bindings);
-                index.add(HashedSubject::new(Subject::User, &self.user), place.borrowed(), LivenessChange::Evidence(Tick::FIRST));
+                index.add(
+                    HashedSubject::new(Subject::User, &self.user),
+                    place.borrowed(),
+                    LivenessChange::Evidence(Tick::FIRST),
+                );
             }
             let plan = find(self, layout, &|subject, id| index.places(subject, id), &self.user, Detail::Audience);
             index.retain(Subject::User, &self.user, |_| false);
