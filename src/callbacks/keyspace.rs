@@ -12,7 +12,7 @@ use redis_session_core::{
 
 use super::{OWN, server_events::background};
 use crate::{
-    module::{enter, look},
+    module::enter,
     server::{Name, OK, Server, api, bytes, call::Call},
 };
 
@@ -53,7 +53,7 @@ unsafe extern "C" fn on_loaded(
     let (server, name) = unsafe { (Server::new(ctx), bytes(key)) };
     enter("following a load", &server, |ask| {
         // Nearly every key is one that nobody cares for, in a server that nobody has connected to yet.
-        if look(|state| state.watcher.cares_for(name)) {
+        if ask.state(|state| state.watcher.cares_for(name)) {
             load::loaded(ask, name);
         }
         // Valkey 8.1 shows the key to the client that asked for the load, and leaves it in the key's database.
@@ -205,7 +205,7 @@ unsafe extern "C" fn on_change(
     // SAFETY: context and key are valid during the call.
     let (server, name) = unsafe { (Server::new(ctx), bytes(key)) };
     enter("following a change", &server, |ask| {
-        if look(|state| state.watcher.cares_for(name)) {
+        if ask.state(|state| state.watcher.cares_for(name)) {
             follow::changed(ask, Name::new(name));
         }
     });
