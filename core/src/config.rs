@@ -2,7 +2,10 @@
 
 use std::{fmt, ops::RangeInclusive, time::Duration};
 
-use crate::journal::Level;
+use crate::{
+    journal::Level,
+    layout::{Layout, Unsaid},
+};
 
 /// An option, as the table in `docs/operations.md` shows it.
 #[derive(Debug)]
@@ -354,6 +357,15 @@ impl Options {
     pub fn socketio(&self) -> Option<SocketIo<'_>> {
         let adapter = *Adapter::ALL.get(self.socketio.checked_sub(1)?)?;
         Some(SocketIo { adapter, prefix: &self.socketio_prefix, namespace: &self.socketio_namespace })
+    }
+
+    /// Whether a layout says enough for what is to be done by itself.
+    ///
+    /// # Errors
+    /// What it does not say.
+    pub fn allowed_by(&self, layout: &Layout) -> Result<(), Unsaid> {
+        let sweeps = self.sweep_interval().is_some() || self.expire_cascade;
+        layout.unsaid.clone().filter(|_| sweeps).map_or(Ok(()), Err)
     }
 
     /// The time between sweeps by the server itself, if there are any.

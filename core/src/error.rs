@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::{layout::Unsaid, template::IdRule};
+
 /// Why a command changed nothing. The text is one line that says what to fix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
@@ -13,6 +15,8 @@ pub enum Error {
     EmptySocket,
     /// An id or a text has more bytes than the module takes. What it is, and how many it may have.
     TooLong(&'static str, usize),
+    /// An id that the layout does not allow: what it is, and what it must be.
+    BadId(&'static str, IdRule),
     /// An option that the command does not have, or has already, or one without its value.
     Syntax,
     /// The caller's ACL key patterns do not cover a key of the plan. Which one is not said: the caller may not see it.
@@ -28,6 +32,8 @@ pub enum Error {
     NoNumber,
     /// The layout does not say how a live socket is found.
     NoSockets,
+    /// The layout does not say enough for a sweep.
+    Unsaid(Unsaid),
     /// The server became a replica during a sweep.
     Demoted,
     /// The server refuses writes: what it says itself, with its code.
@@ -43,6 +49,7 @@ impl fmt::Display for Error {
             Self::EmptyUser => f.write_str("ERR user id must not be empty"),
             Self::EmptySocket => f.write_str("ERR socket id must not be empty"),
             Self::TooLong(what, most) => write!(f, "ERR {what} must not be longer than {most} bytes"),
+            Self::BadId(what, rule) => write!(f, "ERR {what} must {rule}, by `separator` and `ids` of the layout"),
             Self::Syntax => f.write_str("ERR syntax error"),
             Self::NoPermission { to } => write!(
                 f,
@@ -60,6 +67,7 @@ impl fmt::Display for Error {
             Self::NoSockets => f.write_str(
                 "ERR the layout has no `sockets`, so nobody is known to be live or stale; add them to the layout",
             ),
+            Self::Unsaid(unsaid) => write!(f, "ERR {unsaid}"),
             Self::Demoted => {
                 f.write_str("READONLY the server became a replica during the sweep, which has ended; call its master")
             }

@@ -1,9 +1,9 @@
 //! Defects on purpose, in test builds (feature `faults`) alone.
 
-/// Panics if `id` asks for it at this point: `fault:plan` at the point `plan`.
+/// Panics if `id` asks for it at this point: `fault-plan` at the point `plan`.
 #[cfg(feature = "faults")]
 pub fn point(name: &str, id: &[u8]) {
-    let asks = id.windows(6 + name.len()).any(|part| part == [b"fault:", name.as_bytes()].concat());
+    let asks = id.windows(6 + name.len()).any(|part| part == [b"fault-", name.as_bytes()].concat());
     assert!(!asks, "a defect on purpose at {name}");
 }
 

@@ -13,7 +13,7 @@ use redis_session_core::{
     config::{OptionError, Options},
     info,
     journal::Level,
-    layout::{Layout, LayoutError},
+    layout::{Layout, LayoutError, Unsaid},
     ports::Host,
     session::Session,
 };
@@ -41,6 +41,8 @@ pub enum LoadError {
     TooLarge(String),
     /// What stands in it.
     Layout(String, LayoutError),
+    /// What it does not say and the module arguments need.
+    Unsaid(String, Unsaid),
     /// A command of the module.
     Command(NotRegistered),
     /// A command of the server that a logout needs.
@@ -61,6 +63,7 @@ impl fmt::Display for LoadError {
                 write!(f, "layout {path}: it must not be larger than {LARGEST_LAYOUT} bytes (16 MB)")
             }
             Self::Layout(path, error) => write!(f, "layout {path}: {error}"),
+            Self::Unsaid(path, unsaid) => write!(f, "sweep-interval, expire-cascade: layout {path}: {unsaid}"),
             Self::Command(NotRegistered(name)) => {
                 write!(
                     f,
@@ -116,6 +119,7 @@ fn start<'a>(
     require_functions()?;
     let arguments = Options::parse(arguments).map_err(LoadError::Options)?;
     let layout = read_layout(&arguments.layout)?;
+    arguments.allowed_by(&layout).map_err(|unsaid| LoadError::Unsaid(arguments.layout.clone(), unsaid))?;
     require_commands(server)?;
     let databases = (0..usize::MAX).take_while(|database| server.select(*database)).count();
     server.select(0);

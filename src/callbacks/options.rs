@@ -88,10 +88,9 @@ fn number(value: usize) -> c_int {
 fn set(data: *mut c_void, error: *mut *mut raw::RedisModuleString, value: &str) -> c_int {
     // SAFETY: the data is what the option was registered with.
     let option = unsafe { &*data.cast_const().cast::<Opt>() };
-    let refusal = match guard("setting an option", || look(|state| option.set(Rc::make_mut(&mut state.options), value)))
-    {
+    let refusal = match guard("setting an option", || look(|state| state.set_option(option, value))) {
         Some(Ok(())) => return OK,
-        Some(Err(refusal)) => refusal.to_string(),
+        Some(Err(refusal)) => refusal,
         None => "internal error in redis-session; the server's log says what to report".to_owned(),
     };
     refuse(error, &refusal)

@@ -49,7 +49,7 @@ fn whom_somebody_looks_at_between_the_end_and_the_cleaning() {
 
 #[test]
 fn who_is_live_by_data_that_names_nobody() {
-    let layout = r#"{ "name": "unowned", "traces": [{ "key": "map:{userId}" }, { "key": "status:{userId}" }],
+    let layout = r#"{ "name": "unowned", "separator": ":", "traces": [{ "key": "map:{userId}" }, { "key": "status:{userId}" }],
         "sockets": { "of": "map:{userId}", "data": "sock:{socketId}" } }"#;
     let server = Server::builder().layout(layout).option("expire-cascade", "yes").option("grace", "0").start();
     server.script("SET map:ann s1\nSET sock:s1 1 PX 300\nSET status:ann on\nSET map:bob s2\nSET sock:s2 1");

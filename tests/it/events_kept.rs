@@ -8,7 +8,7 @@ use crate::support::{Listener, Server, aof_commands, bulks};
 
 /// Rooms' histories: a list and a stream; sets of what is there, which only the index finds.
 const LAYOUT: &str = r#"{
-  "name": "chat",
+  "name": "chat", "separator": ":",
   "traces": [
     { "key": "status:{userId}" },
     { "key": "typing:{roomId}:{userId}" },

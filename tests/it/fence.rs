@@ -230,7 +230,7 @@ fn switched_off_it_removes_nothing_any_more() {
 
 #[test]
 fn a_hash_that_is_filled_field_by_field_and_a_name_that_holds_the_user() {
-    let layout = r#"{"name":"x","traces":[{"key":"map:{userId}"},{"key":"hash:{socketId}","owner":{"field":"u"}}],
+    let layout = r#"{"name":"x","separator":":","traces":[{"key":"map:{userId}"},{"key":"hash:{socketId}","owner":{"field":"u"}}],
         "sockets":{"of":"map:{userId}","data":"hash:{socketId}"}}"#;
     let server = Server::builder().layout(layout).start();
     server.script("SET map:ann s1\nHSET hash:s1 u ann\nSESSION.LOGOUT ann\nHSET hash:s1 at 1");
@@ -239,7 +239,7 @@ fn a_hash_that_is_filled_field_by_field_and_a_name_that_holds_the_user() {
     server.must("HSET hash:s1 u ann");
     wait_until("it is removed", || server.run("EXISTS hash:s1") == int(0));
 
-    let layout = r#"{"name":"x","traces":[{"key":"map:{userId}"},{"key":"data:{userId}:{socketId}"}],
+    let layout = r#"{"name":"x","separator":":","traces":[{"key":"map:{userId}"},{"key":"data:{userId}:{socketId}"}],
         "sockets":{"of":"map:{userId}","data":"data:{userId}:{socketId}"}}"#;
     let server = Server::builder().layout(layout).start();
     server.script("SET map:ann s1\nSET data:ann:s1 1\nSESSION.LOGOUT ann\nSET data:bob:s1 1\nSET data:ann:s1 1");

@@ -41,7 +41,7 @@ fn bytes_after(server: &Server, round: usize, leave: Leave) -> i64 {
 /// Users and sockets are new each time, so whatever is kept of one that is gone would be kept for ever.
 fn nothing_is_kept(traces: &str, leave: Leave, start: impl Fn(String) -> Server) {
     let sockets = r#"{"of":"map:{userId}","data":"sock:{socketId}"}"#;
-    let server = start(format!(r#"{{"name":"x","traces":[{traces}],"sockets":{sockets}}}"#));
+    let server = start(format!(r#"{{"name":"x","separator":":","traces":[{traces}],"sockets":{sockets}}}"#));
     let [first, _, third] = [0, 1, 2].map(|round| bytes_after(&server, round, leave));
     // Tables have a place or two in reserve.
     assert!(third <= first + 4096, "{first} {third}");

@@ -166,7 +166,7 @@ fn right_layouts_load() {
     for trace in traces {
         let json = with_third_trace(trace).trim_end().strip_suffix('}').expect("an object").to_owned();
         let sockets = r#""sockets": { "of": "m:{userId}", "data": "d:{socketId}" }"#;
-        let server = Server::builder().layout(format!("{json}, {sockets} }}")).start();
+        let server = Server::builder().layout(format!(r#"{json}, "separator": ":", {sockets} }}"#)).start();
         assert_eq!(server.run("SESSION.LOGOUT ann"), int(0), "{trace}");
     }
     for layout in ["easyshare", "workspace", "hashes", "nobody_live"] {
@@ -178,7 +178,7 @@ fn right_layouts_load() {
 
 #[test]
 fn a_member_may_name_user_and_socket_where_its_key_holds_the_user() {
-    let json = r#"{ "name": "both", "traces": [
+    let json = r#"{ "name": "both", "ids": { "userId": { "without": ":" } }, "traces": [
         { "key": "user:{userId}:devices" },
         { "members": "user:{userId}:rooms", "member": "{socketId}@{userId}" } ],
         "sockets": { "of": "user:{userId}:devices", "data": "device:{socketId}" } }"#;

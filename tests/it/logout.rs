@@ -134,7 +134,7 @@ fn it_must_be_told_a_user() {
 #[test]
 fn an_id_is_never_read_as_a_pattern() {
     let server = two_users();
-    for id in ["*", "a*", "a?n", "[a-z]nn", "an[n]", "\\*", "ann*", "an", "annn", "{ann}", "den:ann", ":ann", "ANN"] {
+    for id in ["*", "a*", "a?n", "[a-z]nn", "an[n]", "\\*", "ann*", "an", "annn", "{ann}", "ANN"] {
         assert_eq!(log_out_exactly(&server, id), 0, "{id}");
     }
     server.script("SET user_status:* 1\nSET user_status:an 1\nSADD active_users *\nSET typing:*:* 1");
@@ -159,12 +159,27 @@ fn an_id_may_be_any_bytes() {
 }
 
 #[test]
-fn an_id_is_not_split_at_the_colons_in_it() {
-    let server = Server::start();
+fn an_id_is_split_nowhere_that_the_layout_does_not_say() {
+    let layout = r#"{ "name": "any", "ids": { "userId": "any", "roomId": { "without": ":" } },
+        "traces": [{ "key": "typing:{roomId}:{userId}" }, { "key": "user_status:{userId}" }] }"#;
+    let server = Server::builder().layout(layout).start();
     server.script("SET typing:a:b:c 1\nSET typing:a:b 1\nSET typing:a:c 1\nSET user_status:b:c 1\nSET user_status:c 1");
     assert_eq!(log_out_exactly(&server, "c"), 2);
     assert_eq!(log_out_exactly(&server, "b:c"), 2);
     assert_eq!(keys(&mut server.client()), ["typing:a:b"]);
+}
+
+#[test]
+fn an_id_that_holds_the_separator_is_refused_and_nothing_is_lost() {
+    let server = two_users();
+    server.script("SET user_status:den:ann 1\nSADD active_users den:ann");
+    let before = server.snapshot();
+    let of_user = error("ERR user id must not hold ':', by `separator` and `ids` of the layout");
+    let of_socket = error("ERR socket id must not hold ':', by `separator` and `ids` of the layout");
+    assert_eq!(server.run("SESSION.LOGOUT den:ann"), of_user);
+    assert_eq!(server.run("SESSION.INSPECT :"), of_user);
+    assert_eq!(server.run("SESSION.LOGOUT ann SOCKET s:1 WITHTRACES"), of_socket);
+    assert!(server.snapshot() == before);
 }
 
 #[test]
@@ -304,7 +319,7 @@ fn a_user_with_thousands_of_traces_is_logged_out_whole() {
 
 #[test]
 fn a_key_that_is_found_in_several_ways_counts_once() {
-    let json = r#"{ "name": "overlap", "traces": [
+    let json = r#"{ "name": "overlap", "separator": ":", "traces": [
         { "key": "u:{userId}" },
         { "key": "{kind}:{userId}" },
         { "key": "u:{socketId}", "owner": "/id" },

@@ -30,6 +30,7 @@ mod inspect;
 mod layouts;
 mod logout;
 mod model;
+mod names;
 mod property;
 mod readme;
 mod replication;

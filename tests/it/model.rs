@@ -2,11 +2,12 @@
 
 use crate::support::model::json;
 use crate::support::model::plan::flat;
-use crate::support::model::template::Template;
+use crate::support::model::template::{Ids, Rule, Template};
 use crate::support::reply::{array, bulk, bulks, int};
 use crate::support::snapshot::{Content, Entry, Keys};
 use crate::support::{Layout, Model};
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 
 fn easyshare() -> Layout {
     Layout::parse(include_str!("../layouts/easyshare.json"))
@@ -30,22 +31,27 @@ fn keys<const N: usize>(entries: [(&str, Content); N]) -> Keys {
 }
 
 #[test]
-fn a_placeholder_takes_as_few_bytes_as_it_can_and_the_last_one_takes_the_rest() {
+fn a_placeholder_stands_for_what_its_rule_allows() {
+    let any_user = Ids { separator: Some(b":".to_vec()), exceptions: [("userId".to_owned(), Rule::Any)].into() };
+    let separated = Ids { exceptions: BTreeMap::new(), ..any_user.clone() };
     let cases = [
-        ("typing:{roomId}:{userId}", "typing:a:b:c", Some("roomId=a userId=b:c")),
-        ("typing:{roomId}:{userId}", "typing:a:", None),
-        ("typing:{roomId}:{userId}", "typing::a", None),
-        ("typing:{roomId}:{userId}", "typing:::a", Some("roomId=: userId=a")),
-        ("user:{{{userId}}}:x", "user:{a}:x", Some("userId=a")),
-        ("user:{{{userId}}}:x", "user:{a}:x}:x", Some("userId=a}:x")),
-        ("{userId}:presence", "a:presence:presence", Some("userId=a:presence")),
-        ("{userId}:presence", ":presence", None),
-        ("{userId}", "anything", Some("userId=anything")),
-        ("literal", "literal", Some("")),
-        ("literal", "literals", None),
+        ("typing:{roomId}:{userId}", &any_user, "typing:a:b:c", Some("roomId=a userId=b:c")),
+        ("typing:{roomId}:{userId}", &separated, "typing:a:b:c", None),
+        ("typing:{roomId}:{userId}", &separated, "typing:a:b", Some("roomId=a userId=b")),
+        ("typing:{roomId}:{userId}", &any_user, "typing:a:", None),
+        ("typing:{roomId}:{userId}", &any_user, "typing::a", None),
+        ("user:{{{userId}}}:x", &any_user, "user:{a}:x", Some("userId=a")),
+        ("user:{{{userId}}}:x", &any_user, "user:{a}:x}:x", Some("userId=a}:x")),
+        ("{userId}:presence", &any_user, "a:presence:presence", Some("userId=a:presence")),
+        ("{userId}:presence", &separated, "a:presence:presence", None),
+        ("{userId}:presence", &any_user, ":presence", None),
+        ("{userId}", &any_user, "anything", Some("userId=anything")),
+        ("literal", &any_user, "literal", Some("")),
+        ("literal", &any_user, "literals", None),
+        (r"\\\x61{userId}", &any_user, r"\ab", Some("userId=b")),
     ];
-    for (template, text, expected) in cases {
-        let bindings = Template::parse(template).matches(text.as_bytes());
+    for (template, ids, text, expected) in cases {
+        let bindings = Template::parse(template, ids).matches(text.as_bytes());
         let found = bindings.map(|bindings| {
             let pairs = bindings.iter().map(|(name, value)| format!("{name}={}", String::from_utf8_lossy(value)));
             pairs.collect::<Vec<_>>().join(" ")

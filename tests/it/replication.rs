@@ -55,6 +55,10 @@ fn a_logout_is_appended_as_plain_commands_in_one_transaction() {
     }
     let expected = [
         "activity:ann",
+        "cache:activity:ann",
+        "cache:user_presence:ann",
+        "cache:user_session:ann",
+        "cache:user_status:ann",
         "socket_data:s1",
         "typing:den:ann",
         "user_activity:ann",
@@ -89,8 +93,9 @@ fn one_trace_is_appended_as_one_plain_command() {
     let lines = appended(&server, |server| assert_eq!(server.run("SESSION.LOGOUT ann"), int(1)));
     let plain: Vec<_> = lines.iter().filter(|line| !["MULTI", "EXEC"].contains(&line.as_str())).collect();
     // Keys whose names follow from the user's id are named unseen.
-    let unlink = "UNLINK user_socket:ann user_activity:ann activity:ann user_session:ann user_presence:ann \
-                  user_status:ann typing:den:ann";
+    let unlink = "UNLINK user_socket:ann user_activity:ann activity:ann cache:activity:ann user_session:ann \
+                  cache:user_session:ann user_presence:ann cache:user_presence:ann user_status:ann cache:user_status:ann \
+                  typing:den:ann";
     assert_eq!(plain, [unlink]);
 }
 

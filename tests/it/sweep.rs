@@ -98,7 +98,7 @@ fn a_key_that_expired_but_is_in_memory_does_not_exist() {
 #[test]
 fn ids_of_any_bytes_and_names_that_look_alike_are_told_apart() {
     let server = Server::start();
-    let ids: [&[u8]; 7] = [b"a:b", b"*", b"\xff\x00", b"a\r\nb", b"{x}", b"active_users", b"1.50"];
+    let ids: [&[u8]; 7] = [b"a|b", b"*", b"\xff\x00", b"a\r\nb", b"{x}", b"active_users", b"1.50"];
     for id in ids {
         server.cmd(args!["SADD", "active_users", id]);
         server.cmd(args!["SET", [b"typing:den:", id].concat(), "1"]);
@@ -302,7 +302,12 @@ fn caller(server: &Server, rules: &str) -> Client {
     client
 }
 
-const PATTERNS: [&str; 9] = [
+const PATTERNS: [&str; 14] = [
+    "cache:activity:*",
+    "cache:typing:*",
+    "cache:user_presence:*",
+    "cache:user_session:*",
+    "cache:user_status:*",
     "user_socket:*",
     "user_activity:*",
     "activity:*",
@@ -429,7 +434,7 @@ fn a_configuration_out_of_bounds_is_refused() {
 /// What a sweep leaves alone stays known: a logout finds it afterwards.
 #[test]
 fn what_a_sweep_leaves_alone_is_found_by_the_next_logout() {
-    let layout = r#"{ "name": "kept",
+    let layout = r#"{ "name": "kept", "separator": ":",
         "traces": [
             { "key": "status:{roomId}:{userId}" },
             { "members": "room:{roomId}:sockets", "member": "{socketId}", "sweep": false },
@@ -446,7 +451,7 @@ fn what_a_sweep_leaves_alone_is_found_by_the_next_logout() {
 /// A mapping that is no trace cannot be removed; what comes beside it can.
 #[test]
 fn a_trace_that_comes_beside_a_mapping_that_is_none_is_swept() {
-    let layout = r#"{ "name": "mapped", "traces": [{ "key": "status:{userId}" }],
+    let layout = r#"{ "name": "mapped", "separator": ":", "traces": [{ "key": "status:{userId}" }],
         "sockets": { "of": "map:{userId}", "data": "sock:{socketId}" } }"#;
     let server = Server::builder().layout(layout).start();
     server.must("SET map:ann s1");

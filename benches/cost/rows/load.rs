@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// A layout of which no key is there. (It has to be one that is watched, or no key would be shown.)
-const ABSENT: &str = r#"{"name":"absent","traces":[{"key":"absent:{roomId}:{userId}"}]}"#;
+const ABSENT: &str = r#"{"name":"absent","separator":":","traces":[{"key":"absent:{roomId}:{userId}"}]}"#;
 
 pub fn rdb(bench: &Bench) -> Outcome<Vec<Row>> {
     let keys = bench.size(1_000_000, 200_000);

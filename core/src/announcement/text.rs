@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::template::{Piece, TemplateError, pieces};
+use crate::template::{
+    TemplateError,
+    text::{Backslash, Piece, pieces},
+};
 
 /// What a placeholder of an announcement stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +91,7 @@ impl Text {
                 known.map(|(_, hole)| Part::Hole(*hole)).ok_or_else(|| TextError::Unknown(name.to_owned()))
             }
         };
-        pieces(text)?.into_iter().map(part).collect::<Result<_, _>>().map(Self)
+        pieces(text, Backslash::Literal)?.into_iter().map(part).collect::<Result<_, _>>().map(Self)
     }
 
     /// Whether the text is this placeholder and nothing else.

@@ -10,7 +10,7 @@ use crate::{
     plan,
     ports::Host,
     session::Ask,
-    template::{Bindings, Template},
+    template::{Bindings, Placeholder, Template},
 };
 
 /// How many members are asked for at a time.
@@ -60,7 +60,7 @@ fn go_on<H: Host>(
         What::Owned(field) => {
             let owner = plan::owner(ask.host, &name, field);
             ask.state(|state| {
-                if let Some(owner) = owner.filter(|owner| !owner.is_empty()) {
+                if let Some(owner) = owner.filter(|owner| layout.ids.rule(Placeholder::USER).allows(owner)) {
                     note::add_owner(state, layout, database, name.as_ref(), &owner, place.borrowed());
                 }
                 state.databases[database].index.remove(Subject::Anyone, b"", place.borrowed());

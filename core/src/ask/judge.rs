@@ -47,7 +47,8 @@ pub fn judge<H: Host>(ask: Ask<'_, H>, user: &[u8]) -> Result<Option<StaleUser<H
             // The mapping is evidence of a session, but no trace; a trace may come, and nothing tells of it.
             Liveness::Absent if plan.has_mapping() => LivenessMark::Doubtful(now),
             Liveness::Absent => LivenessMark::Quiet,
-            Liveness::Elsewhere => before.unwrap_or(LivenessMark::Quiet),
+            // Whoever was stale may not be so any more.
+            Liveness::Unclear => LivenessMark::Doubtful(now),
         };
         state.databases[database].index.set_mark(user, mark);
         let LivenessMark::Stale(since) = mark else { return None };

@@ -1,5 +1,5 @@
-use super::{Argument, Arguments, Command, Info, traces};
-use crate::{ask::logout, error::Error, plan::Detail, ports::Host, reply::Reply, session::Ask};
+use super::{Argument, Arguments, Command, Info, check_id, traces};
+use crate::{ask::logout, error::Error, plan::Detail, ports::Host, reply::Reply, session::Ask, template::Placeholder};
 
 /// `SESSION.INSPECT userId`
 ///
@@ -23,6 +23,7 @@ impl Command for Inspect {
 
     fn run<H: Host>(ask: Ask<'_, H>, arguments: &[&[u8]]) -> Result<Reply, Error> {
         let user = Self::parse(arguments)?;
+        check_id(ask, "user id", Placeholder::USER, user)?;
         let plan = logout::plan(ask, user, Detail::Facts)?;
         let layout = ask.state(|state| state.layout.clone());
         plan.check_shown(ask.host, &layout, &ask.host.caller())?;

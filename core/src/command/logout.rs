@@ -1,4 +1,4 @@
-use super::{Argument, Arguments, Command, Info, LONGEST_ID, LONGEST_REASON, no_longer, traces};
+use super::{Argument, Arguments, Command, Info, LONGEST_ID, LONGEST_REASON, check_id, no_longer, traces};
 use crate::{
     ask::{
         context::{Cause, LogoutContext},
@@ -9,6 +9,7 @@ use crate::{
     ports::Host,
     reply::Reply,
     session::Ask,
+    template::Placeholder,
 };
 
 /// `SESSION.LOGOUT userId [SOCKET socketId] [REASON text] [WITHTRACES]`
@@ -51,6 +52,8 @@ impl Command for Logout<'_> {
     fn run<H: Host>(ask: Ask<'_, H>, arguments: &[&[u8]]) -> Result<Reply, Error> {
         let began = ask.host.instant();
         let command = Logout::parse(arguments)?;
+        check_id(ask, "user id", Placeholder::USER, command.user)?;
+        command.socket.map_or(Ok(()), |socket| check_id(ask, "socket id", Placeholder::SOCKET, socket))?;
         let plan = logout::plan(ask, command.user, command.detail(ask))?;
         let (plan, scope) = match command.socket {
             Some(socket) => plan.only_socket(socket),

@@ -15,7 +15,7 @@ pub use sweep::Sweep;
 
 use std::ffi::{CStr, c_int};
 
-use crate::{error::Error, ports::Host, reply::Reply, session::Ask};
+use crate::{error::Error, ports::Host, reply::Reply, session::Ask, template::Placeholder};
 
 /// A command of the module.
 pub trait Command {
@@ -136,6 +136,13 @@ impl<'a> Arguments<'a> {
     fn finish(self) -> Result<(), Error> {
         if self.rest.is_empty() { Ok(()) } else { Err(Error::WrongArity) }
     }
+}
+
+/// Refuses an id that the layout does not allow for a placeholder.
+fn check_id<H: Host>(ask: Ask<'_, H>, what: &'static str, placeholder: Placeholder, id: &[u8]) -> Result<(), Error> {
+    let layout = ask.state(|state| state.layout.clone());
+    let rule = layout.ids.rule(placeholder);
+    if rule.allows(id) { Ok(()) } else { Err(Error::BadId(what, rule.clone())) }
 }
 
 /// The text, if it has at most `most` bytes.

@@ -48,6 +48,7 @@ impl Command for Sweep {
         if layout.sockets.is_none() {
             return Err(Error::NoSockets);
         }
+        layout.unsaid.clone().map_or(Ok(()), |unsaid| Err(Error::Unsaid(unsaid)))?;
         // Whose traces they will be is not known yet, and a caller who may not remove anybody's is refused before anything
         // changes.
         check_unseen(ask.host, &layout, NOBODY, Unseen::Sweep, &ask.host.caller())?;

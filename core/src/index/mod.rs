@@ -242,10 +242,10 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
-    use crate::template::{Bindings, Placeholder, Placeholders, Template};
+    use crate::template::{Bindings, IdRule, Placeholder, Placeholders, Template};
 
     fn key() -> Template {
-        Template::parse("typing:{roomId}:{userId}", &mut Placeholders::default()).unwrap()
+        Template::parse("typing:{roomId}:{userId}", &mut Placeholders::new(IdRule::Length(1), Vec::new())).unwrap()
     }
 
     fn place(trace: usize, room: &[u8]) -> Place {

@@ -7,7 +7,7 @@ use std::{
 
 use super::{clock::Clock, findings::Findings, sweeping::Sweeping, tidying::Tidying, wants::Wants};
 use crate::{
-    config::Options,
+    config::{Opt, Options},
     index::{Index, SocketHash, Subject},
     journal::Journal,
     layout::{Holder, Layout},
@@ -143,6 +143,18 @@ impl<H: Host> State<H> {
             sweeping: Sweeping::new(instant),
             wants: Wants::default(),
         }
+    }
+
+    /// Sets an option.
+    ///
+    /// # Errors
+    /// Why the value is refused: the option does not take it, or the layout forbids it.
+    pub fn set_option(&mut self, option: &Opt, value: &str) -> Result<(), String> {
+        let mut options = (*self.options).clone();
+        option.set(&mut options, value).map_err(|error| error.to_string())?;
+        options.allowed_by(&self.layout).map_err(|unsaid| unsaid.to_string())?;
+        self.options = Rc::new(options);
+        Ok(())
     }
 
     /// Whether sockets that are logged out are fenced off.

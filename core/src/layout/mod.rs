@@ -4,16 +4,20 @@
 //! the module uses without checking anything again. Pure. Every refusal names the trace by its number and text, and the
 //! cause with what to fix.
 
+mod document;
+mod error;
 mod read;
+
+use std::fmt;
 
 use crate::{
     announcement::Announcement,
     index::PlaceRef,
     json::Pointer,
-    template::{Bindings, Placeholder, Template},
+    template::{Bindings, Placeholder, Placeholders, Template},
 };
 
-pub use read::LayoutError;
+pub use error::LayoutError;
 
 /// The layout that is used when the module is loaded without one.
 pub const EASYSHARE: &str = include_str!("../layouts/easyshare.json");
@@ -25,6 +29,8 @@ pub struct Layout {
     pub text: String,
     /// What the layout calls itself.
     pub name: String,
+    /// The placeholders, and what they may stand for.
+    pub ids: Placeholders,
     /// The traces in the order of the document, then the mapping; a trace is known by its place here.
     pub traces: Vec<Trace>,
     /// Those of them that the index has to know of, by number: see [`Trace::is_watched`].
@@ -33,6 +39,18 @@ pub struct Layout {
     pub sockets: Option<Sockets>,
     /// What is announced to the rooms that a user leaves.
     pub announce: Vec<Announcement>,
+    /// Why nobody may be swept, if so.
+    pub unsaid: Option<Unsaid>,
+}
+
+/// An id of which the layout says nothing, and which a sweep would have to take out of a name or a member: it might take
+/// what is no user's. A logout is told whom it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsaid {
+    /// The part of the layout that holds it.
+    pub text: String,
+    /// The placeholder's name.
+    pub id: String,
 }
 
 /// One kind of place where users show up.
@@ -146,6 +164,17 @@ impl<'n> Holder<'n> {
         match self {
             Self::User(id) | Self::Socket(id) => id,
         }
+    }
+}
+
+impl fmt::Display for Unsaid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { text, id } = self;
+        write!(
+            f,
+            "the layout does not say what {{{id}}} may hold, which a sweep would take from names as in {text}: it could remove \
+             what is no user's; add a \"separator\", or \"ids\": {{ \"{id}\": \"any\" }} if every such name is one"
+        )
     }
 }
 

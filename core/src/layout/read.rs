@@ -1,107 +1,17 @@
-//! Reading a layout: the JSON document as serde takes it, and what is wrong with it.
+//! Reading a layout: from the JSON document to what the rest of the module uses.
 
-use std::fmt::{self, Write};
-
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Field, Layout, Named, Reach, Sockets, Trace, What};
-use crate::{
-    announcement::{Announcement, AnnouncementError},
-    json::{Pointer, PointerError},
-    template::{Placeholder, Placeholders, Template, TemplateError},
+use super::{
+    Field, Layout, Named, Reach, Sockets, Trace, Unsaid, What,
+    document::{Document, IdDocument, SocketsDocument, TraceDocument},
+    error::{LayoutError, LayoutProblem, one_line, other},
 };
-
-/// Why a document is not a layout. Its text is one sentence that says what to fix, after the trace it is about.
-#[derive(Debug)]
-pub struct LayoutError {
-    /// The trace: its number, from 1, and its text.
-    trace: Option<(usize, String)>,
-    cause: LayoutProblem,
-}
-
-#[derive(Debug)]
-enum LayoutProblem {
-    Json(serde_json::Error),
-    Template(&'static str, TemplateError),
-    Pointer(&'static str, PointerError),
-    /// An announcement: its number, from 1, its text, and what is wrong with it.
-    Announcement(usize, String, AnnouncementError),
-    Other(String),
-}
-
-impl fmt::Display for LayoutError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // It quotes the document, whose strings may hold newlines.
-        let f = &mut Escaped(f);
-        if let Some((number, text)) = &self.trace {
-            write!(f, "trace {number} {text}: ")?;
-        }
-        match &self.cause {
-            LayoutProblem::Json(error) => write!(f, "{error}"),
-            LayoutProblem::Template(field, error) => write!(f, "`{field}`: {error}"),
-            LayoutProblem::Pointer(field, error) => write!(f, "`{field}`: {error}"),
-            LayoutProblem::Announcement(number, text, error) => write!(f, "announce {number} {text}: {error}"),
-            LayoutProblem::Other(sentence) => f.write_str(sentence),
-        }
-    }
-}
-
-/// Writes control characters as escapes, so that what is written stays one line of a log.
-struct Escaped<'a, 'f>(&'a mut fmt::Formatter<'f>);
-
-impl Write for Escaped<'_, '_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        text.chars().try_for_each(|c| {
-            if c.is_control() { write!(self.0, "{}", c.escape_default()) } else { self.0.write_char(c) }
-        })
-    }
-}
-
-impl From<LayoutProblem> for LayoutError {
-    fn from(cause: LayoutProblem) -> Self {
-        Self { trace: None, cause }
-    }
-}
-
-fn other<T>(sentence: impl Into<String>) -> Result<T, LayoutProblem> {
-    Err(LayoutProblem::Other(sentence.into()))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Document<'a> {
-    name: String,
-    #[serde(borrow)]
-    traces: Vec<&'a RawValue>,
-    #[serde(borrow)]
-    sockets: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    announce: Vec<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TraceDocument {
-    key: Option<String>,
-    members: Option<String>,
-    member: Option<String>,
-    entries: Option<String>,
-    array: Option<String>,
-    owner: Option<serde_json::Value>,
-    sweep: Option<bool>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SocketsDocument {
-    of: String,
-    data: String,
-    room: Option<serde_json::Value>,
-    name: Option<serde_json::Value>,
-    #[serde(rename = "trustMapping", default)]
-    trust_mapping: bool,
-}
+use crate::{
+    announcement::Announcement,
+    json::Pointer,
+    template::{IdRule, LONGEST_LENGTH, Placeholder, Placeholders, Template},
+};
 
 impl Layout {
     /// Reads and validates a layout.
@@ -116,19 +26,24 @@ impl Layout {
         if document.traces.is_empty() {
             other("`traces` must not be empty; a layout without a trace would never remove anything")?;
         }
-        let mut names = Placeholders::default();
+        let mut names = read_ids(&document)?;
         let mut traces = Vec::new();
         for (at, raw) in document.traces.iter().enumerate() {
             let trace = read_trace(raw.get(), &mut names).and_then(|trace| {
                 if traces.contains(&trace) { other("the same trace stands twice") } else { Ok(trace) }
             });
-            let about = || Some((at + 1, one_line(raw.get())));
-            traces.push(trace.map_err(|cause| LayoutError { trace: about(), cause })?);
+            traces.push(trace.map_err(|problem| problem.of_trace(at, raw))?);
         }
         let sockets = document.sockets.map(|raw| read_sockets(raw.get(), &mut names)).transpose()?;
+        if let Some(stray) = names.stray() {
+            other(format!(
+                "`ids` says what {{{stray}}} may hold, and no template has it; mend its name, or leave it out"
+            ))?;
+        }
         let announce = read_announce(&document.announce, &traces)?;
         let text = text.trim().to_owned();
-        let mut layout = Self { text, name: document.name, traces, watched: Box::default(), sockets, announce };
+        let (name, watched, unsaid) = (document.name, Box::default(), None);
+        let mut layout = Self { text, name, ids: names, traces, watched, sockets, announce, unsaid };
         layout.check_that_sockets_are_known(&document.traces)?;
         if let Some(sockets) = &mut layout.sockets {
             let says_whose = |trace: &Trace| matches!(trace.what, What::Owned(_)) && trace.key == sockets.data;
@@ -137,7 +52,28 @@ impl Layout {
             layout.traces.push(sockets.mapping());
         }
         layout.watched = (0..layout.traces.len()).filter(|number| layout.traces[*number].is_watched()).collect();
+        layout.unsaid = layout.find_unsaid(&document.traces);
         Ok(layout)
+    }
+
+    /// A template from whose names or members a sweep would take an id of which nothing is said.
+    fn find_unsaid(&self, texts: &[&RawValue]) -> Option<Unsaid> {
+        let sockets = self.sockets.as_ref()?;
+        let unsaid = |template: &Template| {
+            let mut ids = template.placeholders().iter().copied();
+            ids.find(|id| *self.ids.rule(*id) == IdRule::Unsaid).map(|id| self.ids.name(id).to_owned())
+        };
+        let found = |text: &str, id| Unsaid { text: text.to_owned(), id };
+        let of_sockets = [("of", &sockets.of), ("data", &sockets.data)].into_iter();
+        let of_sockets = of_sockets
+            .filter_map(|(field, template)| unsaid(template).map(|id| found(&format!("`sockets.{field}`"), id)));
+        let evidence = self.traces.iter().zip(texts).filter(|(trace, _)| trace.is_evidence);
+        let of_traces = evidence.filter_map(|(trace, raw)| {
+            let member = if let What::Member { member, .. } = &trace.what { Some(member) } else { None };
+            let id = unsaid(&trace.key).or_else(|| unsaid(member?))?;
+            Some(found(&one_line(raw.get()), id))
+        });
+        of_traces.chain(of_sockets).next()
     }
 
     /// A member that names a socket is nobody's unless something says whose a socket is.
@@ -150,13 +86,25 @@ impl Layout {
         let Some(at) = self.traces.iter().position(needs_socket) else { return Ok(()) };
         let cause = "`member` holds {socketId}, but nothing says which sockets a user has; add `sockets`, \
                      or a `key` trace with {socketId} in its name";
-        Err(LayoutError { trace: Some((at + 1, one_line(texts[at].get()))), cause: LayoutProblem::Other(cause.into()) })
+        Err(LayoutProblem::Other(cause.into()).of_trace(at, texts[at]))
     }
 }
 
-/// A trace's text as one line of a log.
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+/// What ids may hold.
+fn read_ids(document: &Document<'_>) -> Result<Placeholders, LayoutProblem> {
+    let without = |field, bytes: &str| IdRule::without(bytes).map_err(|error| LayoutProblem::Template(field, error));
+    let general = document.separator.as_deref().map_or(Ok(IdRule::Unsaid), |bytes| without("separator", bytes))?;
+    let rule = |(name, id): (&String, &IdDocument)| {
+        let rule = match id {
+            IdDocument::Any => IdRule::Any,
+            IdDocument::Without(bytes) => without("ids", bytes)?,
+            IdDocument::Length(length) if (1..=LONGEST_LENGTH).contains(length) => IdRule::Length(*length),
+            IdDocument::Length(_) => return other(format!("`ids`: a length must be 1 to {LONGEST_LENGTH} bytes")),
+        };
+        Ok((name.clone(), rule))
+    };
+    let exceptions = document.ids.iter().map(rule).collect::<Result<_, _>>()?;
+    Ok(Placeholders::new(general, exceptions))
 }
 
 fn template(field: &'static str, text: &str, names: &mut Placeholders) -> Result<Template, LayoutProblem> {
@@ -228,7 +176,8 @@ fn read_key(
 
 fn read_member(key: &str, member: &str, names: &mut Placeholders) -> Result<(Template, What), LayoutProblem> {
     let key = template("members", key, names)?;
-    let member = template("member", member, names)?;
+    let member =
+        Template::parse_member(member, names, &key).map_err(|error| LayoutProblem::Template("member", error))?;
     // With both, the one that the key leaves open says whose member it is.
     let named = match (member.has(Placeholder::USER), member.has(Placeholder::SOCKET)) {
         (true, true) if key.has(Placeholder::SOCKET) => Named::User,
@@ -302,18 +251,24 @@ fn read_announce(texts: &[&RawValue], traces: &[Trace]) -> Result<Vec<Announceme
 mod tests {
     use super::*;
 
+    fn separated() -> Placeholders {
+        Placeholders::new(IdRule::without(":").unwrap(), Vec::new())
+    }
+
     #[test]
     fn the_built_in_layout_is_what_the_contract_says() {
         let layout = Layout::easyshare();
         assert_eq!(layout.name, "easyshare");
         let reaches: Vec<Reach> = layout.traces.iter().map(|t| t.reach).collect();
-        let mut expected = [Reach::Direct; 11];
-        (expected[6], expected[7], expected[9]) = (Reach::ByName, Reach::ByValue, Reach::ByValue);
+        let mut expected = [Reach::Direct; 16];
+        (expected[10], expected[11]) = (Reach::ByName, Reach::ByName);
+        (expected[12], expected[14]) = (Reach::ByValue, Reach::ByValue);
         assert_eq!(reaches, expected);
-        let numbers = |is: fn(&Trace) -> bool| (0..11).filter(|i| is(&layout.traces[*i])).collect::<Vec<_>>();
-        assert_eq!(numbers(|trace| !trace.sweep), [9]);
-        assert_eq!(numbers(|trace| trace.is_evidence), [0, 6, 7, 8, 10]);
-        assert_eq!(*layout.watched, [6, 7, 8, 9, 10]);
+        let numbers = |is: fn(&Trace) -> bool| (0..16).filter(|i| is(&layout.traces[*i])).collect::<Vec<_>>();
+        assert_eq!(numbers(|trace| !trace.sweep), [14]);
+        assert_eq!(numbers(|trace| trace.is_evidence), [0, 10, 11, 12, 13, 15]);
+        assert_eq!(*layout.watched, [10, 11, 12, 13, 14, 15]);
+        assert_eq!(layout.unsaid, None);
         assert_eq!(layout.announce.len(), 2);
         assert!(layout.sockets.is_some_and(|s| s.room.is_some() && s.name.is_some()));
     }
@@ -337,7 +292,7 @@ mod tests {
             (r#"{"entries":"rooms","array":"","owner":""}"#, Reach::Direct),
         ];
         for (text, expected) in table {
-            let trace = read_trace(text, &mut Placeholders::default()).unwrap_or_else(|c| panic!("{text}: {c:?}"));
+            let trace = read_trace(text, &mut separated()).unwrap_or_else(|c| panic!("{text}: {c:?}"));
             assert_eq!(trace.reach, expected, "{text}");
         }
     }
@@ -351,6 +306,18 @@ mod tests {
             (r#"{"name":"","traces":[]}"#, "`name` must not be empty"),
             (r#"{"name":"x","traces":[]}"#, "`traces` must not be empty"),
             (r#"{"name":"x","traces":[],"sweeps":1}"#, "unknown field `sweeps`"),
+            (r#"{"name":"x","traces":[],"separator":""}"#, "`traces` must not be empty"),
+            (r#"{"name":"x","traces":[],"ids":{"userId":"some"}}"#, "unknown variant `some`"),
+            (
+                r#"{"name":"x","traces":[{"key":"a:{userId}"}],"separator":""}"#,
+                "`separator`: a template must not be empty",
+            ),
+            (r#"{"name":"x","traces":[{"key":"a:{userId}"}],"separator":"\\x"}"#, r"`separator`: '\x' is no escape"),
+            (
+                r#"{"name":"x","traces":[{"key":"a:{userId}"}],"ids":{"userId":{"length":0}}}"#,
+                "a length must be 1 to 65536 bytes",
+            ),
+            (r#"{"name":"x","traces":[{"key":"a:{userId}"}],"ids":{"user":"any"}}"#, "no template has it"),
             (r#"{"name":"x","traces":[],"sw\n\u0000ps":1}"#, r"unknown field `sw\n\u{0}ps`"),
         ];
         for (text, expected) in whole {
@@ -365,8 +332,14 @@ mod tests {
             (r#"{"members":"a"}"#, "a trace is either"),
             ("{}", "a trace is either"),
             (r#"{"members":"a","member":"x"}"#, "must hold {userId} or {socketId}"),
-            (r#"{"members":"a","member":"{userId}:{roomId}"}"#, "`member` holds {roomId}, which its key does not"),
-            (r#"{"members":"a","member":"{userId}:{socketId}"}"#, "`member` holds {userId}, which its key does not"),
+            (r#"{"key":"a:{userId}:{roomId}"}"#, "`key`: a name could be read in two ways"),
+            (r#"{"members":"a:{roomId}:{x}","member":"{userId}"}"#, "`members`: a name could be read in two ways"),
+            (r#"{"members":"a","member":"{userId}:{roomId}"}"#, "`member`: a name could be read in two ways"),
+            (
+                r#"{"members":"a:{socketId}","member":"{userId}:{roomId}:{socketId}"}"#,
+                "`member`: a name could be read in two ways",
+            ),
+            (r#"{"members":"a","member":"{userId}:{socketId}"}"#, "`member`: a name could be read in two ways"),
             (r#"{"members":"a","member":"{socketId}"}"#, "nothing says which sockets a user has"),
             (r#"{"entries":"a","array":"x","owner":"/u"}"#, "`array`: a JSON pointer must be empty or begin with '/'"),
             (r#"{"entries":"a","array":"/x","owner":{"field":"u"}}"#, "must be a JSON pointer"),
@@ -381,7 +354,7 @@ mod tests {
         let sockets = [
             (r#"{"of":"a","data":"b:{socketId}"}"#, "`sockets.of` must hold {userId}"),
             (r#"{"of":"a:{userId}","data":"b:{userId}"}"#, "`sockets.data` must hold {socketId}"),
-            (r#"{"of":"a:{userId}","data":"b:{socketId}:{x}"}"#, "no other placeholder"),
+            (r#"{"of":"a:{userId}","data":"{x}"}"#, "`sockets.data` must hold {socketId}"),
             (r#"{"of":"a:{userId}","data":"b:{socketId}","room":"x"}"#, "`sockets.room`: a JSON pointer"),
             (r#"{"of":"a:{userId}"}"#, "missing field `data`"),
             (r#"{"of":"a:{userId}","data":"b:{socketId}","trustMapping":1}"#, "expected a boolean"),

@@ -35,13 +35,13 @@ impl<N: AsRef<[u8]>> Plan<N> {
     ///
     /// If no other socket of the user has its data key the plan stays whole: with this device the user is gone. A socket
     /// that is not the user's is nothing to remove, so that a late call can never end a newer session. Nor can one that
-    /// reaches a cluster node which does not hold the mapping, or not the data of a socket in it: what a node cannot see
-    /// it does not judge.
+    /// reaches a cluster node which does not hold the mapping, or not the data of a socket in it, or that
+    /// finds in the mapping what can be no socket's id: what cannot be seen is not judged.
     #[must_use]
     pub fn only_socket(mut self, socket: &[u8]) -> (Self, Scope) {
         let may_live = |other: &Socket<N>| other.data.is_some() || other.elsewhere;
         let others = || self.sockets.iter().filter(|other| other.id != socket && may_live(other));
-        if others().next().is_none() && !self.mapping_elsewhere {
+        if others().next().is_none() && !self.is_mapping_unclear {
             return (self, Scope::User);
         }
         let others_rooms: Vec<Vec<u8>> = others().filter_map(|other| other.room.clone()).collect();

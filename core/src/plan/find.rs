@@ -193,7 +193,7 @@ impl<K: Keyspace> Finder<'_, K> {
         let name = self.name(&sockets.of, &Bindings::user(self.user));
         let space = self.space;
         let Some(key) = space.open(&name) else {
-            self.plan.mapping_elsewhere = !space.serves(&name);
+            self.plan.is_mapping_unclear = !space.serves(&name);
             return Vec::new();
         };
         let kind = key.kind();
@@ -205,7 +205,11 @@ impl<K: Keyspace> Finder<'_, K> {
         self.plan.mistyped += u64::from(matches!(kind, Kind::Stream | Kind::Other));
         drop(key);
         self.plan.mapping = Some(Mapping { name, kind });
-        ids.into_iter().filter(|id| !id.is_empty()).collect()
+        let rule = self.layout.ids.rule(Placeholder::SOCKET);
+        let (ids, others): (Vec<_>, Vec<_>) =
+            ids.into_iter().filter(|id| !id.is_empty()).partition(|id| rule.allows(id));
+        self.plan.is_mapping_unclear = !others.is_empty();
+        ids
     }
 
     /// Looks where the name follows from the user's id and, if given, that of a socket.
@@ -517,7 +521,7 @@ impl<N> Plan<N> {
             detail,
             user_name: None,
             mapping: None,
-            mapping_elsewhere: false,
+            is_mapping_unclear: false,
             left_out: 0,
             stale: Vec::new(),
             mistyped: 0,

@@ -55,8 +55,9 @@ pub struct Plan<N> {
     pub user_name: Option<String>,
     /// The key that maps the user to sockets, if there is one.
     mapping: Option<Mapping<N>>,
-    /// Whether another node of the cluster would know of that key.
-    mapping_elsewhere: bool,
+    /// Whether it is not known which sockets that are: another node of the cluster would know of the key, or it holds what
+    /// the layout does not allow as a socket's id.
+    is_mapping_unclear: bool,
     /// How many traces that lie here were left out, because another node of the cluster serves them, or none.
     pub left_out: usize,
     /// How much of the user was asked for.
@@ -161,8 +162,8 @@ pub enum Liveness {
     Stale,
     /// There is none.
     Absent,
-    /// Another node of the cluster may know more.
-    Elsewhere,
+    /// It can't be told: another node of the cluster may know more, or the mapping holds what is no socket's id.
+    Unclear,
 }
 
 /// The key that maps a user to sockets.
@@ -182,8 +183,8 @@ impl<N> Plan<N> {
     pub fn liveness(&self) -> Liveness {
         if self.live {
             Liveness::Live
-        } else if self.mapping_elsewhere || self.sockets.iter().any(|socket| socket.mapped && socket.elsewhere) {
-            Liveness::Elsewhere
+        } else if self.is_mapping_unclear || self.sockets.iter().any(|socket| socket.mapped && socket.elsewhere) {
+            Liveness::Unclear
         } else if (self.has_evidence || self.mapping.is_some()) && self.removed() > 0 {
             Liveness::Stale
         } else {

@@ -6,7 +6,7 @@ use crate::{
     json,
     layout::{Field, Layout, Named, Reach, Trace, What},
     ports::Key,
-    template::{Bindings, Placeholder, Template},
+    template::{Bindings, Placeholder, Placeholders, Template},
     watcher::Suspect,
 };
 
@@ -109,7 +109,7 @@ pub fn observe<K: Key>(
             Some(key) if sought.is_vital => key.expires_at().map_or(End::Never, End::At),
             _ => End::Unknown,
         };
-        let mut observer = Observer { trace, number: *number, bindings: &bindings, end, tell };
+        let mut observer = Observer { trace, number: *number, ids: &layout.ids, bindings: &bindings, end, tell };
         match (user, key) {
             (Some(_), None) if sought.presence == Presence::Unknown => {
                 sight.is_gone = true;
@@ -140,6 +140,7 @@ pub fn observe<K: Key>(
 struct Observer<'o> {
     trace: &'o Trace,
     number: usize,
+    ids: &'o Placeholders,
     bindings: &'o Bindings<'o>,
     end: End,
     tell: &'o mut dyn FnMut(Sighting<'_>),
@@ -181,10 +182,12 @@ impl Observer<'_> {
         }
     }
 
-    /// Where the name holds the user too, a value that names somebody else is nobody's trace.
+    /// Where the name holds the user too, a value that names somebody else is nobody's trace. Nor is one that holds what the
+    /// layout does not allow as an id.
     fn meet(&mut self, subject: Subject, id: &[u8]) {
         let user_of_name = self.bindings.get(Placeholder::USER);
-        if !id.is_empty() && user_of_name.is_none_or(|user| user == id) {
+        let placeholder = if subject == Subject::Socket { Placeholder::SOCKET } else { Placeholder::USER };
+        if self.ids.rule(placeholder).allows(id) && user_of_name.is_none_or(|user| user == id) {
             self.tell(subject, id);
         }
     }

@@ -14,7 +14,7 @@ use crate::{
 
 fn layout(traces: &str) -> Layout {
     let sockets = r#"{"of":"map:{userId}","data":"data:{socketId}","room":"/room","name":"/name"}"#;
-    let text = format!(r#"{{"name":"test","traces":[{traces}],"sockets":{sockets}}}"#);
+    let text = format!(r#"{{"name":"test","separator":":","traces":[{traces}],"sockets":{sockets}}}"#);
     Layout::parse(&text).unwrap_or_else(|error| panic!("{error}"))
 }
 

@@ -184,13 +184,13 @@ fn large_collections_are_read_by_a_sweep() {
 #[test]
 fn whoever_brings_a_defect_about_is_passed_over() {
     let world = World::on(
-        ghosts(5).string("typing:den:fault:plan", "1").string("typing:den:fault:apply", "1"),
+        ghosts(5).string("typing:den:fault-plan", "1").string("typing:den:fault-apply", "1"),
         Layout::easyshare(),
         &["sweep-interval", "60", "grace", "0"],
     );
     world.live(61 * SECOND);
     world.live(600 * SECOND);
-    assert_eq!(left(&world), "typing:den:fault:apply typing:den:fault:plan");
+    assert_eq!(left(&world), "typing:den:fault-apply typing:den:fault-plan");
     assert_eq!(world.module.defects(), 2, "each is met once");
     assert_eq!(sweep(&world, ""), Answer::Integer(0));
 }

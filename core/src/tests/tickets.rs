@@ -63,7 +63,7 @@ fn no_two_clients_get_the_same_ticket() {
 #[cfg(feature = "faults")]
 #[test]
 fn whoever_waits_for_a_sweep_that_meets_a_defect_is_told() {
-    let world = World::on(ghosts(3).string("typing:den:fault:plan", "1"), Layout::easyshare(), &[]);
+    let world = World::on(ghosts(3).string("typing:den:fault-plan", "1"), Layout::easyshare(), &[]);
     world.settle();
     for _ in 0..2 {
         world.run("SESSION.SWEEP");

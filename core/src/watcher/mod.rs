@@ -143,10 +143,21 @@ mod tests {
     #[test]
     fn only_names_that_the_index_needs_are_cared_for() {
         let watcher = Watcher::new(&Layout::easyshare());
-        for name in ["typing:r:u", "socket_data:s", "room:r", "room:r:participants", "user_socket:u", "active_users"] {
+        for name in ["typing:r:u", "cache:typing:r:u", "socket_data:s", "room:r", "user_socket:u", "active_users"] {
             assert!(watcher.cares_for(name.as_bytes()), "{name}");
         }
-        for name in ["", "t", "typing:", "typing:r", "user_status:u", "active_users2", "socket_data", "rooms:1"] {
+        for name in [
+            "room:r:participants",
+            "user_socket:u:prefs",
+            "",
+            "t",
+            "typing:",
+            "typing:r",
+            "user_status:u",
+            "active_users2",
+            "socket_data",
+            "rooms:1",
+        ] {
             assert!(!watcher.cares_for(name.as_bytes()), "{name}");
         }
         for (argument, matters) in
@@ -157,7 +168,7 @@ mod tests {
         assert!(populates(b"POPULATE") && !populates(b"pop"));
         let direct = Layout::parse(r#"{"name":"x","traces":[{"key":"a:{userId}"}]}"#).unwrap();
         assert!(Watcher::new(&direct).is_idle());
-        let any = Layout::parse(r#"{"name":"x","traces":[{"key":"{tenant}/{userId}"}]}"#).unwrap();
+        let any = Layout::parse(r#"{"name":"x","separator":"/","traces":[{"key":"{tenant}/{userId}"}]}"#).unwrap();
         assert!(Watcher::new(&any).cares_for(b"acme/u") && !Watcher::new(&any).cares_for(b"acme"));
     }
 
@@ -185,8 +196,7 @@ mod tests {
             assert_eq!(found, (is_collection, is_vital), "{name}");
         }
         // A key that is a trace as a whole too has to be looked at as a whole.
-        let text =
-            r#"{"name":"x","traces":[{"key":"a:{userId}:{x}"},{"members":"a:{userId}:{x}","member":"{userId}"}]}"#;
+        let text = r#"{"name":"x","separator":":","traces":[{"key":"a:{userId}:{x}"},{"members":"a:{userId}:{x}","member":"{userId}"}]}"#;
         assert!(!Watcher::new(&Layout::parse(text).unwrap()).is_collection(b"a:u:1"));
     }
 }

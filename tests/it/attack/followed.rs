@@ -99,8 +99,7 @@ fn many_clients_that_wait_for_the_same_key_cost_one_look() {
 
 #[test]
 fn a_user_whose_mapping_stays_is_found_by_the_next_sweep_after_a_logout() {
-    let layout =
-        r#"{"name":"m","traces":[{"key":"status:{userId}"}],"sockets":{"of":"map:{userId}","data":"data:{socketId}"}}"#;
+    let layout = r#"{"name":"m","separator":":","traces":[{"key":"status:{userId}"}],"sockets":{"of":"map:{userId}","data":"data:{socketId}"}}"#;
     let server = Server::builder().layout(layout).start();
     server.script("SET map:ada s1\nSET status:ada x");
     assert_eq!(server.run("SESSION.SWEEP DRYRUN"), int(1));

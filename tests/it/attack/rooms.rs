@@ -6,7 +6,7 @@ use crate::support::{Listener, Server, int};
 fn layout(reads_owner: bool, more: &str) -> String {
     let data = if reads_owner { r#"{"key":"socket_data:{socketId}","owner":"/userId"},"# } else { "" };
     format!(
-        r#"{{"name":"rooms","traces":[{data}{{"key":"user_socket:{{userId}}"}},{{"key":"typing:{{roomId}}:{{userId}}"}}],
+        r#"{{"name":"rooms","separator":":","traces":[{data}{{"key":"user_socket:{{userId}}"}},{{"key":"typing:{{roomId}}:{{userId}}"}}],
             "sockets":{{"of":"user_socket:{{userId}}","data":"socket_data:{{socketId}}","room":"/roomId"{more}}},
             "announce":[{{"event":"left","args":["{{userId}}"]}}]}}"#
     )

@@ -137,7 +137,7 @@ fn nothing_of_it_stays() {
              FLUSHALL",
         );
         // Where the build has faults, a defect is caught.
-        server.run("SESSION.LOGOUT fault:plan");
+        server.run("SESSION.LOGOUT fault-plan");
         wait_until("it goes", || server.run(UNLOAD) == ok());
         assert!(server.cmd(["MODULE", "LOAD", &module_path().to_string_lossy(), "layout", "/none"]).is_error());
         assert_eq!(server.load_module(), ok());

@@ -3,7 +3,7 @@
 use crate::support::{Client, Reply, Server, TRACES, int, log_in};
 
 /// Patterns of the built-in layout's keys, of whichever user.
-const PATTERNS: [&str; 6] = ["user_*", "activity:*", "typing:*", "socket_data:*", "active_users", "room:*"];
+const PATTERNS: [&str; 7] = ["user_*", "activity:*", "cache:*", "typing:*", "socket_data:*", "active_users", "room:*"];
 
 fn keys(permission: &str) -> String {
     PATTERNS.map(|pattern| format!("{permission}{pattern}")).join(" ")
@@ -100,7 +100,7 @@ fn a_single_missing_pattern_is_missed_where_there_is_nothing() {
 #[test]
 fn whoever_has_the_keys_of_some_users_is_told_of_no_others() {
     let server = world();
-    let own = "~user_*:t1-* ~activity:t1-* ~typing:*:t1-* ~socket_data:* ~active_users ~room:*";
+    let own = "~user_*:t1-* ~activity:t1-* ~cache:*:t1-* ~typing:*:t1-* ~socket_data:* ~active_users ~room:*";
     let mut client = caller(&server, own);
     assert_eq!(client.run("SESSION.LOGOUT t1-ann"), int(0));
     assert_eq!(client.run("SESSION.INSPECT t1-ann").field("removed"), int(0));
@@ -126,8 +126,7 @@ fn transactions_and_scripts_tell_no_more() {
 
 #[test]
 fn a_layout_of_other_placeholders_and_without_sockets_is_held_to_the_same() {
-    let layout =
-        r#"{"name":"x","traces":[{"key":"at:{region}:{userId}"},{"members":"in:{region}","member":"{userId}"}]}"#;
+    let layout = r#"{"name":"x","separator":":","traces":[{"key":"at:{region}:{userId}"},{"members":"in:{region}","member":"{userId}"}]}"#;
     let server = Server::builder().layout(layout).start();
     server.script("SET at:eu:ann 1\nSADD in:eu ann");
     for rules in ["resetkeys", "~at:*", "~in:*", "~at:*:bob ~in:*"] {

@@ -143,8 +143,12 @@ impl World<'_> {
     fn inspect(&mut self, user: &[u8]) -> Result<(), String> {
         let database = self.target.selected();
         let before = self.target.snapshot();
-        let plan = Model::new(self.layout, &before.database(database)).logout(user);
-        self.expect_inspect(user, &plan)?;
+        if let Some(refusal) = self.layout.ids.refusal("user id", "userId", user) {
+            expect("SESSION.INSPECT", &Reply::Error(refusal), &self.target.cmd(0, args!["SESSION.INSPECT", user]))?;
+        } else {
+            let plan = Model::new(self.layout, &before.database(database)).logout(user);
+            self.expect_inspect(user, &plan)?;
+        }
         expect_keys(&before, &self.target.snapshot())
     }
 
@@ -161,6 +165,10 @@ impl World<'_> {
         let database = self.target.selected();
         let before = self.target.snapshot();
         let keys = before.database(database);
+        if let Some(refusal) = self.refusal(logout) {
+            expect("SESSION.LOGOUT", &Reply::Error(refusal), &self.target.cmd(0, logout.args()))?;
+            return expect_keys(&before, &self.target.snapshot());
+        }
         let model = Model::new(self.layout, &keys);
         let full = model.logout(&logout.user);
         let plan = match &logout.socket {
@@ -177,6 +185,13 @@ impl World<'_> {
         let left = Model::new(self.layout, &after.database(database)).logout(&logout.user);
         self.expect_inspect(&logout.user, &left)?;
         expect_keys(&after, &self.target.snapshot())
+    }
+
+    /// What the logout is refused with, if an id is none by the layout.
+    fn refusal(&self, logout: &Logout) -> Option<String> {
+        let ids = &self.layout.ids;
+        let of_user = ids.refusal("user id", "userId", &logout.user);
+        of_user.or_else(|| ids.refusal("socket id", "socketId", logout.socket.as_ref()?))
     }
 
     /// Since the last time one event must have been heard of what was removed, and none if that was nothing.

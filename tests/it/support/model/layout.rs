@@ -1,13 +1,15 @@
 //! A layout as the model reads it. The file is taken as valid: refusals are the module's business.
 
-use super::template::Template;
+use super::template::{Ids, Rule, Template};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// Where an application leaves traces.
 #[derive(Clone, Debug)]
 pub struct Layout {
     /// The JSON text.
     pub json: String,
+    pub ids: Ids,
     pub traces: Vec<Trace>,
     /// Whether a sweep removes the trace at the same place in `traces`.
     sweeps: Vec<bool>,
@@ -56,14 +58,16 @@ impl Layout {
     pub fn parse(json: &str) -> Self {
         let value: Value = serde_json::from_str(json).expect("the layout is JSON");
         let traces = value["traces"].as_array().expect("a layout has traces");
+        let ids = ids(&value);
+        let template = |value: &Value| Template::parse(&text(value), &ids);
         let sweeps = traces.iter().map(|trace| trace["sweep"] != Value::Bool(false)).collect();
-        let traces = traces.iter().map(trace).collect();
+        let traces = traces.iter().map(|value| trace(value, &template)).collect();
         let sockets = value.get("sockets").map(|sockets| Sockets {
             of: template(&sockets["of"]),
             data: template(&sockets["data"]),
             room: sockets.get("room").map(text),
         });
-        Self { json: json.to_owned(), traces, sweeps, sockets }
+        Self { json: json.to_owned(), ids, traces, sweeps, sockets }
     }
 
     /// The layout without the traces that a sweep leaves alone.
@@ -78,11 +82,20 @@ fn text(value: &Value) -> String {
     value.as_str().expect("a string").to_owned()
 }
 
-fn template(value: &Value) -> Template {
-    Template::parse(&text(value))
+/// What ids may hold.
+fn ids(value: &Value) -> Ids {
+    let bytes = |value: &Value| Template::parse(&text(value), &Ids::default()).render(&BTreeMap::default());
+    let rule = |value: &Value| match value {
+        Value::String(any) if any == "any" => Rule::Any,
+        value if value.get("without").is_some() => Rule::Without(bytes(&value["without"])),
+        value => Rule::Length(usize::try_from(value["length"].as_u64().expect("a length")).expect("small")),
+    };
+    let exceptions = value.get("ids").and_then(Value::as_object).into_iter().flatten();
+    let exceptions = exceptions.map(|(name, value)| (name.clone(), rule(value)));
+    Ids { separator: value.get("separator").map(bytes), exceptions: exceptions.collect() }
 }
 
-fn trace(value: &Value) -> Trace {
+fn trace(value: &Value, template: &dyn Fn(&Value) -> Template) -> Trace {
     if let Some(key) = value.get("members") {
         Trace::Members { key: template(key), member: template(&value["member"]) }
     } else if let Some(key) = value.get("entries") {

@@ -67,7 +67,7 @@ impl<'a> Model<'a> {
         let full = self.logout(user);
         let other_live = |other: &&Bytes| *other != socket && self.has_data(user, other);
         let others: Vec<_> = full.sockets.iter().filter(other_live).collect();
-        if others.is_empty() {
+        if others.is_empty() && !self.is_unclear(user) {
             return full;
         }
         let mut plan = Plan { user: user.to_vec(), live: full.live, ..Plan::default() };
@@ -102,8 +102,20 @@ impl<'a> Model<'a> {
     }
 
     fn mapped_sockets(&self, user: &[u8]) -> Vec<Bytes> {
+        let mut ids = self.mapped_ids(user);
+        ids.retain(|id| self.layout.ids.allow("socketId", id));
+        ids
+    }
+
+    /// What the mapping holds, ids or not.
+    fn mapped_ids(&self, user: &[u8]) -> Vec<Bytes> {
         let mapping = self.mapping_key(user).and_then(|key| self.keys.get(&key));
         mapping.map(|entry| socket_ids(&entry.content)).unwrap_or_default()
+    }
+
+    /// Whether it can't be told who is live, because the mapping holds what is no socket's id.
+    pub fn is_unclear(&self, user: &[u8]) -> bool {
+        self.mapped_ids(user).iter().any(|id| !self.layout.ids.allow("socketId", id))
     }
 
     fn data_key(&self, user: &[u8], socket: &[u8]) -> Option<Bytes> {

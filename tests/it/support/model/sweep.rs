@@ -23,7 +23,7 @@ pub struct Swept {
 pub fn stale(layout: &Layout, keys: &Keys) -> BTreeSet<Bytes> {
     let swept = layout.swept();
     let mut users = seen(&swept, keys);
-    users.retain(|user| !user.is_empty() && is_stale(&swept, keys, user));
+    users.retain(|user| layout.ids.allow("userId", user) && is_stale(&swept, keys, user));
     users
 }
 
@@ -53,7 +53,7 @@ fn in_order<'u>(layout: &Layout, keys: &Keys, users: impl Iterator<Item = &'u By
 fn is_stale(layout: &Layout, keys: &Keys, user: &[u8]) -> bool {
     let model = Model::new(layout, keys);
     let plan = model.logout(user);
-    !plan.live && plan.removed() > 0 && has_evidence(layout, keys, user, &plan)
+    !plan.live && !model.is_unclear(user) && plan.removed() > 0 && has_evidence(layout, keys, user, &plan)
 }
 
 fn has_evidence(layout: &Layout, keys: &Keys, user: &[u8], plan: &Plan) -> bool {

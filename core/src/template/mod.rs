@@ -1,0 +1,276 @@
+//! Templates of key and member names: literal bytes and `{name}` placeholders.
+//!
+//! Pure, and over bytes throughout: ids come from users and need not be UTF-8. A template is parsed once, when the
+//! layout loads, and refused if a name could be read by it in two ways. [`Template::matches`] and [`Template::render`] are
+//! inverse to each other: rendering what a match bound gives the name that was matched, and a name that was rendered from
+//! ids that the layout allows matches as those ids.
+
+mod ids;
+mod reading;
+pub(crate) mod text;
+
+use std::fmt;
+
+pub use ids::{IdRule, LONGEST_LENGTH, MAX_PLACEHOLDERS, Placeholder, Placeholders};
+use reading::{Ambiguity, Reading};
+use text::{Backslash, Piece, pieces};
+
+/// What each placeholder stands for in one name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bindings<'a>([Option<&'a [u8]>; MAX_PLACEHOLDERS]);
+
+impl<'a> Bindings<'a> {
+    /// Bindings with `{userId}` alone.
+    pub fn user(id: &'a [u8]) -> Self {
+        Self::default().with(Placeholder::USER, id)
+    }
+
+    /// The same bindings and one more (or another value for one).
+    #[must_use]
+    pub fn with(mut self, placeholder: Placeholder, value: &'a [u8]) -> Self {
+        self.0[placeholder.index()] = Some(value);
+        self
+    }
+
+    /// What the placeholder stands for, if it is bound.
+    pub fn get(&self, placeholder: Placeholder) -> Option<&'a [u8]> {
+        self.0[placeholder.index()]
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Literal(Box<[u8]>),
+    Placeholder(Placeholder, IdRule),
+}
+
+/// A parsed template. Literals and placeholders alternate, no literal is empty, and no placeholder stands twice.
+///
+/// In its text `{{` and `}}` are literal braces, `\\` is a backslash, and `\xNN` the byte of that hexadecimal number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    parts: Box<[Part]>,
+    /// The placeholders in the order in which they stand.
+    placeholders: Box<[Placeholder]>,
+    /// How a name is taken apart; `None` without a placeholder, and if it takes more than the name.
+    reading: Option<Reading>,
+}
+
+/// Why a text is not a template. The sentence says what to fix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TemplateError {
+    /// The text is empty; a key name needs at least one byte.
+    Empty,
+    /// A `{` that no `}` closes.
+    Unclosed,
+    /// A `}` that closes nothing.
+    Unopened,
+    /// What stands between the braces is not a name.
+    BadName(String),
+    /// A backslash that begins neither `\\` nor `\xNN`: what stands there.
+    BadEscape(String),
+    /// Nothing separates these two, so a name could not be taken apart.
+    Adjacent(String, String),
+    /// Both of these may hold the literal between them, so that a name could be taken apart in two ways.
+    Ambiguous {
+        /// The placeholders, as they stand.
+        names: [String; 2],
+        /// What stands between them.
+        literal: Box<[u8]>,
+    },
+    /// The placeholder stands twice.
+    Repeated(String),
+    /// The layout would have more than [`MAX_PLACEHOLDERS`] different placeholders.
+    TooManyPlaceholders(String),
+}
+
+impl fmt::Display for TemplateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => write!(f, "a template must not be empty"),
+            Self::Unclosed => write!(f, "'{{' without '}}'; write '{{{{' for a literal brace"),
+            Self::Unopened => write!(f, "'}}' without '{{'; write '}}}}' for a literal brace"),
+            Self::BadName(name) => write!(
+                f,
+                "placeholder '{{{name}}}' is not a name; use a letter followed by letters, digits or '_', or write '{{{{' for a literal brace"
+            ),
+            Self::BadEscape(text) => {
+                write!(
+                    f,
+                    "'{text}' is no escape; write '\\\\' for a backslash, or '\\x' and two hexadecimal digits for a byte"
+                )
+            }
+            Self::Ambiguous { names: [left, right], literal } => {
+                let sign = sign(literal);
+                write!(
+                    f,
+                    "a name could be read in two ways, because '{{{left}}}' and '{{{right}}}' may both hold '{sign}'; \
+                     say that no id holds it with \"separator\": \"{sign}\", \
+                     or that one of the two does not, as with \"ids\": {{ \"{right}\": {{ \"without\": \"{sign}\" }} }}"
+                )
+            }
+            Self::Adjacent(left, right) => {
+                write!(f, "placeholders '{{{left}}}' and '{{{right}}}' must be separated by a literal")
+            }
+            Self::Repeated(name) => write!(f, "placeholder '{{{name}}}' may stand only once"),
+            Self::TooManyPlaceholders(name) => write!(
+                f,
+                "placeholder '{{{name}}}' is one too many; a layout may have {MAX_PLACEHOLDERS} different ones"
+            ),
+        }
+    }
+}
+
+/// What of a literal would separate ids best, as a layout writes it in JSON: a sign if it holds one, else all of it.
+fn sign(literal: &[u8]) -> String {
+    let sign = literal.iter().position(|byte| byte.is_ascii_punctuation() && !b"\"{}\\".contains(byte));
+    sign.map_or(literal, |at| &literal[at..=at]).escape_ascii().to_string().replace('\\', r"\\")
+}
+
+impl Template {
+    /// Reads a template; its placeholders are numbered in `names`.
+    ///
+    /// # Errors
+    /// [`TemplateError`], saying what to fix.
+    pub fn parse(text: &str, names: &mut Placeholders) -> Result<Self, TemplateError> {
+        Self::parse_with(text, names, |_| false)
+    }
+
+    /// Reads a template of members of a collection. The key of that says what its own placeholders stand for, so at most
+    /// one is left as a rule: see [`Template::solve`].
+    ///
+    /// # Errors
+    /// [`TemplateError`], saying what to fix.
+    pub fn parse_member(text: &str, names: &mut Placeholders, key: &Self) -> Result<Self, TemplateError> {
+        Self::parse_with(text, names, |placeholder| key.has(placeholder))
+    }
+
+    fn parse_with(
+        text: &str,
+        names: &mut Placeholders,
+        is_known: impl Fn(Placeholder) -> bool,
+    ) -> Result<Self, TemplateError> {
+        let mut parts = Vec::new();
+        for piece in pieces(text, Backslash::Escape)? {
+            match piece {
+                Piece::Literal(literal) => parts.push(Part::Literal(literal.into())),
+                Piece::Name(name) => push_placeholder(name, names, &mut parts)?,
+            }
+        }
+        if parts.is_empty() {
+            return Err(TemplateError::Empty);
+        }
+        let placeholders = parts.iter().filter_map(|part| match part {
+            Part::Placeholder(p, _) => Some(*p),
+            Part::Literal(_) => None,
+        });
+        let placeholders: Box<[Placeholder]> = placeholders.collect();
+        let reading = match Reading::of(&parts) {
+            Ok(reading) => reading,
+            Err(_) if placeholders.iter().filter(|placeholder| !is_known(**placeholder)).count() < 2 => None,
+            Err(Ambiguity { placeholders, literal }) => {
+                let names = placeholders.map(|placeholder| names.name(placeholder).to_owned());
+                return Err(TemplateError::Ambiguous { names, literal });
+            }
+        };
+        Ok(Self { placeholders, parts: parts.into(), reading })
+    }
+
+    /// The placeholders, in the order in which they stand.
+    pub fn placeholders(&self) -> &[Placeholder] {
+        &self.placeholders
+    }
+
+    /// Whether the placeholder stands in the template.
+    pub fn has(&self, placeholder: Placeholder) -> bool {
+        self.placeholders.contains(&placeholder)
+    }
+
+    /// The literal bytes every match begins with; empty if a placeholder comes first.
+    pub fn prefix(&self) -> &[u8] {
+        match self.parts.first() {
+            Some(Part::Literal(literal)) => literal,
+            _ => &[],
+        }
+    }
+
+    /// The literal bytes every match ends with; empty if a placeholder comes last, or there is none.
+    fn suffix(&self) -> &[u8] {
+        match self.parts.last() {
+            Some(Part::Literal(literal)) if self.parts.len() > 1 => literal,
+            _ => &[],
+        }
+    }
+
+    /// Takes a name apart. `None` if it does not fit, or an id in it would not be one that the layout allows. There is one
+    /// way only: see [`Template::parse`].
+    pub fn matches<'n>(&self, name: &'n [u8]) -> Option<Bindings<'n>> {
+        // Most names fail here.
+        let rest = name.strip_prefix(self.prefix())?;
+        match &self.reading {
+            Some(reading) => reading.read(rest.strip_suffix(self.suffix())?),
+            None => (rest.is_empty() && self.placeholders.is_empty()).then(Bindings::default),
+        }
+    }
+
+    /// Appends the name to `out`.
+    ///
+    /// # Panics
+    /// If a placeholder of the template is not bound: the layout's validation makes sure of it, so this is a defect.
+    pub fn render_to(&self, bindings: &Bindings<'_>, out: &mut Vec<u8>) {
+        for part in &self.parts {
+            match part {
+                Part::Literal(literal) => out.extend_from_slice(literal),
+                Part::Placeholder(p, _) => out.extend_from_slice(bindings.get(*p).expect("every placeholder is bound")),
+            }
+        }
+    }
+
+    /// The name as bytes of its own; see [`Template::render_to`].
+    pub fn render(&self, bindings: &Bindings<'_>) -> Vec<u8> {
+        let mut name = Vec::with_capacity(64);
+        self.render_to(bindings, &mut name);
+        name
+    }
+
+    /// The name in which every placeholder but `{userId}` stands for the same.
+    pub fn render_all(&self, user: &[u8], others: &[u8]) -> Vec<u8> {
+        let bound = self.placeholders.iter().fold(Bindings::default(), |bindings, p| bindings.with(*p, others));
+        self.render(&bound.with(Placeholder::USER, user))
+    }
+
+    /// What `placeholder` stands for in `name`, where all other placeholders of the template are bound already. `None` if
+    /// it does not fit, or the layout does not allow that.
+    pub fn solve<'n>(&self, placeholder: Placeholder, bindings: &Bindings<'_>, name: &'n [u8]) -> Option<&'n [u8]> {
+        let is_it = |part: &Part| matches!(part, Part::Placeholder(p, _) if *p == placeholder);
+        let at = self.parts.iter().position(is_it)?;
+        let side = |parts: &[Part]| {
+            let mut bytes = Vec::new();
+            for part in parts {
+                match part {
+                    Part::Literal(literal) => bytes.extend_from_slice(literal),
+                    Part::Placeholder(p, _) => bytes.extend_from_slice(bindings.get(*p)?),
+                }
+            }
+            Some(bytes)
+        };
+        let value = name.strip_prefix(&*side(&self.parts[..at])?)?.strip_suffix(&*side(&self.parts[at + 1..])?)?;
+        let Part::Placeholder(_, rule) = &self.parts[at] else { return None };
+        rule.allows(value).then_some(value)
+    }
+}
+
+fn push_placeholder(name: &str, names: &mut Placeholders, parts: &mut Vec<Part>) -> Result<(), TemplateError> {
+    let placeholder = names.intern(name)?;
+    if parts.iter().any(|part| matches!(part, Part::Placeholder(p, _) if *p == placeholder)) {
+        return Err(TemplateError::Repeated(name.to_owned()));
+    }
+    if let Some(Part::Placeholder(left, _)) = parts.last() {
+        return Err(TemplateError::Adjacent(names.name(*left).to_owned(), name.to_owned()));
+    }
+    parts.push(Part::Placeholder(placeholder, names.rule(placeholder).clone()));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
