@@ -30,7 +30,7 @@ pub enum Error {
     ClusterDown,
     /// A number is none, or is negative.
     NoNumber,
-    /// The layout does not say how a live socket is found.
+    /// The layout does not say who is live.
     NoSockets,
     /// The layout does not say enough for a sweep.
     Unsaid(Unsaid),
@@ -65,7 +65,7 @@ impl fmt::Display for Error {
             ),
             Self::NoNumber => f.write_str("ERR value is not an integer or out of range"),
             Self::NoSockets => f.write_str(
-                "ERR the layout has no `sockets`, so nobody is known to be live or stale; add them to the layout",
+                "ERR the layout has no `sockets` and no `live`, so nobody is known to be live or stale; add one of them",
             ),
             Self::Unsaid(unsaid) => write!(f, "ERR {unsaid}"),
             Self::Demoted => {

@@ -29,6 +29,7 @@ pub fn fields<H: Host>(ask: Ask<'_, H>) -> Vec<(&'static str, String)> {
             ("sweeps", report.sweeps.to_string()),
             ("sweeps_running", state.sweeping.jobs.iter().filter(|job| !job.settles()).count().to_string()),
             ("swept_users", report.users.to_string()),
+            ("swept_sockets", report.sockets.to_string()),
             ("last_sweep_start", report.last_start.to_string()),
             ("last_sweep_usec", report.last_duration.as_micros().to_string()),
             ("last_sweep_users", report.last_users.to_string()),

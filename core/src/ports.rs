@@ -71,6 +71,9 @@ pub trait Keyspace {
     /// Whether fields of a hash may expire by themselves; nothing tells when they do. Asked seldom.
     fn fields_expire(&self) -> bool;
 
+    /// The time of day, in milliseconds since 1970, as the server reckons when a key expires.
+    fn now(&self) -> u64;
+
     /// Whether there are nodes that serve other slots.
     fn is_cluster(&self) -> bool;
 
@@ -116,6 +119,9 @@ pub trait Key {
 
     /// The value of a hash's field; `None` for other types and if there is no such field.
     fn field(&self, field: &[u8]) -> Option<Vec<u8>>;
+
+    /// The score of a member of a sorted set; `None` for other types and if there is no such member.
+    fn score(&self, member: &[u8]) -> Option<f64>;
 
     /// The members of a collection (of a hash: its fields), in no order. A caller who needs the key itself must not expect it
     /// to stay open meanwhile.
@@ -256,9 +262,6 @@ pub trait Host: Store + Clients + Debug + Sized {
 
     /// Writes a line to the server's log.
     fn log(&self, level: Level, line: &str);
-
-    /// The time of day, in milliseconds since 1970, as the server reckons when a key expires.
-    fn now(&self) -> u64;
 
     /// A moment, to tell how long something takes.
     fn instant(&self) -> Instant;

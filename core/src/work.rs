@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::{
-    ask::{cascade, fence, follow, gate, load::rebuild_everything, read, sweep as sweeps, tidy},
+    ask::{cascade, enforce, follow, gate, load::rebuild_everything, read, sweep as sweeps, tidy},
     known::{
         candidates,
         clock::Clock,
@@ -53,7 +53,8 @@ fn sweep<H: Host>(ask: Ask<'_, H>, deadline: &dyn Fn(u32, u32) -> Instant) -> bo
     read::read_everything(ask);
     let mut goes_on = false;
     if !ask.host.is_replica() {
-        fence::enforce_noted(ask);
+        enforce::enforce_noted(ask);
+        goes_on |= enforce::look_at_returned(ask, deadline(4, 1));
         goes_on |= cascade::look(ask, deadline(4, 1)) | cascade::clean(ask, deadline(4, 1));
     }
     goes_on |= sweeps::slice(ask, deadline(SHARES, 2));

@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_int, c_void};
 
 use redis_module::raw;
 use redis_session_core::{
-    ask::{cascade, fence, follow, load},
+    ask::{cascade, enforce, fence, follow, load},
     known::wants::Events,
     ports::{Clients, Host},
     session::Ask,
@@ -188,7 +188,7 @@ unsafe extern "C" fn on_new_key(
 unsafe extern "C" fn on_notified(ctx: *mut raw::RedisModuleCtx, name: *mut c_void) {
     // SAFETY: the context is valid during the call, and the data is the box of `on_new_key`.
     let (server, name) = unsafe { (Server::new(ctx), &*name.cast::<Name>()) };
-    enter("fencing a socket off", &server, |ask| fence::enforce_now(ask, name));
+    enter("fencing a socket off", &server, |ask| enforce::enforce_now(ask, name));
 }
 
 unsafe extern "C" fn free_name(name: *mut c_void) {

@@ -14,7 +14,7 @@ use redis_session_core::{
     info,
     journal::Level,
     layout::{Layout, LayoutError, Unsaid},
-    ports::Host,
+    ports::{Host, Keyspace},
     session::Session,
 };
 

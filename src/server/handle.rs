@@ -208,6 +208,11 @@ impl Keyspace for Server {
         NonNull::new(key.cast()).map(|key| OpenKey::new(key, self, name))
     }
 
+    fn now(&self) -> u64 {
+        // SAFETY: the call takes nothing.
+        u64::try_from(unsafe { api!(RedisModule_Milliseconds()) }).unwrap_or_default()
+    }
+
     fn fields_expire(&self) -> bool {
         // Asked without arguments, a server that knows the command says only that they are missing.
         static ANSWER: OnceLock<bool> = OnceLock::new();

@@ -35,11 +35,6 @@ impl Host for Server {
         unsafe { api!(RedisModule_SelectDb(self.ctx(), number)) == OK }
     }
 
-    fn now(&self) -> u64 {
-        // SAFETY: the call takes nothing.
-        u64::try_from(unsafe { api!(RedisModule_Milliseconds()) }).unwrap_or_default()
-    }
-
     fn size(&self) -> u64 {
         // SAFETY: the context is valid.
         unsafe { api!(RedisModule_DbSize(self.ctx())) }

@@ -109,6 +109,14 @@ impl Key for OpenKey<'_> {
         NonNull::new(value).map(|value| Name(value).as_ref().to_vec())
     }
 
+    fn score(&self, member: &[u8]) -> Option<f64> {
+        let handle = self.handle().filter(|_| self.kind == Kind::SortedSet)?;
+        let (member, mut score) = (Name::new(member), 0.0);
+        // SAFETY: the handle is open and of a sorted set; the arguments are a member, and where its score goes.
+        let found = unsafe { api!(RedisModule_ZsetScore(handle, member.raw(), &raw mut score)) };
+        (found == super::handle::OK).then_some(score)
+    }
+
     fn members(&self) -> Vec<Vec<u8>> {
         match self.kind() {
             Kind::List => self.elements(),

@@ -2,7 +2,7 @@
 
 use crate::args;
 use crate::support::server::Builder;
-use crate::support::{Client, Server, aof_commands, array, int, log_in, nil, ok, wait_until};
+use crate::support::{Client, Server, aof_commands, array, bulks, int, log_in, nil, ok, wait_until};
 
 const DATA: &str = r#"{"userId":"ann","roomId":"den"}"#;
 
@@ -285,4 +285,62 @@ fn memory_for_it_is_bounded() {
     idle(&server);
     assert_eq!(client.run("EXISTS socket_data:s1"), int(1), "the first was forgotten");
     assert_eq!(array([]), client.run("KEYS user_socket:*"));
+}
+
+#[test]
+fn what_a_request_in_flight_brings_back_goes_with_its_socket() {
+    let server = Server::start();
+    let writes = ["SET socket_data:s1 '{\"userId\":\"ada\"}'", "SET user_socket:ada s1", "SADD active_users ada"];
+    let mut client = server.client();
+    // In any order, together and one after the other.
+    for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0], [1, 0, 2]] {
+        client.script("SET socket_data:s1 '{\"userId\":\"ada\"}'\nSET user_socket:ada s1\nSADD active_users ada bob");
+        client.must("CONFIG SET session.fence 60");
+        assert_eq!(client.run("SESSION.LOGOUT ada"), int(3));
+        for write in order {
+            client.must(writes[write]);
+        }
+        wait_until("all of it is gone", || {
+            server.run("EXISTS socket_data:s1 user_socket:ada") == int(0)
+                && server.run("SISMEMBER active_users ada") == int(0)
+        });
+        assert_eq!(client.run("SISMEMBER active_users bob"), int(1));
+        client.must("CONFIG SET session.fence 0");
+    }
+}
+
+#[test]
+fn a_mapping_that_mentions_a_fenced_socket_loses_it_and_keeps_the_others() {
+    let server = Server::start();
+    server.script(
+        "SADD user_socket:ada s1 s2\nSET socket_data:s1 '{\"userId\":\"ada\"}'\nSET socket_data:s2 '{\"userId\":\"ada\"}'
+         SADD active_users ada\nSET user_status:ada x",
+    );
+    assert_eq!(server.run("SESSION.LOGOUT ada SOCKET s1"), int(2));
+    server.must("SADD user_socket:ada s1");
+    wait_until("the mention is gone", || server.run("SMEMBERS user_socket:ada") == bulks(["s2"]));
+    idle(&server);
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    assert_eq!(server.run("EXISTS socket_data:s2 active_users user_status:ada"), int(3), "she goes on with the other");
+    // Somebody else's mapping may name what was hers.
+    server.script("SET user_socket:bob s1\nSET user_socket:carl s3");
+    idle(&server);
+    assert_eq!(server.run("EXISTS user_socket:bob user_socket:carl"), int(2));
+}
+
+#[test]
+fn a_new_login_in_any_order_is_not_touched_by_a_request_of_the_old_one() {
+    let server = Server::start();
+    server.script("SET user_socket:ada s1\nSET socket_data:s1 '{\"userId\":\"ada\"}'\nSADD active_users ada");
+    assert_eq!(server.run("SESSION.LOGOUT ada"), int(3));
+    server.script("SADD active_users ada\nSET socket_data:s1 '{\"userId\":\"ada\"}'\nSET user_status:ada new");
+    server.script("SET socket_data:s2 '{\"userId\":\"ada\"}'\nSET user_socket:ada s2");
+    wait_until("the old data is gone", || server.run("EXISTS socket_data:s1") == int(0));
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    assert_eq!(server.run("EXISTS active_users user_status:ada socket_data:s2 user_socket:ada"), int(4));
+    // Without anything of the old socket nobody looks.
+    let server = Server::start();
+    server.script("SET user_socket:ada s1\nSADD active_users ada\nSESSION.LOGOUT ada\nSADD active_users ada");
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    assert_eq!(server.run("SISMEMBER active_users ada"), int(1));
 }

@@ -28,6 +28,7 @@ mod index_blind_spots;
 mod index_size;
 mod inspect;
 mod layouts;
+mod liveness;
 mod logout;
 mod model;
 mod names;

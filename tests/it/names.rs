@@ -45,7 +45,7 @@ fn a_key_whose_name_goes_on_after_the_id_is_not_the_mapping() {
     assert_eq!(server.run("HGETALL user_socket:ada:prefs"), bulks(["theme", "dark"]));
     server.must("CONFIG SET session.grace 0");
     server.must("CONFIG SET session.sweep-interval 1");
-    wait_until("the timer has swept", || server.info("session")["session_sweeps"] .as_str() > "1");
+    wait_until("the timer has swept", || server.info("session")["session_sweeps"].as_str() > "1");
     assert_eq!(server.run("DBSIZE"), int(6));
 }
 

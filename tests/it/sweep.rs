@@ -63,7 +63,7 @@ fn a_live_user_is_left_whole_with_every_kind_of_trace() {
     // Of two devices one is enough; of a mapped socket it does not matter whose the data is.
     client.script("DEL user_socket:ann socket_data:s1\nSADD user_socket:ann gone old");
     assert_eq!(sweep_exactly(&server), 0);
-    client.script("SREM user_socket:ann old\nSET socket_data:gone x");
+    client.script("SADD user_socket:ann gone\nSREM user_socket:ann old\nSET socket_data:gone x");
     assert_eq!(sweep_exactly(&server), 0);
 }
 
@@ -188,7 +188,7 @@ fn without_sockets_in_the_layout_it_is_an_error_and_changes_nothing() {
     server.script("SET ann 1\nSADD x:list ann");
     let before = server.snapshot();
     let expected =
-        error("ERR the layout has no `sockets`, so nobody is known to be live or stale; add them to the layout");
+        error("ERR the layout has no `sockets` and no `live`, so nobody is known to be live or stale; add one of them");
     assert_eq!(server.run("SESSION.SWEEP"), expected);
     assert_eq!(server.run("SESSION.SWEEP DRYRUN"), expected);
     server.must("CONFIG SET session.sweep-interval 1");

@@ -100,7 +100,7 @@ fn members_of_a_mapping_that_is_a_collection_go_one_by_one() {
         ("LSET user_socket:c 0 x", 1),
         ("ZADD user_socket:d 1 x\nZREMRANGEBYRANK user_socket:d 1 1", 1),
         ("SADD active_users e\nSPOP user_socket:e", 1),
-        ("LTRIM user_socket:f 1 1", 1),
+        ("RPUSH user_socket:f y\nLTRIM user_socket:f 1 1", 1),
         ("SADD active_users g\nSDIFFSTORE user_socket:g user_socket:g user_socket:g", 1),
     ] {
         server.script(commands);

@@ -4,11 +4,13 @@
 //! moment is read from the index, which knows until when a user is live, and not taken from the server's events alone:
 //! those tell of keys that were evicted, and of keys that ended before anybody had looked.
 
-use std::time::Instant;
+use std::{cmp::Reverse, time::Instant};
 
 use super::{
     context::{Cause, LogoutContext},
-    follow, gate, judge, logout,
+    dead, follow, gate,
+    judge::{self, Judged},
+    logout,
 };
 use crate::{
     known::{
@@ -33,14 +35,22 @@ pub fn clean<H: Host>(ask: Ask<'_, H>, deadline: Instant) -> bool {
             return false;
         }
         let next = ask.state(|state| state.sweeping.pending_expiries.pop());
-        let Some(PendingExpiry { database, user, since, .. }) = next else { return false };
+        let Some(PendingExpiry { database, user, since, ended: Reverse(ended) }) = next else { return false };
         ask.host.select(database);
         let began = ask.host.instant();
-        if let Ok(Some(stale_user)) = judge::judge(ask, &user)
-            && stale_user.since <= since
-            && let Ok(checked) = stale_user.plan.check(ask.host, &ask.host.anybody(), false)
-        {
-            logout::log_out(ask, &checked, LogoutContext::user(Cause::Expiry, began));
+        match judge::judge(ask, &user) {
+            Ok(Judged::Stale(stale_user)) if stale_user.since <= since => {
+                if let Ok(checked) = stale_user.plan.check(ask.host, &ask.host.anybody(), false) {
+                    logout::log_out(ask, &checked, LogoutContext::user(Cause::Expiry, began));
+                }
+            }
+            Ok(Judged::Live(sockets)) => {
+                for socket in sockets.iter().filter(|socket| socket.since <= ended) {
+                    // The server itself may do it; what is there no more is nothing to do.
+                    let _ = dead::log_out(ask, &user, &socket.id, &ask.host.anybody(), Cause::Expiry, false);
+                }
+            }
+            Ok(_) | Err(_) => {}
         }
         if ask.host.instant() >= deadline {
             return true;
@@ -54,10 +64,14 @@ pub fn look<H: Host>(ask: Ask<'_, H>, deadline: Instant) -> bool {
     {
         ask.host.select(database);
         // What cannot be judged now stays doubtful for the next sweep.
-        if let Ok(Some(stale_user)) = judge::judge(ask, &user)
-            && has_expired
-        {
-            ask.state(|state| candidates::note_expiry(state, database, &user, stale_user.since));
+        match judge::judge(ask, &user) {
+            Ok(Judged::Stale(stale_user)) if has_expired => {
+                ask.state(|state| candidates::note_expiry(state, database, &user, stale_user.since));
+            }
+            Ok(Judged::Live(dead)) if has_expired => {
+                ask.state(|state| candidates::note_dead(state, database, &user, &dead));
+            }
+            Ok(_) | Err(_) => {}
         }
         if ask.host.instant() >= deadline {
             return ask.state(|state| !state.sweeping.candidates.is_empty());

@@ -4,13 +4,24 @@ use super::{logout, tidy};
 use crate::{
     error::Error,
     index::{HashedSubject, LivenessMark, SocketHash, Subject, Tick},
-    known::{candidates, state::State},
+    known::{candidates, dead::DeadSocket, state::State},
     layout::Layout,
-    plan::{Detail, LiveSocket, Liveness, Plan},
+    plan::{self, Detail, End, LiveBy, LiveSocket, Liveness, Plan},
     ports::Host,
     session::Ask,
     template::Placeholder,
 };
+
+/// What came of a look at a user.
+#[derive(Debug)]
+pub enum Judged<N> {
+    /// The user is stale.
+    Stale(Box<StaleUser<N>>),
+    /// The user is live, and these sockets in the mapping have no data key.
+    Live(Vec<DeadSocket>),
+    /// There is nothing to sweep, or it can't be told.
+    Other,
+}
 
 /// A user who is stale.
 #[derive(Debug)]
@@ -21,24 +32,32 @@ pub struct StaleUser<N> {
     pub since: Tick,
 }
 
-/// Looks at a user of the selected database, notes in the index what was found, and returns the user if stale. The index
-/// must be right at this instant: see [`super::read::catch_up`].
+/// Looks at a user of the selected database, and notes in the index what was found. The index must be right at this
+/// instant: see [`super::read::catch_up`].
 ///
 /// # Errors
 /// Whatever keeps the plan from being made.
-pub fn judge<H: Host>(ask: Ask<'_, H>, user: &[u8]) -> Result<Option<StaleUser<H::Name>>, Error> {
+pub fn judge<H: Host>(ask: Ask<'_, H>, user: &[u8]) -> Result<Judged<H::Name>, Error> {
     let database = ask.host.database();
     if !ask.state(|state| state.sweeping.takes_up(database, user)) {
-        return Ok(None);
+        return Ok(Judged::Other);
     }
-    let before = ask.state(|state| state.databases[database].index.mark(user));
-    let plan = logout::plan_now(ask, user, Detail::Sweep)?;
+    let layout = ask.state(|state| state.layout.clone());
+    let (before, places) = ask.state(|state| {
+        let index = &state.databases[database].index;
+        (index.mark(user), index.places(Subject::User, user))
+    });
+    let live_by = plan::live_by(ask.host, &layout, &places, user);
     let time = ask.host.now();
+    if live_by.is_live() {
+        return Ok(Judged::Live(ask.state(|state| note_live(state, database, user, &live_by, time))));
+    }
+    let plan = logout::plan_now(ask, user, Detail::Sweep)?;
     let since = ask.state(|state| {
-        note_owners(state, database, &plan);
+        state.sweeping.dead.note(database, user, &[], time);
+        note_owners(state, database, user, plan.mapped_sockets());
         let now = state.clock.after(time);
         let mark = match plan.liveness() {
-            Liveness::Live => live(state, database, &plan, now),
             Liveness::Stale => LivenessMark::Stale(stale_since(before, now)),
             // A member that names one of the user's sockets would be evidence, and be seen as the socket's alone.
             Liveness::Absent if !plan.sockets.is_empty() && state.layout.has_members_by_socket() => {
@@ -48,12 +67,12 @@ pub fn judge<H: Host>(ask: Ask<'_, H>, user: &[u8]) -> Result<Option<StaleUser<H
             Liveness::Absent if plan.has_mapping() => LivenessMark::Doubtful(now),
             Liveness::Absent => LivenessMark::Quiet,
             // Whoever was stale may not be so any more.
-            Liveness::Unclear => LivenessMark::Doubtful(now),
+            Liveness::Live | Liveness::Unclear => LivenessMark::Doubtful(now),
         };
         state.databases[database].index.set_mark(user, mark);
         let LivenessMark::Stale(since) = mark else { return None };
         // The first look after the end has to tell: no later one will know.
-        if before.is_some_and(|before| matches!(before, LivenessMark::Live(end) if end <= now)) {
+        if before.and_then(LivenessMark::live_until).is_some_and(|end| end <= now) {
             candidates::note_expiry(state, database, user, since);
         }
         Some(since)
@@ -61,39 +80,64 @@ pub fn judge<H: Host>(ask: Ask<'_, H>, user: &[u8]) -> Result<Option<StaleUser<H
     if plan.liveness() == Liveness::Absent {
         tidy::look(ask, database, Subject::User, user);
     }
-    Ok(since.map(|since| StaleUser { plan, since }))
+    Ok(since.map_or(Judged::Other, |since| Judged::Stale(Box::new(StaleUser { plan, since }))))
+}
+
+/// Notes that a user is live, and which sockets are dead.
+fn note_live<H: Host>(
+    state: &mut State<H>,
+    database: usize,
+    user: &[u8],
+    live_by: &LiveBy,
+    time: u64,
+) -> Vec<DeadSocket> {
+    note_owners(state, database, user, live_by.sockets.iter().map(|socket| &*socket.id));
+    let mark = live(state, database, user, live_by, state.clock.after(time));
+    state.databases[database].index.set_mark(user, mark);
+    state.sweeping.dead.note(database, user, &live_by.dead, time)
 }
 
 /// Where no trace says by its value whose a socket is, the mapping does.
-fn note_owners<H: Host>(state: &mut State<H>, database: usize, plan: &Plan<H::Name>) {
+fn note_owners<'s, H: Host>(
+    state: &mut State<H>,
+    database: usize,
+    user: &[u8],
+    mapped: impl Iterator<Item = &'s [u8]>,
+) {
     let is_told_by_mapping = state
         .layout
         .sockets
         .as_ref()
         .is_some_and(|sockets| sockets.owned.is_none() && !sockets.data.has(Placeholder::USER));
     if is_told_by_mapping {
-        let user = HashedSubject::new(Subject::User, &plan.user).hash;
-        for socket in plan.mapped_sockets() {
+        let user = HashedSubject::new(Subject::User, user).hash;
+        for socket in mapped {
             state.databases[database].index.add_owner(SocketHash::of(socket), user);
         }
     }
 }
 
 /// Until when the user is live if nothing happens that is told of. Of a socket whose data is another user's, or nobody's,
-/// nothing tells.
-fn live<H: Host>(state: &State<H>, database: usize, plan: &Plan<H::Name>, now: Tick) -> LivenessMark {
+/// nothing tells, nor of what the layout says besides sockets.
+fn live<H: Host>(state: &State<H>, database: usize, user: &[u8], live_by: &LiveBy, now: Tick) -> LivenessMark {
     let layout: &Layout = &state.layout;
     let by_name = layout.sockets.as_ref().is_some_and(|sockets| sockets.data.has(Placeholder::USER));
     let index = &state.databases[database].index;
-    let user = HashedSubject::new(Subject::User, &plan.user).hash;
+    let hash = HashedSubject::new(Subject::User, user).hash;
     let is_told_of =
-        |socket: &&LiveSocket| !socket.ends_unseen && (by_name || index.is_owner(SocketHash::of(&socket.id), user));
-    let ends = plan
-        .live_by
-        .iter()
-        .filter(is_told_of)
-        .map(|socket| socket.ends.map_or(Tick::LAST, |end| state.clock.tick(end)));
-    ends.max().map_or(LivenessMark::Doubtful(now), LivenessMark::Live)
+        |socket: &&LiveSocket| !socket.ends_unseen && (by_name || index.is_owner(SocketHash::of(&socket.id), hash));
+    let end = |ends: Option<u64>| ends.map_or(Tick::LAST, |end| state.clock.tick(end));
+    let ends: Vec<Tick> = live_by.sockets.iter().filter(is_told_of).map(|socket| end(socket.ends)).collect();
+    let Some(last) = ends.iter().max().copied() else {
+        // Stale since then, at the earliest, whoever turns out to be so.
+        return LivenessMark::Doubtful(match live_by.rule {
+            Some(End::At(moment)) => state.clock.tick(moment),
+            Some(End::Never | End::Unknown) => Tick::LAST,
+            None => now,
+        });
+    };
+    let are_one = live_by.dead.is_empty() && !live_by.has_more && ends.len() == live_by.sockets.len();
+    if are_one && ends.iter().all(|end| *end == last) { LivenessMark::Live(last) } else { LivenessMark::Mixed(last) }
 }
 
 /// Since when somebody is stale who turns out to be so.
@@ -101,7 +145,7 @@ fn stale_since(before: Option<LivenessMark>, now: Tick) -> Tick {
     match before {
         Some(LivenessMark::Stale(since)) => since,
         // Marks are rounded down where they say until when.
-        Some(LivenessMark::Live(end)) => end.next().min(now),
+        Some(LivenessMark::Live(end) | LivenessMark::Mixed(end)) => end.next().min(now),
         Some(LivenessMark::Doubtful(since)) => since.min(now),
         Some(LivenessMark::Quiet) | None => now,
     }

@@ -12,7 +12,7 @@ use crate::{
     faults,
     index::{HashedSubject, LivenessMark, PlaceRef, SocketHash, Subject},
     journal::{self, Level},
-    known::{fence::FORGOTTEN_BY_A_LOGOUT, wants::Events},
+    known::{candidates, fence::FORGOTTEN_BY_A_LOGOUT, wants::Events},
     layout::{Reach, What},
     plan::{self, Checked, Detail, Plan, Removed, Scope},
     ports::{Host, View},
@@ -91,6 +91,7 @@ pub fn log_out<H: Host>(ask: Ask<'_, H>, checked: &Checked<H::Name>, context: Lo
     faults::point("apply", user);
     let removed = checked.apply(ask.host);
     if removed.total() > 0 {
+        doubt_others(ask, checked.plan());
         fence_off(ask, checked.plan());
         if let Some(ready) = ready {
             tell::tell(ask, &ready, user, removed.total());
@@ -99,7 +100,12 @@ pub fn log_out<H: Host>(ask: Ask<'_, H>, checked: &Checked<H::Name>, context: Lo
         let level = ask.state(|state| {
             let is_asked_for = context.cause == Cause::Logout;
             state.metrics.count(removed, is_asked_for.then_some(took));
-            state.sweeping.report.users += u64::from(!is_asked_for);
+            let report = &mut state.sweeping.report;
+            match context.scope {
+                _ if is_asked_for => {}
+                Scope::User => report.users += 1,
+                Scope::Socket => report.sockets += 1,
+            }
             // A sweep has one line at its end.
             let is_told = context.cause != Cause::Sweep && state.journal.admits(context.began + took, 3);
             is_told.then(|| state.options.log_level())
@@ -141,6 +147,22 @@ fn fence_off<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>) {
         let fence = &mut state.sweeping.fence;
         fence.tidy(now, FORGOTTEN_BY_A_LOGOUT);
         plan.sockets_gone().for_each(|socket| fence.add(database, socket, &plan.user, now, lasts));
+    });
+}
+
+/// Where no data says whose a socket is, others may have been live by the same one. Nothing else tells that it is gone.
+fn doubt_others<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>) {
+    let database = ask.host.database();
+    ask.state(|state| {
+        if state.layout.sockets.as_ref().is_none_or(|sockets| sockets.owned.is_some()) {
+            return;
+        }
+        for socket in plan.keys.iter().filter_map(|key| key.socket()) {
+            let others = state.databases[database].index.owners(SocketHash::of(socket));
+            for other in others.iter().filter(|other| ***other != *plan.user) {
+                candidates::doubt(state, database, other, true);
+            }
+        }
     });
 }
 

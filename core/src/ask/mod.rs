@@ -3,6 +3,8 @@
 pub mod cascade;
 pub mod collections;
 pub mod context;
+pub mod dead;
+pub mod enforce;
 pub mod fence;
 pub mod follow;
 pub mod gate;

@@ -5,16 +5,25 @@ use std::time::{Duration, Instant};
 use super::{
     collections,
     context::{Cause, LogoutContext},
-    gate, judge, logout,
+    dead, gate,
+    judge::{self, Judged},
+    logout,
 };
 use crate::{
     error::Error,
     index::SHARDS,
-    known::job::{Job, Order},
+    journal,
+    known::{
+        dead::DeadSocket,
+        job::{Job, Order},
+    },
     ports::Host,
     reply::Reply,
     session::Ask,
 };
+
+/// So many of the users found are named in the log.
+const MOST_NAMED: usize = 10;
 
 /// What a sweep comes to next.
 enum Next {
@@ -29,12 +38,12 @@ impl<H: Host> Job<H> {
     ///
     /// # Errors
     /// Whatever ended it before its time.
-    pub fn run(mut self, ask: Ask<'_, H>) -> Result<u64, Error> {
+    pub fn run(mut self, ask: Ask<'_, H>) -> Result<Reply, Error> {
         let result = self.work(ask, None);
         ask.state(|state| state.sweeping.at_work = None);
         self.count_slice(ask, self.began);
         self.report(ask);
-        result.map(|_| self.found)
+        result.map(|_| self.answer())
     }
 
     fn count_slice(&mut self, ask: Ask<'_, H>, began: Instant) {
@@ -89,13 +98,23 @@ impl<H: Host> Job<H> {
     /// that does all at once.
     fn visit(&mut self, ask: Ask<'_, H>, user: &[u8], caller: &H::Caller, asks: bool) -> Result<(), Error> {
         let began = ask.host.instant();
-        let Some(stale_user) = judge::judge(ask, user)? else { return Ok(()) };
+        let stale_user = match judge::judge(ask, user)? {
+            Judged::Stale(stale_user) => stale_user,
+            Judged::Live(dead) => return self.visit_dead(ask, user, &dead, caller, asks),
+            Judged::Other => return Ok(()),
+        };
         let (now, since) = (ask.host.now(), stale_user.since);
         let stale_for = ask.state(|state| since.until(state.clock.tick(now)));
         if u128::from(stale_for) < self.order.grace.as_millis() {
             return Ok(());
         }
-        let checked = stale_user.plan.check(ask.host, caller, false)?;
+        let checked = stale_user.plan.check(ask.host, caller, self.order.shows)?;
+        if self.order.shows {
+            self.shown.push(Reply::Map(checked.plan().to_map()));
+        }
+        if self.first.len() < MOST_NAMED {
+            self.first.push(journal::printable(user));
+        }
         if !self.order.is_dry {
             if asks {
                 gate::pass(ask)?;
@@ -103,6 +122,27 @@ impl<H: Host> Job<H> {
             logout::log_out(ask, &checked, LogoutContext::user(Cause::Sweep, began));
         }
         self.found += 1;
+        Ok(())
+    }
+
+    /// Takes dead sockets of a live user away that have been dead for the grace.
+    fn visit_dead(
+        &self,
+        ask: Ask<'_, H>,
+        user: &[u8],
+        dead: &[DeadSocket],
+        caller: &H::Caller,
+        asks: bool,
+    ) -> Result<(), Error> {
+        let now = ask.host.now();
+        let is_due =
+            |socket: &&DeadSocket| u128::from(now.saturating_sub(socket.since)) >= self.order.grace.as_millis();
+        for socket in dead.iter().filter(is_due) {
+            if asks && !self.order.is_dry {
+                gate::pass(ask)?;
+            }
+            dead::log_out(ask, user, &socket.id, caller, Cause::Sweep, self.order.is_dry)?;
+        }
         Ok(())
     }
 
@@ -123,8 +163,11 @@ impl<H: Host> Job<H> {
         if let Some(level) = level {
             let dry = if order.is_dry { " (a dry run)" } else { "" };
             let (usec, longest) = (took.as_micros(), longest.as_micros());
-            let line =
-                format!("sweep ended{dry} users={found} usec={usec} slices={slices} longest_slice_usec={longest}");
+            let names = self.first.join(",");
+            let names = if names.is_empty() { names } else { format!(" first={names}") };
+            let line = format!(
+                "sweep ended{dry} users={found} usec={usec} slices={slices} longest_slice_usec={longest}{names}"
+            );
             ask.host.log(level, &line);
         }
     }
@@ -148,8 +191,8 @@ pub fn slice<H: Host>(ask: Ask<'_, H>, deadline: Instant) -> bool {
     match result {
         Ok(false) => ask.state(|state| state.sweeping.jobs.push_back(job)),
         Err(Error::Refused(_)) if job.is_by_the_clock() => ask.state(|state| state.sweeping.jobs.push_back(job)),
-        Ok(true) => end(ask, &job, None),
-        Err(error) => end(ask, &job, Some(error)),
+        Ok(true) => end(ask, &mut job, None),
+        Err(error) => end(ask, &mut job, Some(error)),
     }
     let is_held = are_held(ask);
     ask.state(|state| {
@@ -163,9 +206,9 @@ fn are_held<H: Host>(ask: Ask<'_, H>) -> bool {
     gate::is_closed(ask) && !ask.host.is_replica()
 }
 
-fn end<H: Host>(ask: Ask<'_, H>, job: &Job<H>, error: Option<Error>) {
+fn end<H: Host>(ask: Ask<'_, H>, job: &mut Job<H>, error: Option<Error>) {
     job.report(ask);
-    let answer = error.map_or(Ok(Reply::Integer(i64::try_from(job.found).unwrap_or(i64::MAX))), Err);
+    let answer = error.map_or_else(|| Ok(job.answer()), Err);
     ask.state(|state| state.wants.answers.extend(job.waits.map(|client| (client, answer))));
 }
 
@@ -177,7 +220,7 @@ pub fn start_by_the_clock<H: Host>(ask: Ask<'_, H>) {
     let now = ask.host.instant();
     let databases = ask.state(|state| {
         let interval = state.options.sweep_interval();
-        let is_due = state.layout.sockets.is_some()
+        let is_due = state.layout.tells_live()
             && interval.is_some_and(|interval| now.duration_since(state.sweeping.swept_at) >= interval)
             && !state.sweeping.jobs.iter().any(Job::is_by_the_clock);
         if is_due {
@@ -187,7 +230,7 @@ pub fn start_by_the_clock<H: Host>(ask: Ask<'_, H>) {
     });
     for database in (0..databases).filter(|database| ask.host.select(*database) && ask.host.size() > 0) {
         ask.state(|state| {
-            let order = Order { grace: state.options.grace(), limit: u64::MAX, is_dry: false };
+            let order = Order { grace: state.options.grace(), limit: u64::MAX, is_dry: false, shows: false };
             state.sweeping.jobs.push_back(Job::new(order, database, None, now));
         });
     }

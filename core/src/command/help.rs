@@ -7,7 +7,7 @@ use crate::{error::Error, ports::Host, reply::Reply, session::Ask};
 #[derive(Debug)]
 pub struct Help;
 
-const LINES: [&str; 18] = [
+const LINES: [&str; 19] = [
     "SESSION.<command> [<arg> [value] [opt] ...]. Commands are:",
     "LOGOUT <userId> [SOCKET <socketId>] [REASON <text>] [WITHTRACES]",
     "    Remove every trace of a user, atomically. Reply with the number of traces.",
@@ -16,11 +16,12 @@ const LINES: [&str; 18] = [
     "    * WITHTRACES: reply with a map of what was removed instead.",
     "INSPECT <userId>",
     "    Show what LOGOUT would remove, and whether the user is live.",
-    "SWEEP [GRACE <seconds>] [LIMIT <users>] [DRYRUN]",
+    "SWEEP [GRACE <seconds>] [LIMIT <users>] [DRYRUN [WITHTRACES]]",
     "    Remove the traces of users who are not live any more. Reply with the number of users.",
     "    * GRACE: only who has been so for that long (default: 0).",
     "    * LIMIT: at most so many users.",
     "    * DRYRUN: change nothing.",
+    "    * WITHTRACES: reply with maps of what would be removed instead.",
     "LAYOUT",
     "    Show the layout in use, as JSON.",
     "HELP",

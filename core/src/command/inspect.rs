@@ -1,4 +1,4 @@
-use super::{Argument, Arguments, Command, Info, check_id, traces};
+use super::{Argument, Arguments, Command, Info, check_id};
 use crate::{ask::logout, error::Error, plan::Detail, ports::Host, reply::Reply, session::Ask, template::Placeholder};
 
 /// `SESSION.INSPECT userId`
@@ -27,7 +27,7 @@ impl Command for Inspect {
         let plan = logout::plan(ask, user, Detail::Facts)?;
         let layout = ask.state(|state| state.layout.clone());
         plan.check_shown(ask.host, &layout, &ask.host.caller())?;
-        let Reply::Map(mut fields) = traces::map(&plan) else { return Err(Error::Defect) };
+        let mut fields = plan.to_map();
         fields.push(("live", Reply::Integer(plan.live.into())));
         Ok(Reply::Map(fields))
     }

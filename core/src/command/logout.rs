@@ -1,4 +1,4 @@
-use super::{Argument, Arguments, Command, Info, LONGEST_ID, LONGEST_REASON, check_id, no_longer, traces};
+use super::{Argument, Arguments, Command, Info, LONGEST_ID, LONGEST_REASON, check_id, no_longer};
 use crate::{
     ask::{
         context::{Cause, LogoutContext},
@@ -69,7 +69,7 @@ impl Command for Logout<'_> {
             check_unseen(ask.host, &layout, command.user, what, &ask.host.caller())?;
         }
         Ok(if command.with_traces {
-            traces::map(checked.plan())
+            Reply::Map(checked.plan().to_map())
         } else {
             Reply::Integer(i64::try_from(removed.total()).unwrap_or(i64::MAX))
         })

@@ -5,7 +5,6 @@ mod inspect;
 mod layout;
 mod logout;
 mod sweep;
-mod traces;
 
 pub use help::Help;
 pub use inspect::Inspect;

@@ -11,12 +11,13 @@ use crate::{
     session::Ask,
 };
 
-/// `SESSION.SWEEP [GRACE seconds] [LIMIT users] [DRYRUN]`
+/// `SESSION.SWEEP [GRACE seconds] [LIMIT users] [DRYRUN [WITHTRACES]]`
 ///
 /// Cleans up every user of the selected database who has been stale for `GRACE` seconds (default 0), at most `LIMIT`:
-/// all traces but those that the layout says a sweep leaves alone, each user in one step. With `DRYRUN` nothing changes.
+/// all traces but those that the layout says a sweep leaves alone, each user in one step. Of live users it takes the
+/// sockets away that are in the mapping and have had no data key for as long. With `DRYRUN` nothing changes.
 ///
-/// Replies with the number of users. The caller waits while others are served; in a transaction or script all is done at
+/// Replies with the number of stale users, or with `WITHTRACES` with a map of each, as [`super::Inspect`] shows it. The caller waits while others are served; in a transaction or script all is done at
 /// once. The caller needs permission for the keys of any user, and nothing changes without.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Sweep;
@@ -34,6 +35,7 @@ impl Command for Sweep {
             Argument::number(c"GRACE", c"seconds"),
             Argument::number(c"LIMIT", c"users"),
             Argument::flag(c"DRYRUN", c"dryrun"),
+            Argument::flag(c"WITHTRACES", c"withtraces"),
         ],
     };
 
@@ -45,7 +47,7 @@ impl Command for Sweep {
         gate::ask_again(ask);
         let order = Self::parse(arguments)?;
         let layout = ask.state(|state| state.layout.clone());
-        if layout.sockets.is_none() {
+        if !layout.tells_live() {
             return Err(Error::NoSockets);
         }
         layout.unsaid.clone().map_or(Ok(()), |unsaid| Err(Error::Unsaid(unsaid)))?;
@@ -62,7 +64,7 @@ impl Command for Sweep {
         }
         logout::check_view(ask)?;
         read::catch_up(ask);
-        job.run(ask).map(|users| Reply::Integer(i64::try_from(users).unwrap_or(i64::MAX)))
+        job.run(ask)
     }
 }
 
@@ -73,7 +75,7 @@ impl Sweep {
     /// [`Error::Syntax`] and [`Error::NoNumber`].
     pub fn parse(arguments: &[&[u8]]) -> Result<Order, Error> {
         let mut arguments = Arguments::new(arguments);
-        let (mut grace, mut limit, mut is_dry) = (None, None, false);
+        let (mut grace, mut limit, mut is_dry, mut shows) = (None, None, false, false);
         while let Some(option) = arguments.next() {
             let is = |name: &str| option.eq_ignore_ascii_case(name.as_bytes());
             if is("GRACE") {
@@ -82,12 +84,17 @@ impl Sweep {
                 arguments.once(&mut limit)?;
             } else if is("DRYRUN") && !is_dry {
                 is_dry = true;
+            } else if is("WITHTRACES") && !shows {
+                shows = true;
             } else {
                 return Err(Error::Syntax);
             }
         }
+        if shows && !is_dry {
+            return Err(Error::Syntax);
+        }
         let grace = Duration::from_secs(grace.map_or(Ok(0), number)?);
-        Ok(Order { grace, limit: limit.map_or(Ok(u64::MAX), number)?, is_dry })
+        Ok(Order { grace, limit: limit.map_or(Ok(u64::MAX), number)?, is_dry, shows })
     }
 }
 
@@ -104,9 +111,12 @@ mod tests {
 
     #[test]
     fn options_come_in_any_order_and_case_and_each_once() {
-        let all = Order { grace: Duration::from_secs(5), limit: 7, is_dry: true };
-        assert_eq!(Sweep::parse(&[b"limit", b"7", b"DryRun", b"GRACE", b"5"]), Ok(all));
-        assert_eq!(Sweep::parse(&[]), Ok(Order { grace: Duration::ZERO, limit: u64::MAX, is_dry: false }));
+        let all = Order { grace: Duration::from_secs(5), limit: 7, is_dry: true, shows: true };
+        assert_eq!(Sweep::parse(&[b"limit", b"7", b"WithTraces", b"DryRun", b"GRACE", b"5"]), Ok(all));
+        assert_eq!(
+            Sweep::parse(&[]),
+            Ok(Order { grace: Duration::ZERO, limit: u64::MAX, is_dry: false, shows: false })
+        );
         let refused: [(&[&[u8]], Error); 10] = [
             (&[b"GRACE"], Error::Syntax),
             (&[b"GRACE", b"1", b"GRACE", b"1"], Error::Syntax),

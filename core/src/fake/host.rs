@@ -61,6 +61,10 @@ impl Keyspace for Fake {
         true
     }
 
+    fn now(&self) -> u64 {
+        self.time()
+    }
+
     fn is_cluster(&self) -> bool {
         !self.elsewhere.borrow().is_empty()
     }
@@ -253,10 +257,6 @@ impl Host for Fake {
     fn log(&self, _: Level, line: &str) {
         self.lines.borrow_mut().push(line.to_owned());
         self.call_back(Call::Log(line));
-    }
-
-    fn now(&self) -> u64 {
-        self.time()
     }
 
     fn instant(&self) -> Instant {

@@ -8,7 +8,7 @@ use std::{
 
 use super::{Bytes, Event, Fake};
 use crate::{
-    ask::{cascade, fence, follow, load},
+    ask::{cascade, enforce, fence, follow, load},
     command::{Command, Help, Inspect, Logout, ShowLayout, Sweep},
     error::Error,
     known::wants::{Events, Wants},
@@ -164,7 +164,7 @@ impl Module {
     pub(super) fn after_command(&self, fake: &Fake) {
         let appeared = std::mem::take(&mut self.own.borrow_mut().appeared);
         for (database, name) in appeared {
-            fake.within(database, || self.enter(fake, |ask| fence::enforce_now(ask, &name)));
+            fake.within(database, || self.enter(fake, |ask| enforce::enforce_now(ask, &name)));
         }
     }
 

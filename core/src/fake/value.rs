@@ -138,6 +138,11 @@ impl Key for Entry {
         if let Value::Hash(fields) = &*self.value { fields.get(field).cloned() } else { None }
     }
 
+    fn score(&self, member: &[u8]) -> Option<f64> {
+        let Value::SortedSet(scores) = &*self.value else { return None };
+        scores.get(member).copied()
+    }
+
     fn members(&self) -> Vec<Bytes> {
         self.value.members()
     }

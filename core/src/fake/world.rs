@@ -11,7 +11,7 @@ use crate::{
     ask::{follow, load, read},
     config::Options,
     layout::Layout,
-    ports::Host,
+    ports::{Host, Keyspace},
     session::{Ask, Session},
     work,
 };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// A moment, in eighths of a second since the index began. Thirty bits, enough for four years; later ones are all the last.
+/// A moment, in eighths of a second since the index began. 29 bits, enough for two years; later ones are all the last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Tick(u32);
 
@@ -10,10 +10,10 @@ impl Tick {
     /// The first moment.
     pub const FIRST: Self = Self(0);
     /// The last moment; nothing is known to end before.
-    pub const LAST: Self = Self((1 << 30) - 1);
+    pub const LAST: Self = Self((1 << TICK_BITS) - 1);
 
     /// Half of the way to the last.
-    pub const OLD: Self = Self(1 << 29);
+    pub const OLD: Self = Self(1 << (TICK_BITS - 1));
 
     /// Milliseconds in one.
     const LENGTH: u64 = 125;
@@ -55,11 +55,16 @@ pub enum LivenessMark {
     Doubtful(Tick),
     /// The user is live, and stays so until then if nothing happens.
     Live(Tick),
+    /// The same, by several sockets that end at different times, or one of which is dead: each sweep has to look which.
+    Mixed(Tick),
     /// The user has been stale since then.
     Stale(Tick),
     /// There is no evidence of a session.
     Quiet,
 }
+
+/// How many bits a moment takes.
+const TICK_BITS: u32 = 29;
 
 /// A mark in four bytes, so that it fits into what a table's entry leaves unused.
 #[derive(Clone, Copy, Debug)]
@@ -72,28 +77,38 @@ impl From<LivenessMark> for Packed {
             LivenessMark::Live(tick) => (1, tick),
             LivenessMark::Stale(tick) => (2, tick),
             LivenessMark::Quiet => (3, Tick::FIRST),
+            LivenessMark::Mixed(tick) => (4, tick),
         };
-        Self(kind << 30 | tick.0)
+        Self(kind << TICK_BITS | tick.0)
     }
 }
 
 impl From<Packed> for LivenessMark {
     fn from(Packed(bits): Packed) -> Self {
         let tick = Tick(bits & Tick::LAST.0);
-        match bits >> 30 {
+        match bits >> TICK_BITS {
             0 => Self::Doubtful(tick),
             1 => Self::Live(tick),
             2 => Self::Stale(tick),
-            _ => Self::Quiet,
+            3 => Self::Quiet,
+            _ => Self::Mixed(tick),
         }
     }
 }
 
 impl LivenessMark {
+    /// Until when the user is live, if so.
+    pub fn live_until(self) -> Option<Tick> {
+        match self {
+            Self::Live(until) | Self::Mixed(until) => Some(until),
+            Self::Doubtful(_) | Self::Stale(_) | Self::Quiet => None,
+        }
+    }
+
     /// Whether a look can find a stale user at this moment.
     pub fn is_due(self, now: Tick) -> bool {
         match self {
-            Self::Doubtful(_) | Self::Stale(_) => true,
+            Self::Doubtful(_) | Self::Mixed(_) | Self::Stale(_) => true,
             Self::Live(until) => until <= now,
             Self::Quiet => false,
         }
@@ -123,14 +138,17 @@ impl LivenessChange {
     /// somebody has looked.
     pub(super) fn change(self, mark: LivenessMark) -> LivenessMark {
         match (self, mark) {
-            (Self::Evidence(_), LivenessMark::Live(_) | LivenessMark::Doubtful(_)) | (_, LivenessMark::Stale(_)) => {
-                mark
-            }
+            (Self::Evidence(_), LivenessMark::Live(_) | LivenessMark::Mixed(_) | LivenessMark::Doubtful(_))
+            | (_, LivenessMark::Stale(_)) => mark,
             (Self::Evidence(_), LivenessMark::Quiet)
-            | (Self::Vital(..), LivenessMark::Quiet | LivenessMark::Live(Tick::LAST)) => self.first(),
-            (Self::Vital(now, end), LivenessMark::Doubtful(known) | LivenessMark::Live(known)) => {
-                LivenessMark::Doubtful(end.max(now).max(known))
-            }
+            | (
+                Self::Vital(..),
+                LivenessMark::Quiet | LivenessMark::Live(Tick::LAST) | LivenessMark::Mixed(Tick::LAST),
+            ) => self.first(),
+            (
+                Self::Vital(now, end),
+                LivenessMark::Doubtful(known) | LivenessMark::Live(known) | LivenessMark::Mixed(known),
+            ) => LivenessMark::Doubtful(end.max(now).max(known)),
         }
     }
 }
@@ -142,9 +160,13 @@ mod tests {
     #[test]
     fn a_mark_survives_packing() {
         for tick in [Tick::FIRST, Tick(1), Tick(12_345), Tick::LAST] {
-            for mark in
-                [LivenessMark::Doubtful(tick), LivenessMark::Live(tick), LivenessMark::Stale(tick), LivenessMark::Quiet]
-            {
+            for mark in [
+                LivenessMark::Doubtful(tick),
+                LivenessMark::Live(tick),
+                LivenessMark::Stale(tick),
+                LivenessMark::Quiet,
+                LivenessMark::Mixed(tick),
+            ] {
                 assert_eq!(LivenessMark::from(Packed::from(mark)), mark);
             }
         }
@@ -170,6 +192,7 @@ mod tests {
             (LivenessMark::Live(now), true),
             (LivenessMark::Live(Tick(9)), false),
             (LivenessMark::Quiet, false),
+            (LivenessMark::Mixed(Tick(9)), true),
         ];
         for (mark, expected) in table {
             assert_eq!(mark.is_due(now), expected, "{mark:?}");
@@ -189,6 +212,9 @@ mod tests {
             (LivenessChange::Vital(now, now), LivenessMark::Doubtful(late), LivenessMark::Doubtful(late)),
             (LivenessChange::Vital(now, now), LivenessMark::Live(late), LivenessMark::Doubtful(late)),
             (LivenessChange::Vital(now, now), LivenessMark::Live(Tick::LAST), LivenessMark::Doubtful(now)),
+            (LivenessChange::Evidence(now), LivenessMark::Mixed(late), LivenessMark::Mixed(late)),
+            (LivenessChange::Vital(now, now), LivenessMark::Mixed(late), LivenessMark::Doubtful(late)),
+            (LivenessChange::Vital(now, now), LivenessMark::Mixed(Tick::LAST), LivenessMark::Doubtful(now)),
             (LivenessChange::Vital(now, late), LivenessMark::Stale(early), LivenessMark::Stale(early)),
         ];
         for (news, mark, expected) in table {

@@ -24,7 +24,7 @@ impl Index {
         let Some(shard) = self.shards.get_mut(whom.hash.shard()) else { return };
         let Some((entry, _)) = shard.find_mut(whom) else { return };
         entry.mark = mark.into();
-        if let LivenessMark::Live(end) = mark {
+        if let Some(end) = mark.live_until() {
             shard.first_end = shard.first_end.min(end);
         }
     }
@@ -36,14 +36,12 @@ impl Index {
 
     /// The users of one shard that were live until a moment which has come. Costs next to nothing if there is none.
     pub fn ended(&mut self, shard: usize, now: Tick) -> Vec<Box<[u8]>> {
-        let is_over = |mark| matches!(mark, LivenessMark::Live(end) if end <= now);
+        let is_over = |mark: LivenessMark| mark.live_until().is_some_and(|end| end <= now);
         if self.shards.get(shard).is_none_or(|shard| shard.first_end > now) {
             return Vec::new();
         }
         let users = self.users(shard, is_over);
-        let ends = self
-            .users_marks(shard)
-            .filter_map(|mark| if let LivenessMark::Live(end) = mark { Some(end) } else { None });
+        let ends = self.users_marks(shard).filter_map(LivenessMark::live_until);
         // Those that are over are about to get another mark.
         let first_end = ends.filter(|end| *end > now).min().unwrap_or(Tick::LAST);
         self.shards[shard].first_end = first_end;

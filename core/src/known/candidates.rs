@@ -3,6 +3,7 @@
 use std::{cmp::Reverse, time::Instant};
 
 use super::{
+    dead::DeadSocket,
     job::Job,
     state::State,
     sweeping::{Candidate, PendingExpiry},
@@ -79,10 +80,20 @@ pub fn note_expiry<H: Host>(state: &mut State<H>, database: usize, user: &[u8], 
     }
 }
 
+/// Notes that sockets of a live user have no data key any more.
+pub fn note_dead<H: Host>(state: &mut State<H>, database: usize, user: &[u8], dead: &[DeadSocket]) {
+    if state.options.expire_cascade {
+        let since = Tick::LAST;
+        let expiry =
+            |socket: &DeadSocket| PendingExpiry { ended: Reverse(socket.since), database, user: user.into(), since };
+        state.sweeping.pending_expiries.extend(dead.iter().map(expiry));
+    }
+}
+
 /// Has everybody looked at once whose session may end at a time that is not known: when the cascade was switched on, and
 /// when the indexes were begun anew.
 pub fn settle<H: Host>(state: &mut State<H>, began: Instant) {
-    let is_on = state.options.expire_cascade && state.layout.sockets.is_some();
+    let is_on = state.options.expire_cascade && state.layout.tells_live();
     if !is_on {
         state.sweeping.pending_expiries.clear();
     }
@@ -127,7 +138,8 @@ impl<H: Host> State<H> {
         // The socket may be in the mapping still, or another one may be. When that ends, nothing tells that it matters to
         // this user. An end that has come is left to the look for ends.
         let now = self.clock.after(now);
-        if let Some(LivenessMark::Live(until)) = index.mark(id).filter(|mark| !mark.is_due(now)) {
+        let until = index.mark(id).and_then(LivenessMark::live_until).filter(|until| *until > now);
+        if let Some(until) = until {
             index.set_mark(id, LivenessMark::Doubtful(until.next().min(now)));
             doubt(self, database, id, true);
         }

@@ -30,6 +30,8 @@ pub struct Fence {
     last: ByHash<u64>,
     /// How many users of a socket are remembered, by its hash.
     sockets: ByHash<u32>,
+    /// How many sockets of a user are, by the user's hash.
+    users: ByHash<u32>,
     hasher: RandomState,
     /// What the ids take.
     bytes: usize,
@@ -65,8 +67,8 @@ struct Logout {
     /// The socket's id and, from `user` on, the user's. Empty if the two were logged out once more since.
     ids: Box<[u8]>,
     user: usize,
-    /// Of the socket, and of both.
-    hashes: [u64; 2],
+    /// Of the socket, of the user, and of both.
+    hashes: [u64; 3],
     until: Instant,
 }
 
@@ -75,8 +77,12 @@ impl Logout {
         &self.ids[..self.user]
     }
 
+    fn is_of_socket(&self, database: usize, socket: &[u8]) -> bool {
+        self.database == database && self.socket() == socket && !self.ids.is_empty()
+    }
+
     fn is_of(&self, database: usize, socket: &[u8], user: &[u8]) -> bool {
-        self.database == database && self.socket() == socket && &self.ids[self.user..] == user
+        self.is_of_socket(database, socket) && &self.ids[self.user..] == user
     }
 }
 
@@ -88,7 +94,7 @@ impl Fence {
         if size > MOST_BYTES / 2 {
             return;
         }
-        let hashes @ [of_socket, of_both] = self.hashes(database, socket, user);
+        let hashes @ [of_socket, of_user, of_both] = self.hashes(database, socket, user);
         let former = self.last.get(&of_both).copied();
         let former = former.and_then(|number| self.get_mut(number)).filter(|last| last.is_of(database, socket, user));
         let ids = if let Some(former) = former {
@@ -96,6 +102,7 @@ impl Fence {
             std::mem::take(&mut former.ids)
         } else {
             *self.sockets.entry(of_socket).or_default() += 1;
+            *self.users.entry(of_user).or_default() += 1;
             self.bytes += size;
             [socket, user].concat().into()
         };
@@ -122,6 +129,7 @@ impl Fence {
             self.logouts.shrink_to(2 * self.logouts.len());
             self.last.shrink_to(2 * self.last.len());
             self.sockets.shrink_to(2 * self.sockets.len());
+            self.users.shrink_to(2 * self.users.len());
         }
     }
 
@@ -133,29 +141,25 @@ impl Fence {
             return;
         }
         self.bytes -= logout.ids.len();
-        let [of_socket, of_both] = logout.hashes;
+        let [of_socket, of_user, of_both] = logout.hashes;
         if self.last.get(&of_both) == Some(&number) {
             self.last.remove(&of_both);
         }
-        if let Some(users) = self.sockets.get_mut(&of_socket) {
-            *users -= 1;
-            if *users == 0 {
-                self.sockets.remove(&of_socket);
-            }
-        }
+        take_one(&mut self.sockets, of_socket);
+        take_one(&mut self.users, of_user);
     }
 
     fn get_mut(&mut self, number: u64) -> Option<&mut Logout> {
         self.logouts.get_mut(usize::try_from(number.checked_sub(self.first)?).ok()?)
     }
 
-    /// Of a socket, and of the socket and a user.
-    fn hashes(&self, database: usize, socket: &[u8], user: &[u8]) -> [u64; 2] {
+    /// Of a socket, of a user, and of both.
+    fn hashes(&self, database: usize, socket: &[u8], user: &[u8]) -> [u64; 3] {
         let mut hasher = self.hasher.build_hasher();
         (database, socket).hash(&mut hasher);
         let of_socket = hasher.finish();
         user.hash(&mut hasher);
-        [of_socket, hasher.finish()]
+        [of_socket, self.hasher.hash_one((database, user)), hasher.finish()]
     }
 
     /// Whether the socket may have been logged out not long ago, as any user's.
@@ -163,9 +167,20 @@ impl Fence {
         !self.is_empty() && self.sockets.contains_key(&self.hasher.hash_one((database, socket)))
     }
 
+    /// Whether a socket may have been logged out not long ago as this user's.
+    pub fn knows_user(&self, database: usize, user: &[u8]) -> bool {
+        !self.is_empty() && self.users.contains_key(&self.hasher.hash_one((database, user)))
+    }
+
+    /// The users as whose a socket was logged out not long ago. Looks at all that is remembered.
+    pub fn users_of(&self, database: usize, socket: &[u8], now: Instant) -> Vec<Vec<u8>> {
+        let is_it = |logout: &&Logout| logout.is_of_socket(database, socket) && logout.until > now;
+        self.logouts.iter().filter(is_it).map(|logout| logout.ids[logout.user..].to_vec()).collect()
+    }
+
     /// Whether the socket was logged out not long ago as this user's.
     pub fn stops(&self, database: usize, socket: &[u8], user: &[u8], now: Instant) -> bool {
-        let [_, of_both] = self.hashes(database, socket, user);
+        let [_, _, of_both] = self.hashes(database, socket, user);
         let number = self.last.get(&of_both);
         let at = number.and_then(|number| usize::try_from(number.checked_sub(self.first)?).ok());
         let last = at.and_then(|at| self.logouts.get(at));
@@ -187,7 +202,17 @@ impl Fence {
         self.bytes
             + self.logouts.capacity() * size_of::<Logout>()
             + self.last.capacity() * size_of::<(u64, u64)>()
-            + self.sockets.capacity() * size_of::<(u64, u32)>()
+            + (self.sockets.capacity() + self.users.capacity()) * size_of::<(u64, u32)>()
+    }
+}
+
+/// Counts one less, and forgets what is none.
+fn take_one(counts: &mut ByHash<u32>, hash: u64) {
+    if let Some(count) = counts.get_mut(&hash) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(&hash);
+        }
     }
 }
 
@@ -224,6 +249,9 @@ mod tests {
         fence.tidy(now + minute, MOST_FORGOTTEN);
         assert!(!fence.stops(0, b"s", b"ann", now + minute) && fence.stops(0, b"s", b"bob", now + minute));
         assert!(fence.knows(0, b"s"));
+        assert!(!fence.knows_user(0, b"ann") && fence.knows_user(0, b"bob") && !fence.knows_user(1, b"bob"));
+        assert_eq!(fence.users_of(0, b"s", now + minute), [b"bob".to_vec()]);
+        assert!(fence.users_of(1, b"s", now).is_empty() && fence.users_of(0, b"s", now + 2 * minute).is_empty());
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{ports::Host, reply::Ticket};
+use crate::{
+    ports::Host,
+    reply::{Reply, Ticket},
+};
 
 /// What a sweep is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +16,8 @@ pub struct Order {
     pub limit: u64,
     /// They are counted, and nothing changes.
     pub is_dry: bool,
+    /// The answer shows what would be removed of them.
+    pub shows: bool,
 }
 
 /// A sweep under way.
@@ -31,6 +36,10 @@ pub struct Job<H: Host> {
     /// Users of the last part who have not been looked at.
     pub(crate) pending: Vec<Box<[u8]>>,
     pub(crate) found: u64,
+    /// The first users found, for the log.
+    pub(crate) first: Vec<String>,
+    /// What the answer shows of the users found.
+    pub(crate) shown: Vec<Reply>,
     pub(crate) began: Instant,
     pub(crate) slices: u64,
     pub(crate) longest: Duration,
@@ -48,6 +57,8 @@ impl<H: Host> Job<H> {
             shard: 0,
             pending: Vec::new(),
             found: 0,
+            first: Vec::new(),
+            shown: Vec::new(),
             began,
             slices: 0,
             longest: Duration::ZERO,
@@ -56,7 +67,7 @@ impl<H: Host> Job<H> {
 
     /// A look at everybody of a database who may be stale, which changes nothing.
     pub fn to_settle(database: usize, began: Instant) -> Self {
-        let order = Order { grace: Duration::MAX, limit: u64::MAX, is_dry: true };
+        let order = Order { grace: Duration::MAX, limit: u64::MAX, is_dry: true, shows: false };
         Self { settles: true, ..Self::new(order, database, None, began) }
     }
 
@@ -85,7 +96,16 @@ impl<H: Host> Job<H> {
     pub fn restart(&mut self) {
         (self.shard, self.pending) = (0, Vec::new());
         if self.order.is_dry {
-            self.found = 0;
+            (self.found, self.first, self.shown) = (0, Vec::new(), Vec::new());
+        }
+    }
+
+    /// What the caller gets in the end.
+    pub fn answer(&mut self) -> Reply {
+        if self.order.shows {
+            Reply::Array(std::mem::take(&mut self.shown))
+        } else {
+            Reply::Integer(i64::try_from(self.found).unwrap_or(i64::MAX))
         }
     }
 }

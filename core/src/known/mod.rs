@@ -2,10 +2,12 @@
 
 pub mod candidates;
 pub mod clock;
+pub mod dead;
 pub mod fence;
 pub mod findings;
 pub mod job;
 pub mod note;
+pub mod returned;
 pub mod state;
 pub mod sweeping;
 pub mod tidying;

@@ -89,6 +89,9 @@ fn see<H: Host>(
     if whom.subject == Subject::Anyone {
         state.sweeping.restart_collection_scans(database, place);
     }
+    if whom.subject == Subject::User {
+        state.sweeping.returned.seen(database, whom.id);
+    }
     let now = state.clock.moment();
     let news = match end {
         End::Unknown => LivenessChange::Evidence(now),

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{fence::Fence, job::Job};
+use super::{dead::DeadSockets, fence::Fence, job::Job, returned::ReturnedUsers};
 use crate::{
     error::Error,
     index::{Place, PlaceRef, Tick},
@@ -33,10 +33,14 @@ pub struct Sweeping<H: Host> {
     pub pending_expiries: BinaryHeap<PendingExpiry>,
     /// The collection that is being read, by database.
     pub collection_scans: Vec<(usize, CollectionScan<H::Cursor>)>,
+    /// Sockets of live users that have no data key.
+    pub dead: DeadSockets,
     /// Sockets that were logged out.
     pub fence: Fence,
     /// Keys of such sockets that were written again: the database and the name.
     pub fenced_writes: HashSet<(usize, Box<[u8]>)>,
+    /// Users of whom something came back.
+    pub returned: ReturnedUsers,
     /// Whether the server takes writes.
     pub writes: Writes,
     /// Whom a slice is at work on.
@@ -64,8 +68,10 @@ impl<H: Host> Sweeping<H> {
             unknown_ends: Vec::new(),
             pending_expiries: BinaryHeap::new(),
             collection_scans: Vec::new(),
+            dead: DeadSockets::default(),
             fence: Fence::default(),
             fenced_writes: HashSet::new(),
+            returned: ReturnedUsers::default(),
             writes: Writes::default(),
             at_work: None,
             served: None,
@@ -82,6 +88,7 @@ impl<H: Host> Sweeping<H> {
     /// What these databases hold was replaced, or is not known any more.
     pub fn restart(&mut self, is_affected: impl Fn(usize) -> bool) {
         self.is_settled = false;
+        self.dead.forget(&is_affected);
         self.jobs.iter_mut().filter(|job| is_affected(job.database())).for_each(Job::restart);
         self.collection_scans.retain(|(database, _)| !is_affected(*database));
     }
@@ -134,6 +141,7 @@ impl<H: Host> Sweeping<H> {
             || !self.candidates.is_empty()
             || !self.pending_expiries.is_empty()
             || !self.fenced_writes.is_empty()
+            || self.returned.has_news()
     }
 }
 
@@ -213,6 +221,8 @@ pub struct Report {
     pub sweeps: u64,
     /// Users whom they cleaned up, and the cascade.
     pub users: u64,
+    /// Dead sockets of live users that they took away.
+    pub sockets: u64,
     /// When the last sweep began, in seconds since 1970; 0 if there was none.
     pub last_start: u64,
     /// How long it took.

@@ -18,6 +18,8 @@ pub(super) struct Document<'a> {
     #[serde(borrow)]
     pub(super) sockets: Option<&'a RawValue>,
     #[serde(borrow, default)]
+    pub(super) live: Vec<&'a RawValue>,
+    #[serde(borrow, default)]
     pub(super) announce: Vec<&'a RawValue>,
 }
 
@@ -43,11 +45,39 @@ pub(super) struct TraceDocument {
     pub(super) sweep: Option<bool>,
 }
 
+/// How ids stand in the mapping of a user to sockets.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MappingDocument {
+    pub(super) key: String,
+    pub(super) array: Option<String>,
+    pub(super) id: Option<String>,
+}
+
+/// By what else a user is live.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LiveDocument {
+    pub(super) key: Option<String>,
+    pub(super) scores: Option<String>,
+    pub(super) member: Option<String>,
+    pub(super) within: Option<u64>,
+    pub(super) unit: Option<UnitDocument>,
+}
+
+/// What a score counts.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum UnitDocument {
+    S,
+    Ms,
+}
+
 /// How a user's sockets are found.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SocketsDocument {
-    pub(super) of: String,
+    pub(super) of: Option<serde_json::Value>,
     pub(super) data: String,
     pub(super) room: Option<serde_json::Value>,
     pub(super) name: Option<serde_json::Value>,

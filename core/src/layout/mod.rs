@@ -37,6 +37,8 @@ pub struct Layout {
     pub watched: Box<[usize]>,
     /// How a live socket is found, if the layout says it.
     pub sockets: Option<Sockets>,
+    /// By what else a user is live.
+    pub live: Vec<LiveRule>,
     /// What is announced to the rooms that a user leaves.
     pub announce: Vec<Announcement>,
     /// Why nobody may be swept, if so.
@@ -71,7 +73,7 @@ pub struct Trace {
 /// What a trace is.
 #[derive(Debug, PartialEq)]
 pub enum What {
-    /// The key, whatever it holds; its name holds `{userId}`.
+    /// The key, whatever it holds; its name holds `{userId}`, or `{socketId}` of one of the user's sockets.
     Key,
     /// The key, if its value names the user.
     Owned(Field),
@@ -135,8 +137,8 @@ pub enum Field {
 /// How a live socket is found.
 #[derive(Debug, PartialEq)]
 pub struct Sockets {
-    /// The key that maps a user to socket ids.
-    pub of: Template,
+    /// The key that maps a user to socket ids. Without it the user's sockets are those whose data is the user's.
+    pub of: Option<Mapping>,
     /// The key that each live socket has.
     pub data: Template,
     /// Where the room stands in that key's value.
@@ -145,8 +147,71 @@ pub struct Sockets {
     pub name: Option<Field>,
     /// The trace that says by its value whose such a key is: its number.
     pub owned: Option<usize>,
+    /// The trace that such a key is, whatever says whose: its number.
+    pub data_trace: Option<usize>,
     /// Whether a socket is the user's because the mapping holds it, though no data says so.
     pub trusts_mapping: bool,
+}
+
+/// The key that maps a user to sockets.
+#[derive(Debug, PartialEq)]
+pub struct Mapping {
+    /// Its name.
+    pub key: Template,
+    /// How ids stand in it.
+    pub ids: MappedIds,
+}
+
+/// How sockets' ids stand in a mapping.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MappedIds {
+    /// A string is one; of a collection each member is, and of a hash each field. With a template they stand in that form.
+    Values(Option<Template>),
+    /// In the elements of an array in a JSON document.
+    Elements {
+        /// Where the array stands.
+        array: Pointer,
+        /// Where the id stands in an element.
+        id: Pointer,
+    },
+}
+
+impl MappedIds {
+    /// What stands in a mapping for a socket; `None` in a document.
+    pub fn text(&self, user: &[u8], socket: &[u8]) -> Option<Vec<u8>> {
+        match self {
+            Self::Values(None) => Some(socket.to_vec()),
+            Self::Values(Some(form)) => Some(form.render(&Bindings::user(user).with(Placeholder::SOCKET, socket))),
+            Self::Elements { .. } => None,
+        }
+    }
+}
+
+/// By what a user is live besides sockets.
+#[derive(Debug, PartialEq)]
+pub enum LiveRule {
+    /// The key exists.
+    Key(Template),
+    /// A member of a sorted set has a score that is a moment not long ago.
+    Score {
+        /// The sorted set.
+        key: Template,
+        /// The member.
+        member: Template,
+        /// For how long it counts, in milliseconds.
+        within: u64,
+        /// How many milliseconds a score counts as one.
+        unit: u64,
+    },
+}
+
+impl LiveRule {
+    /// The key that it looks at.
+    pub fn key(&self) -> &Template {
+        match self {
+            Self::Key(key) | Self::Score { key, .. } => key,
+        }
+    }
 }
 
 /// By whose key a user may be live: what the key's name says.
@@ -193,10 +258,20 @@ impl Layout {
         self.traces.iter().filter(is_key).any(|trace| trace.key.matches(name).is_some())
     }
 
+    /// The key that maps a user to sockets, if the layout names one.
+    pub fn mapping(&self) -> Option<&Mapping> {
+        self.sockets.as_ref()?.of.as_ref()
+    }
+
+    /// Whether it says who is live.
+    pub fn tells_live(&self) -> bool {
+        self.sockets.is_some() || !self.live.is_empty()
+    }
+
     /// Whether a logout leaves no mapping: the mapping is a trace, or the layout names none.
     pub fn removes_mapping(&self) -> bool {
         let is_trace = |of: &Template| self.traces.iter().any(|trace| trace.what == What::Key && trace.key == *of);
-        self.sockets.as_ref().is_none_or(|sockets| is_trace(&sockets.of))
+        self.mapping().is_none_or(|mapping| is_trace(&mapping.key))
     }
 
     /// The socket whose data is at a place, if that says whose it is.
@@ -216,14 +291,31 @@ impl Layout {
 impl Trace {
     /// Evidence is the mapping, a socket's data, a key whose name has placeholders of its own, and membership: not a
     /// user's plain key, nor what a sweep leaves alone.
-    fn find_evidence(&mut self, sockets: &Sockets) {
+    fn find_evidence(&mut self, sockets: Option<&Sockets>) {
+        let is_mapping =
+            |key: &Template| sockets.and_then(|s| s.of.as_ref()).is_some_and(|mapping| mapping.key == *key);
         self.is_evidence = self.sweep
             && match self.what {
-                What::Key => self.reach == Reach::ByName || self.key == sockets.of,
-                What::Owned(_) => self.key == sockets.data,
+                What::Key if self.is_of_socket() => false,
+                What::Key => self.reach == Reach::ByName || is_mapping(&self.key),
+                What::Owned(_) => sockets.is_some_and(|sockets| self.key == sockets.data),
                 What::Member { .. } | What::Mapping => true,
                 What::Entries { .. } => false,
             };
+    }
+
+    /// Whether each of the user's sockets has one: a member that names it, or a key that nothing else says the owner of.
+    pub fn is_of_socket(&self) -> bool {
+        match &self.what {
+            What::Member { names, .. } => *names == Named::Socket,
+            What::Key => !self.key.has(Placeholder::USER),
+            What::Owned(_) | What::Entries { .. } | What::Mapping => false,
+        }
+    }
+
+    /// Whether it is a key that goes as a whole, and says itself whose it is.
+    pub fn is_users_key(&self) -> bool {
+        matches!(self.what, What::Key | What::Owned(_)) && !self.is_of_socket()
     }
 
     /// Whether it is something that can be removed.
@@ -244,7 +336,8 @@ impl Trace {
 impl Sockets {
     /// By whose key of this name a user may be live; `None` if the name is that of neither a mapping nor a socket's data.
     pub fn holder<'n>(&self, name: &'n [u8]) -> Option<Holder<'n>> {
-        let bindings = self.of.matches(name).or_else(|| self.data.matches(name))?;
+        let of = self.of.as_ref().and_then(|mapping| mapping.key.matches(name));
+        let bindings = of.or_else(|| self.data.matches(name))?;
         let socket = || bindings.get(Placeholder::SOCKET).map(Holder::Socket);
         bindings.get(Placeholder::USER).map(Holder::User).or_else(socket)
     }
@@ -255,7 +348,8 @@ impl Sockets {
     }
 
     /// The mapping as the last of the traces, so that a look for users finds it with them.
-    fn mapping(&self) -> Trace {
-        Trace { key: self.of.clone(), what: What::Mapping, reach: Reach::Direct, sweep: true, is_evidence: true }
+    fn mapping(&self) -> Option<Trace> {
+        let key = self.of.as_ref()?.key.clone();
+        Some(Trace { key, what: What::Mapping, reach: Reach::Direct, sweep: true, is_evidence: true })
     }
 }

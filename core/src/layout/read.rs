@@ -3,8 +3,8 @@
 use serde_json::value::RawValue;
 
 use super::{
-    Field, Layout, Named, Reach, Sockets, Trace, Unsaid, What,
-    document::{Document, IdDocument, SocketsDocument, TraceDocument},
+    Field, Layout, LiveRule, MappedIds, Mapping, Named, Reach, Sockets, Trace, Unsaid, What,
+    document::{Document, IdDocument, LiveDocument, MappingDocument, SocketsDocument, TraceDocument, UnitDocument},
     error::{LayoutError, LayoutProblem, one_line, other},
 };
 use crate::{
@@ -12,6 +12,9 @@ use crate::{
     json::Pointer,
     template::{IdRule, LONGEST_LENGTH, Placeholder, Placeholders, Template},
 };
+
+/// The longest time for which a score may count, in seconds: ten years.
+const MOST_SECONDS: u64 = 10 * 365 * 24 * 3600;
 
 impl Layout {
     /// Reads and validates a layout.
@@ -35,6 +38,7 @@ impl Layout {
             traces.push(trace.map_err(|problem| problem.of_trace(at, raw))?);
         }
         let sockets = document.sockets.map(|raw| read_sockets(raw.get(), &mut names)).transpose()?;
+        let live = document.live.iter().map(|raw| read_live(raw.get(), &mut names)).collect::<Result<_, _>>()?;
         if let Some(stray) = names.stray() {
             other(format!(
                 "`ids` says what {{{stray}}} may hold, and no template has it; mend its name, or leave it out"
@@ -43,14 +47,19 @@ impl Layout {
         let announce = read_announce(&document.announce, &traces)?;
         let text = text.trim().to_owned();
         let (name, watched, unsaid) = (document.name, Box::default(), None);
-        let mut layout = Self { text, name, ids: names, traces, watched, sockets, announce, unsaid };
-        layout.check_that_sockets_are_known(&document.traces)?;
+        let mut layout = Self { text, name, ids: names, traces, watched, sockets, live, announce, unsaid };
         if let Some(sockets) = &mut layout.sockets {
-            let says_whose = |trace: &Trace| matches!(trace.what, What::Owned(_)) && trace.key == sockets.data;
+            let is_data = |trace: &Trace| matches!(trace.what, What::Key | What::Owned(_)) && trace.key == sockets.data;
+            let says_whose = |trace: &Trace| matches!(trace.what, What::Owned(_)) && is_data(trace);
             sockets.owned = layout.traces.iter().position(says_whose);
-            layout.traces.iter_mut().for_each(|trace| trace.find_evidence(sockets));
-            layout.traces.push(sockets.mapping());
+            sockets.data_trace = sockets.owned.or(layout.traces.iter().position(is_data));
         }
+        layout.check_that_sockets_are_known(&document.traces)?;
+        if layout.tells_live() {
+            let sockets = layout.sockets.as_ref();
+            layout.traces.iter_mut().for_each(|trace| trace.find_evidence(sockets));
+        }
+        layout.traces.extend(layout.sockets.as_ref().and_then(Sockets::mapping));
         layout.watched = (0..layout.traces.len()).filter(|number| layout.traces[*number].is_watched()).collect();
         layout.unsaid = layout.find_unsaid(&document.traces);
         Ok(layout)
@@ -58,14 +67,24 @@ impl Layout {
 
     /// A template from whose names or members a sweep would take an id of which nothing is said.
     fn find_unsaid(&self, texts: &[&RawValue]) -> Option<Unsaid> {
-        let sockets = self.sockets.as_ref()?;
+        if !self.tells_live() {
+            return None;
+        }
         let unsaid = |template: &Template| {
             let mut ids = template.placeholders().iter().copied();
             ids.find(|id| *self.ids.rule(*id) == IdRule::Unsaid).map(|id| self.ids.name(id).to_owned())
         };
         let found = |text: &str, id| Unsaid { text: text.to_owned(), id };
-        let of_sockets = [("of", &sockets.of), ("data", &sockets.data)].into_iter();
-        let of_sockets = of_sockets
+        let of = self.mapping().map(|mapping| ("of", &mapping.key));
+        let form = self.mapping().and_then(|mapping| match &mapping.ids {
+            MappedIds::Values(Some(form)) => Some(("of.id", form)),
+            MappedIds::Values(None) | MappedIds::Elements { .. } => None,
+        });
+        let data = self.sockets.as_ref().map(|sockets| ("data", &sockets.data));
+        let of_sockets = of
+            .into_iter()
+            .chain(form)
+            .chain(data)
             .filter_map(|(field, template)| unsaid(template).map(|id| found(&format!("`sockets.{field}`"), id)));
         let evidence = self.traces.iter().zip(texts).filter(|(trace, _)| trace.is_evidence);
         let of_traces = evidence.filter_map(|(trace, raw)| {
@@ -76,16 +95,24 @@ impl Layout {
         of_traces.chain(of_sockets).next()
     }
 
-    /// A member that names a socket is nobody's unless something says whose a socket is.
+    /// What names a socket is nobody's unless something says whose a socket is.
     fn check_that_sockets_are_known(&self, texts: &[&RawValue]) -> Result<(), LayoutError> {
-        let names_socket = |t: &Trace| matches!(t.what, What::Key | What::Owned(_)) && t.key.has(Placeholder::SOCKET);
-        if self.sockets.is_some() || self.traces.iter().any(names_socket) {
+        let says_whose = |t: &Trace| t.is_users_key() && t.key.has(Placeholder::SOCKET);
+        if let Some(sockets) = &self.sockets {
+            let is_whose = |number: usize| says_whose(&self.traces[number]);
+            if sockets.of.is_none() && !sockets.data_trace.is_some_and(is_whose) {
+                other(
+                    "nothing says whose a socket is: `sockets` needs `of`, or a `key` trace of its data with `owner`",
+                )?;
+            }
             return Ok(());
         }
-        let needs_socket = |t: &Trace| matches!(t.what, What::Member { names: Named::Socket, .. });
-        let Some(at) = self.traces.iter().position(needs_socket) else { return Ok(()) };
-        let cause = "`member` holds {socketId}, but nothing says which sockets a user has; add `sockets`, \
-                     or a `key` trace with {socketId} in its name";
+        let Some(at) = self.traces.iter().position(Trace::is_of_socket) else { return Ok(()) };
+        if self.traces.iter().any(says_whose) {
+            return Ok(());
+        }
+        let cause = "it names {socketId}, but nothing says which sockets a user has; add `sockets`, \
+                     or a `key` trace with {socketId} in its name and an `owner`";
         Err(LayoutProblem::Other(cause.into()).of_trace(at, texts[at]))
     }
 }
@@ -169,8 +196,8 @@ fn read_key(
     let key = template("key", key, names)?;
     match owner {
         Some(owner) => Ok((key, What::Owned(field("owner", owner)?))),
-        None if key.has(Placeholder::USER) => Ok((key, What::Key)),
-        None => other("`key` must hold {userId}, or `owner` must say where the value names the user"),
+        None if key.has(Placeholder::USER) || key.has(Placeholder::SOCKET) => Ok((key, What::Key)),
+        None => other("`key` must hold {userId} or {socketId}, or `owner` must say where the value names the user"),
     }
 }
 
@@ -208,12 +235,16 @@ fn read_entries(
     Ok((template("entries", key, names)?, What::Entries { array: pointer("array", array)?, owner }))
 }
 
-/// A key's name follows from the ids alone if it holds nothing else. Members that name a socket may have it in the key
-/// too: each of the user's sockets gives one key.
+/// A key's name follows from the ids alone if it holds nothing else. What is of a socket may have it in the key: each of the
+/// user's sockets gives one key.
 fn reach(key: &Template, what: &What) -> Reach {
-    let of_socket = matches!(what, What::Member { names: Named::Socket, .. });
+    let of_socket = match what {
+        What::Member { names, .. } => *names == Named::Socket,
+        What::Key => !key.has(Placeholder::USER),
+        _ => false,
+    };
     let known = |p: &Placeholder| *p == Placeholder::USER || (of_socket && *p == Placeholder::SOCKET);
-    let by_name = matches!(what, What::Key | What::Member { .. }) && key.has(Placeholder::USER);
+    let by_name = *what == What::Key || matches!(what, What::Member { .. }) && key.has(Placeholder::USER);
     match (key.placeholders().iter().all(known), by_name) {
         (true, _) => Reach::Direct,
         (false, true) => Reach::ByName,
@@ -221,20 +252,82 @@ fn reach(key: &Template, what: &What) -> Reach {
     }
 }
 
-fn read_sockets(text: &str, names: &mut Placeholders) -> Result<Sockets, LayoutError> {
+fn read_sockets(text: &str, names: &mut Placeholders) -> Result<Sockets, LayoutProblem> {
     let document: SocketsDocument = serde_json::from_str(text).map_err(LayoutProblem::Json)?;
-    let of = template("sockets.of", &document.of, names)?;
+    let of = document.of.map(|of| read_mapping(of, names)).transpose()?;
     let data = template("sockets.data", &document.data, names)?;
-    if of.placeholders() != [Placeholder::USER] {
-        other("`sockets.of` must hold {userId} and no other placeholder")?;
-    }
     let known = |p: &Placeholder| [Placeholder::USER, Placeholder::SOCKET].contains(p);
     if !data.has(Placeholder::SOCKET) || !data.placeholders().iter().all(known) {
         other("`sockets.data` must hold {socketId}, may hold {userId}, and no other placeholder")?;
     }
     let part = |name, value: &Option<serde_json::Value>| value.as_ref().map(|v| field(name, v)).transpose();
     let (room, name) = (part("sockets.room", &document.room)?, part("sockets.name", &document.name)?);
-    Ok(Sockets { of, data, room, name, owned: None, trusts_mapping: document.trust_mapping })
+    Ok(Sockets { of, data, room, name, owned: None, data_trace: None, trusts_mapping: document.trust_mapping })
+}
+
+/// A mapping: the name of its key, or an object that also says how ids stand in it.
+fn read_mapping(document: serde_json::Value, names: &mut Placeholders) -> Result<Mapping, LayoutProblem> {
+    let document = match document {
+        serde_json::Value::String(key) => MappingDocument { key, array: None, id: None },
+        document => serde_json::from_value(document).map_err(LayoutProblem::Json)?,
+    };
+    let key = template("sockets.of", &document.key, names)?;
+    if key.placeholders() != [Placeholder::USER] {
+        other("`sockets.of` must hold {userId} and no other placeholder")?;
+    }
+    let ids = match (document.array, document.id) {
+        (None, None) => MappedIds::Values(None),
+        (None, Some(id)) => {
+            let form = Template::parse_member(&id, names, &key)
+                .map_err(|error| LayoutProblem::Template("sockets.of.id", error))?;
+            let known = |p: &Placeholder| [Placeholder::USER, Placeholder::SOCKET].contains(p);
+            if !form.has(Placeholder::SOCKET) || !form.placeholders().iter().all(known) {
+                other("`sockets.of.id` must hold {socketId}, may hold {userId}, and no other placeholder")?;
+            }
+            MappedIds::Values(Some(form))
+        }
+        (Some(array), Some(id)) => {
+            MappedIds::Elements { array: pointer("sockets.of.array", &array)?, id: pointer("sockets.of.id", &id)? }
+        }
+        (Some(_), None) => {
+            return other("`sockets.of` with `array` needs `id`, which says where the id stands in an element");
+        }
+    };
+    Ok(Mapping { key, ids })
+}
+
+fn read_live(text: &str, names: &mut Placeholders) -> Result<LiveRule, LayoutProblem> {
+    let document: LiveDocument = serde_json::from_str(text).map_err(LayoutProblem::Json)?;
+    let rule = match document {
+        LiveDocument { key: Some(key), scores: None, member: None, within: None, unit: None } => {
+            let key = template("live.key", &key, names)?;
+            if !key.has(Placeholder::USER) {
+                other("`live.key` must hold {userId}")?;
+            }
+            LiveRule::Key(key)
+        }
+        LiveDocument { key: None, scores: Some(key), member: Some(member), within: Some(within), unit } => {
+            let key = template("live.scores", &key, names)?;
+            let member = Template::parse_member(&member, names, &key)
+                .map_err(|error| LayoutProblem::Template("live.member", error))?;
+            if !key.has(Placeholder::USER) && !member.has(Placeholder::USER) {
+                other("`live.member` must hold {userId}")?;
+            }
+            if !(1..=MOST_SECONDS).contains(&within) {
+                other(format!("`live.within` must be 1 to {MOST_SECONDS} seconds"))?;
+            }
+            let unit = if let Some(UnitDocument::Ms) = unit { 1 } else { 1000 };
+            LiveRule::Score { key, member, within: within * 1000, unit }
+        }
+        _ => return other("an item of `live` is either `key`, or `scores` with `member` and `within`"),
+    };
+    let members = if let LiveRule::Score { member, .. } = &rule { Some(member) } else { None };
+    let is_found =
+        members.into_iter().chain([rule.key()]).flat_map(Template::placeholders).all(|id| *id == Placeholder::USER);
+    if !is_found {
+        other("`live` may hold no placeholder but {userId}: its keys are found by the user's id alone")?;
+    }
+    Ok(rule)
 }
 
 fn read_announce(texts: &[&RawValue], traces: &[Trace]) -> Result<Vec<Announcement>, LayoutProblem> {

@@ -39,7 +39,7 @@ impl<N: AsRef<[u8]>> Checked<N> {
             }
         }
         for document in &plan.entries {
-            let Some((elements, text)) = document.cut_now(store, &plan.user) else { continue };
+            let Some((elements, text)) = document.cut_now(store) else { continue };
             if store.replace(&document.key, &text) {
                 removed.entries = removed.entries.saturating_add(elements as u64);
             }
@@ -52,15 +52,15 @@ impl<N: AsRef<[u8]>> EntriesTrace<N> {
     /// How many elements go, and the document without them. It is cut once more if it is not what it was when it was planned:
     /// what was removed before may have made another module write it, or log somebody else out of it. `None` if there is
     /// nothing to cut any more.
-    fn cut_now(&self, store: &impl Store<Name = N>, user: &[u8]) -> Option<(usize, Cow<'_, [u8]>)> {
+    fn cut_now(&self, store: &impl Store<Name = N>) -> Option<(usize, Cow<'_, [u8]>)> {
         let key = store.open(&self.key)?;
         let now = value::string(&key).ok()?;
         if value::fingerprint(&now) == self.before {
             return Some((self.elements, Cow::Borrowed(&self.document)));
         }
         let (mut elements, mut document) = (0_usize, now.into_owned());
-        for (array, owner) in &self.cuts {
-            if let Ok(Some(cut)) = value::cut(&document, array, owner, user) {
+        for by in &self.cuts {
+            if let Ok(Some(cut)) = value::cut(&document, by) {
                 elements = elements.saturating_add(cut.elements);
                 document = cut.document;
             }

@@ -3,7 +3,7 @@
 use super::Plan;
 use crate::{
     error::Error,
-    layout::{Layout, Trace},
+    layout::{Layout, LiveRule, Trace},
     ports::{Access, Keyspace, May, Permissions},
     template::Template,
 };
@@ -129,7 +129,7 @@ pub fn check_unseen<K: Keyspace>(
     if [Unseen::Remove, Unseen::Sweep].contains(&what) {
         return Ok(());
     }
-    let data = layout.sockets.iter().map(|sockets| &sockets.data);
+    let data = layout.sockets.iter().map(|sockets| &sockets.data).chain(layout.live.iter().map(LiveRule::key));
     let shown: Vec<_> = layout.traces.iter().map(|trace| &trace.key).chain(data).map(name).collect();
     let may_show = |may: May<'_, K::Name>| may_go(may) && shown.iter().all(|name| may(name, Access::Read));
     if caller.permit(&may_show) { Ok(()) } else { Err(NOT_TO_SHOW) }

@@ -1,7 +1,7 @@
 //! Narrowing a plan to one device.
 
-use super::{KeyTrace, MemberTrace, Plan, Socket, Whose};
-use crate::ports::Kind;
+use super::{CutBy, EntriesTrace, KeyTrace, MemberTrace, Plan, Socket, Whose, value};
+use crate::{json::Cut, layout::MappedIds, ports::Kind};
 
 /// What a logout is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,11 @@ impl<N> Socket<N> {
     }
 }
 
+/// Whether the user may go on with this socket.
+fn may_live<N>(socket: &Socket<N>) -> bool {
+    socket.data.is_some() || socket.elsewhere
+}
+
 impl<N: AsRef<[u8]>> Plan<N> {
     /// Narrows the plan to one socket: its own keys, its place in the mapping, and members that name it.
     ///
@@ -38,13 +43,25 @@ impl<N: AsRef<[u8]>> Plan<N> {
     /// reaches a cluster node which does not hold the mapping, or not the data of a socket in it, or that
     /// finds in the mapping what can be no socket's id: what cannot be seen is not judged.
     #[must_use]
-    pub fn only_socket(mut self, socket: &[u8]) -> (Self, Scope) {
-        let may_live = |other: &Socket<N>| other.data.is_some() || other.elsewhere;
-        let others = || self.sockets.iter().filter(|other| other.id != socket && may_live(other));
-        if others().next().is_none() && !self.is_mapping_unclear {
+    pub fn only_socket(self, socket: &[u8]) -> (Self, Scope) {
+        let mut others = self.sockets.iter().filter(|other| other.id != socket && may_live(other));
+        if others.next().is_none() && !self.is_mapping_unclear {
             return (self, Scope::User);
         }
-        let others_rooms: Vec<Vec<u8>> = others().filter_map(|other| other.room.clone()).collect();
+        (self.narrowed(socket), Scope::Socket)
+    }
+
+    /// Whether the mapping holds a socket that has no data key.
+    pub fn is_dead(&self, socket: &[u8]) -> bool {
+        let is_it = |known: &Socket<N>| known.id == socket && known.mapped && known.data.is_none() && !known.elsewhere;
+        self.sockets.iter().any(is_it)
+    }
+
+    /// The part of the plan that is about one socket, whoever else is there.
+    #[must_use]
+    pub fn narrowed(mut self, socket: &[u8]) -> Self {
+        let others = self.sockets.iter().filter(|other| other.id != socket && may_live(other));
+        let others_rooms: Vec<Vec<u8>> = others.filter_map(|other| other.room.clone()).collect();
         self.sockets.retain(|known| known.id == socket);
         self.rooms = self.sockets.iter().filter_map(Socket::room_left).map(<[u8]>::to_vec).collect();
         self.rooms.retain(|room| !others_rooms.contains(room));
@@ -52,7 +69,7 @@ impl<N: AsRef<[u8]>> Plan<N> {
         self.members.retain(|member| member.socket.as_deref() == Some(socket));
         self.entries.clear();
         self.leave_mapping(socket);
-        (self, Scope::Socket)
+        self
     }
 
     /// Adds the socket's place in the mapping.
@@ -61,12 +78,17 @@ impl<N: AsRef<[u8]>> Plan<N> {
             return;
         }
         let Some(mapping) = self.mapping.take() else { return };
-        let socket_name = Some(socket.into());
-        if mapping.kind == Kind::String {
-            self.keys.push(KeyTrace { name: mapping.name, socket: socket_name });
-        } else {
-            let (key, kind, member) = (mapping.name, mapping.kind, socket.into());
-            self.members.push(MemberTrace { key, kind, member, socket: socket_name });
+        let (key, kind, socket_name) = (mapping.name, mapping.kind, Some(socket.into()));
+        match (mapping.ids.text(&self.user, socket), mapping.ids) {
+            (Some(_), _) if kind == Kind::String => self.keys.push(KeyTrace { name: key, socket: socket_name }),
+            (Some(member), _) => self.members.push(MemberTrace { key, kind, member, socket: socket_name }),
+            (None, MappedIds::Elements { array, id }) => {
+                let by = CutBy { array, owner: id, id: socket.into() };
+                let Ok(Some(cut)) = value::cut(&mapping.document, &by) else { return };
+                let (before, Cut { elements, document }) = (value::fingerprint(&mapping.document), cut);
+                self.entries.push(EntriesTrace { key, elements, document, before, cuts: vec![by] });
+            }
+            (None, MappedIds::Values(_)) => {}
         }
         // It may have been found as a trace already.
         self.sort();

@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::{EntriesTrace, KeyTrace, LiveSocket, Mapping, MemberTrace, Plan, Socket, Whose, value};
+use super::{CutBy, EntriesTrace, KeyTrace, MemberTrace, Plan, Socket, Whose, live, mapping, value};
 use crate::{
     index::{PlaceRef, PlaceSet, Subject},
-    json::{Cut, Pointer},
+    json::Cut,
     layout::{Field, Layout, Named, Reach, Trace, What},
     ports::{Key, Keyspace, Kind},
     template::{Bindings, Placeholder, Template},
@@ -25,7 +25,7 @@ pub enum Detail {
     /// The same, but whom others are to be told of is known, and whom to fence off: the sockets, the rooms left, and the
     /// user's name.
     Audience,
-    /// Of a live user, by which sockets. Of another all facts, but for traces that a sweep leaves alone.
+    /// All facts, but for traces that a sweep leaves alone.
     Sweep,
 }
 
@@ -47,9 +47,6 @@ impl Detail {
     }
 }
 
-/// A sweep need not know by more sockets that a user is live.
-const MOST_LIVE: usize = 16;
-
 /// Finds every trace of `user` in a database and changes nothing. `places` looks into that database's index.
 pub fn find<K: Keyspace>(
     space: &K,
@@ -60,29 +57,32 @@ pub fn find<K: Keyspace>(
 ) -> Plan<K::Name> {
     let plan = Plan::empty(user, detail);
     let mut finder = Finder { space, layout, user, plan, said: Vec::new(), buffer: Vec::with_capacity(64) };
-    if detail == Detail::Sweep && finder.is_live() {
-        return finder.plan;
-    }
     let known = places(Subject::User, user);
     finder.plan.keys.reserve(known.about());
     let large_sets = places(Subject::Anyone, b"");
-    finder.direct(names_a_key, None);
-    finder.indexed(names_a_key, Subject::User, user, &known, None);
-    finder.indexed(names_a_key, Subject::Anyone, b"", &large_sets, None);
+    finder.direct(Trace::is_users_key, None);
+    finder.indexed(Trace::is_users_key, Subject::User, user, &known, None);
+    finder.indexed(Trace::is_users_key, Subject::Anyone, b"", &large_sets, None);
     finder.direct(holds_users, None);
     finder.indexed(holds_users, Subject::User, user, &known, None);
     finder.indexed(holds_users, Subject::Anyone, b"", &large_sets, None);
-    let has_members = layout.traces.iter().any(holds_sockets);
-    if detail != Detail::Names || has_members {
+    let has_sockets = layout.traces.iter().any(Trace::is_of_socket);
+    if detail != Detail::Names || has_sockets {
         finder.sockets();
-        let count = if has_members { finder.plan.sockets.len() } else { 0 };
+        let count = if has_sockets { finder.plan.sockets.len() } else { 0 };
         for at in 0..count {
             let id = finder.plan.sockets[at].id.clone();
-            finder.direct(holds_sockets, Some(&id));
-            finder.indexed(holds_sockets, Subject::User, user, &known, Some(&id));
-            finder.indexed(holds_sockets, Subject::Anyone, b"", &large_sets, Some(&id));
-            finder.indexed(holds_sockets, Subject::Socket, &id, &places(Subject::Socket, &id), Some(&id));
+            // Whose data is somebody else's, that one's keys are not the user's.
+            let is_wanted =
+                if finder.plan.sockets[at].whose == Whose::Others { names_a_socket } else { Trace::is_of_socket };
+            finder.direct(is_wanted, Some(&id));
+            finder.indexed(is_wanted, Subject::User, user, &known, Some(&id));
+            finder.indexed(is_wanted, Subject::Anyone, b"", &large_sets, Some(&id));
+            finder.indexed(is_wanted, Subject::Socket, &id, &places(Subject::Socket, &id), Some(&id));
         }
+    }
+    if [Detail::Facts, Detail::Sweep].contains(&detail) {
+        finder.plan.live |= live::rule(space, layout, user).is_some();
     }
     finder.finish()
 }
@@ -143,7 +143,7 @@ fn holds_users(trace: &Trace) -> bool {
     matches!(trace.what, What::Entries { .. } | What::Member { names: Named::User, .. })
 }
 
-fn holds_sockets(trace: &Trace) -> bool {
+fn names_a_socket(trace: &Trace) -> bool {
     matches!(trace.what, What::Member { names: Named::Socket, .. })
 }
 
@@ -187,31 +187,6 @@ struct Finder<'a, K: Keyspace> {
 }
 
 impl<K: Keyspace> Finder<'_, K> {
-    /// The sockets in the mapping.
-    fn mapped_sockets(&mut self) -> Vec<Vec<u8>> {
-        let Some(sockets) = &self.layout.sockets else { return Vec::new() };
-        let name = self.name(&sockets.of, &Bindings::user(self.user));
-        let space = self.space;
-        let Some(key) = space.open(&name) else {
-            self.plan.is_mapping_unclear = !space.serves(&name);
-            return Vec::new();
-        };
-        let kind = key.kind();
-        let ids = match kind {
-            Kind::String => vec![key.string().into_owned()],
-            Kind::Stream | Kind::Other => Vec::new(),
-            _ => key.members(),
-        };
-        self.plan.mistyped += u64::from(matches!(kind, Kind::Stream | Kind::Other));
-        drop(key);
-        self.plan.mapping = Some(Mapping { name, kind });
-        let rule = self.layout.ids.rule(Placeholder::SOCKET);
-        let (ids, others): (Vec<_>, Vec<_>) =
-            ids.into_iter().filter(|id| !id.is_empty()).partition(|id| rule.allows(id));
-        self.plan.is_mapping_unclear = !others.is_empty();
-        ids
-    }
-
     /// Looks where the name follows from the user's id and, if given, that of a socket.
     fn direct(&mut self, wanted: fn(&Trace) -> bool, socket: Option<&[u8]>) {
         let layout = self.layout;
@@ -248,30 +223,6 @@ impl<K: Keyspace> Finder<'_, K> {
                 self.plan.stale.push((subject, id.into(), place.to_owned()));
             }
         }
-    }
-
-    /// Whether a socket in the mapping has its data key; notes which have.
-    fn is_live(&mut self) -> bool {
-        let Some(sockets) = &self.layout.sockets else { return false };
-        let mapped = self.mapped_sockets();
-        let Some(mapping) = self.plan.mapping.take() else { return false };
-        // A hash may lose a field without anybody's doing, and goes with its last one.
-        let space = self.space;
-        let may_fade = |kind| kind == Kind::Hash && space.fields_expire();
-        let mapping_ends = self.space.open(&mapping.name).and_then(|key| key.expires_at());
-        for id in mapped {
-            let name = self.name(&sockets.data, &Bindings::user(self.user).with(Placeholder::SOCKET, &id));
-            let Some(data) = self.space.open(&name) else { continue };
-            let ends = mapping_ends.into_iter().chain(data.expires_at()).min();
-            let ends_unseen = may_fade(mapping.kind) || may_fade(data.kind());
-            drop(data);
-            self.plan.live_by.push(LiveSocket { id, ends, ends_unseen });
-            if self.plan.live_by.len() == MOST_LIVE {
-                break;
-            }
-        }
-        self.plan.live = !self.plan.live_by.is_empty();
-        self.plan.live
     }
 
     /// Looks at one place and notes the trace that is there. The only way in which a trace is found.
@@ -317,13 +268,14 @@ impl<K: Keyspace> Finder<'_, K> {
                     self.locate_member(name, kind, member.render(bindings), *names, bindings)
                 }
                 What::Entries { array, owner } => {
+                    let by = CutBy { array: array.clone(), owner: owner.clone(), id: self.user.into() };
                     // A long one is not copied: while it is looked at nothing is called that could change the key.
                     let document = key.string();
-                    let cut = self.cut(&name, &document, array, owner);
+                    let cut = self.cut(&name, &document, &by);
                     let before = if cut.is_some() { value::fingerprint(&document) } else { 0 };
                     drop(document);
                     drop(key);
-                    self.note_cut(name, before, (array, owner), cut)
+                    self.note_cut(name, before, by, cut)
                 }
             };
         self.plan.has_evidence |= is_trace && trace.is_evidence;
@@ -358,11 +310,11 @@ impl<K: Keyspace> Finder<'_, K> {
 
     /// Cuts the user's elements out of an array. A document may be cut by several traces of the layout: each goes on with
     /// what the one before left.
-    fn cut(&mut self, key: &K::Name, document: &[u8], array: &Pointer, owner: &Pointer) -> Option<Cut> {
+    fn cut(&mut self, key: &K::Name, document: &[u8], by: &CutBy) -> Option<Cut> {
         let may_name = value::may_name(document, self.user);
         let before = self.plan.entries.iter().find(|known| known.key.as_ref() == key.as_ref());
         let document = before.map_or(document, |known| &known.document);
-        let cut = may_name.and_then(|may| if may { value::cut(document, array, owner, self.user) } else { Ok(None) });
+        let cut = may_name.and_then(|may| if may { value::cut(document, by) } else { Ok(None) });
         cut.unwrap_or_else(|_| {
             self.plan.mistyped += 1;
             None
@@ -370,9 +322,8 @@ impl<K: Keyspace> Finder<'_, K> {
     }
 
     /// Notes what was cut out of a document by a trace, if it was.
-    fn note_cut(&mut self, key: K::Name, before: u64, by: (&Pointer, &Pointer), cut: Option<Cut>) -> bool {
+    fn note_cut(&mut self, key: K::Name, before: u64, by: CutBy, cut: Option<Cut>) -> bool {
         let Some(Cut { elements, document }) = cut else { return false };
-        let by = (by.0.clone(), by.1.clone());
         if let Some(known) = self.plan.entries.iter_mut().find(|known| known.key.as_ref() == key.as_ref()) {
             known.elements += elements;
             known.document = document;
@@ -385,7 +336,11 @@ impl<K: Keyspace> Finder<'_, K> {
 
     /// Looks at the data of each socket, which says whether the user is live, in which room, and the user's name.
     fn sockets(&mut self) {
-        let mapped = self.mapped_sockets().into_iter();
+        let mapped = mapping::read(self.space, self.layout, self.user);
+        self.plan.is_mapping_unclear = mapped.is_unclear;
+        self.plan.mistyped += u64::from(mapped.is_mistyped);
+        self.plan.mapping = mapped.mapping;
+        let mapped = mapped.sockets.into_iter();
         let mut known: Vec<Known> = mapped.map(|id| Known { id, mapped: true, said: None }).collect();
         let mut said = std::mem::take(&mut self.said).into_iter().peekable();
         for (at, key) in self.plan.keys.iter().enumerate() {
@@ -407,7 +362,8 @@ impl<K: Keyspace> Finder<'_, K> {
         for known in known {
             let mut socket = self.socket(known, names.as_ref());
             socket.closes = self.closes(&socket);
-            self.plan.live |= socket.mapped && socket.data.is_some();
+            let counts = socket.mapped || self.layout.mapping().is_none() && socket.whose == Whose::Users;
+            self.plan.live |= counts && socket.data.is_some();
             self.plan.sockets.push(socket);
         }
     }
@@ -450,6 +406,9 @@ impl<K: Keyspace> Finder<'_, K> {
             self.plan.user_name = self.plan.user_name.take().or_else(|| String::from_utf8(user_name?).ok());
         } else if sockets.owned.is_some() {
             socket.whose = Whose::Others;
+        } else if mapped && sockets.data_trace.is_some() {
+            // Nothing but the mapping says whose it is.
+            socket.whose = Whose::Users;
         }
         socket.data = Some(name);
         socket
@@ -516,7 +475,6 @@ impl<N> Plan<N> {
             sockets: Vec::new(),
             rooms: Vec::new(),
             live: false,
-            live_by: Vec::new(),
             has_evidence: false,
             detail,
             user_name: None,

@@ -9,7 +9,10 @@ mod apply;
 mod check;
 mod device;
 mod find;
+mod live;
+mod mapping;
 mod observe;
+mod show;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -24,6 +27,10 @@ pub use apply::Removed;
 pub use check::{Checked, NOBODY, Unseen, check_unseen};
 pub use device::Scope;
 pub use find::{Detail, find, find_key, owner, owners, still_there};
+use mapping::Mapping;
+
+pub use live::{LiveBy, LiveSocket, live_by};
+pub use mapping::mapped_sockets;
 pub use observe::{End, MOST_MEMBERS, Presence, Sight, Sighting, Sought, observe};
 
 /// Every trace of one user that exists at this instant. `N` is a key's name in the server's form.
@@ -45,10 +52,8 @@ pub struct Plan<N> {
     pub sockets: Vec<Socket<N>>,
     /// The rooms that the user leaves, sorted, none twice, unless [`Detail::Names`] was enough.
     pub rooms: Vec<Vec<u8>>,
-    /// Whether a socket in the mapping has its data key.
+    /// Whether one of the user's sockets has its data key, or what else the layout asks for is there.
     pub live: bool,
-    /// The sockets by which a user is live who a sweep asked for, and when that ends by itself, if ever.
-    pub live_by: Vec<LiveSocket>,
     /// Whether a trace was found that is evidence of a session.
     has_evidence: bool,
     /// The user's name, where the layout says how to find it and a socket's data has it.
@@ -108,8 +113,19 @@ pub struct EntriesTrace<N> {
     document: Vec<u8>,
     /// The [`value::fingerprint`] of the document with them.
     before: u64,
-    /// By which arrays and owners it was cut.
-    cuts: Vec<(Pointer, Pointer)>,
+    /// By what it was cut.
+    cuts: Vec<CutBy>,
+}
+
+/// Which elements of an array are cut out.
+#[derive(Clone, Debug)]
+struct CutBy {
+    /// Where the array stands in the document.
+    array: Pointer,
+    /// Where the id stands in an element.
+    owner: Pointer,
+    /// The id of those that go.
+    id: Box<[u8]>,
 }
 
 /// One of the user's sockets.
@@ -142,17 +158,6 @@ enum Whose {
     Nobodys,
 }
 
-/// A socket in the mapping that has its data key.
-#[derive(Debug)]
-pub struct LiveSocket {
-    /// Its id.
-    pub id: Vec<u8>,
-    /// When one of the two keys expires, in milliseconds since 1970; `None` if neither does.
-    pub ends: Option<u64>,
-    /// Whether an end may come that nothing tells of.
-    pub ends_unseen: bool,
-}
-
 /// What is known of a user's session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Liveness {
@@ -164,13 +169,6 @@ pub enum Liveness {
     Absent,
     /// It can't be told: another node of the cluster may know more, or the mapping holds what is no socket's id.
     Unclear,
-}
-
-/// The key that maps a user to sockets.
-#[derive(Debug)]
-struct Mapping<N> {
-    name: N,
-    kind: Kind,
 }
 
 impl<N> Plan<N> {
@@ -200,8 +198,12 @@ impl<N> Plan<N> {
 
     /// The sockets in the mapping, as far as they were asked for.
     pub fn mapped_sockets(&self) -> impl Iterator<Item = &[u8]> {
-        let mapped = self.sockets.iter().filter(|socket| socket.mapped).map(|socket| &*socket.id);
-        mapped.chain(self.live_by.iter().map(|socket| &*socket.id))
+        self.sockets.iter().filter(|socket| socket.mapped).map(|socket| &*socket.id)
+    }
+
+    /// Whether one of the sockets has its data key, by mapping or by owner.
+    pub fn has_data(&self) -> bool {
+        self.sockets.iter().any(|socket| socket.data.is_some() || socket.elsewhere)
     }
 
     /// Whether the user has a mapping.

@@ -103,14 +103,16 @@ pub fn observe<K: Key>(
         let Some(bindings) = trace.key.matches(sought.name) else { continue };
         is_watched = true;
         let by_name = trace.reach == Reach::ByName || trace.what == What::Mapping;
-        let user = bindings.get(Placeholder::USER).filter(|_| by_name);
-        let key = if user.is_some() && sought.presence == Presence::Certain { None } else { open() };
+        let mut of_name = [(Subject::User, Placeholder::USER), (Subject::Socket, Placeholder::SOCKET)].into_iter();
+        let of_name = of_name.find_map(|(subject, placeholder)| Some((subject, bindings.get(placeholder)?)));
+        let named = of_name.filter(|_| by_name);
+        let key = if named.is_some() && sought.presence == Presence::Certain { None } else { open() };
         let end = match &key {
             Some(key) if sought.is_vital => key.expires_at().map_or(End::Never, End::At),
             _ => End::Unknown,
         };
         let mut observer = Observer { trace, number: *number, ids: &layout.ids, bindings: &bindings, end, tell };
-        match (user, key) {
+        match (named, key) {
             (Some(_), None) if sought.presence == Presence::Unknown => {
                 sight.is_gone = true;
                 break;
@@ -119,7 +121,7 @@ pub fn observe<K: Key>(
                 sight.is_gone = true;
                 break;
             }
-            (Some(id), _) => observer.tell(Subject::User, id),
+            (Some((subject, id)), _) => observer.tell(subject, id),
             (None, Some(key)) => {
                 let seen = match sought.member {
                     Some(member) => observer.look_at_member(&key, member),

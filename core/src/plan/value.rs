@@ -7,6 +7,7 @@ use std::{
 
 use serde_json::value::RawValue;
 
+use super::CutBy;
 use crate::{
     json::{self, Cut, Pointer},
     layout::Field,
@@ -103,10 +104,11 @@ pub(super) fn may_name(document: &[u8], id: &[u8]) -> Result<bool, Mistyped> {
     }
 }
 
-/// Cuts a user's elements out of an array of a document. `None` if there is none.
-pub(super) fn cut(document: &[u8], array: &Pointer, by: &Pointer, user: &[u8]) -> Result<Option<Cut>, Mistyped> {
-    let Some(array) = array_at(document, array)? else { return Ok(None) };
-    Ok(json::cut(document, array, |element| owner(element, by).is_some_and(|owner| owner.as_bytes() == user)))
+/// Cuts elements out of an array of a document. `None` if there is none.
+pub(super) fn cut(document: &[u8], by: &CutBy) -> Result<Option<Cut>, Mistyped> {
+    let Some(array) = array_at(document, &by.array)? else { return Ok(None) };
+    let goes = |element: &RawValue| owner(element, &by.owner).is_some_and(|owner| owner.as_bytes() == &*by.id);
+    Ok(json::cut(document, array, goes))
 }
 
 /// A number that is another one for nearly every other text, to see whether a document is what it was.

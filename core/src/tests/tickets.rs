@@ -19,7 +19,7 @@ fn three_wait() -> (World, Vec<Ticket>) {
         let Answer::Waits(Some(ticket)) = world.run(line) else { panic!("{line} waits") };
         ticket
     });
-    for _ in 0..10 {
+    for _ in 0..5 {
         world.tick();
     }
     assert_eq!(world.module.waiting(), 3, "they are under way");

@@ -73,7 +73,10 @@ impl Head {
 impl Watcher {
     /// What a layout needs to have watched.
     pub fn new(layout: &Layout) -> Self {
-        let vital = layout.sockets.iter().flat_map(|sockets| [&sockets.of, &sockets.data]);
+        let vital = layout
+            .sockets
+            .iter()
+            .flat_map(|sockets| sockets.of.iter().map(|mapping| &mapping.key).chain([&sockets.data]));
         let vital: Vec<&Template> = vital.collect();
         let traces = layout.watched.iter().map(|number| &layout.traces[*number]);
         let traces = traces.map(|trace| (&trace.key, matches!(trace.what, What::Member { .. })));

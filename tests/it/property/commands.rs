@@ -4,7 +4,7 @@ use super::documents;
 use super::pool::Pool;
 use crate::args;
 use crate::support::Layout;
-use crate::support::model::layout::{Owner, Sockets, Trace};
+use crate::support::model::layout::{Live, MappedIds, Mapping, Owner, Sockets, Trace};
 use crate::support::model::template::{Bindings, Template};
 use fastrand::Rng;
 
@@ -31,7 +31,9 @@ impl Writer<'_> {
     /// The name of a key that may be a trace, nearly one, or nothing of the kind.
     pub fn any_key(&mut self) -> Bytes {
         let mut templates: Vec<&Template> = self.layout.traces.iter().map(Trace::template).collect();
-        templates.extend(self.layout.sockets.iter().flat_map(|sockets| [&sockets.of, &sockets.data]));
+        templates.extend(self.layout.mapping().map(|mapping| &mapping.key));
+        templates.extend(self.layout.sockets.iter().map(|sockets| &sockets.data));
+        templates.extend(self.layout.live.iter().map(Live::template));
         let template = self.rng.choice(templates).expect("a layout has traces");
         let mut key = self.render(template);
         match self.rng.u8(0..20) {
@@ -47,7 +49,8 @@ impl Writer<'_> {
     /// The name of a mapping or of a socket's data.
     pub fn vital_key(&mut self) -> Option<Bytes> {
         let sockets = self.layout.sockets.as_ref()?;
-        let template = if self.rng.bool() { &sockets.of } else { &sockets.data };
+        let template =
+            self.layout.mapping().map(|mapping| &mapping.key).filter(|_| self.rng.bool()).unwrap_or(&sockets.data);
         Some(self.render(template))
     }
 
@@ -57,6 +60,9 @@ impl Writer<'_> {
         let sockets = self.layout.sockets.as_ref();
         if let Some(sockets) = sockets.filter(|_| self.one_in(4)) {
             return self.log_in(sockets);
+        }
+        if !self.layout.live.is_empty() && self.one_in(6) {
+            return self.show_life();
         }
         match self.rng.choice(traces).expect("a layout has traces") {
             Trace::Key { key } => {
@@ -93,14 +99,42 @@ impl Writer<'_> {
         let (user, socket) = (self.pool.user(&mut self.rng), self.pool.socket(&mut self.rng));
         let ids = [("userId", &user), ("socketId", &socket)].map(|(name, id)| (name.to_owned(), id.clone()));
         let bindings = Bindings::from(ids);
-        let (mapping, data) = (sockets.of.render(&bindings), sockets.data.render(&bindings));
-        let mut commands = if self.one_in(2) {
-            self.write_string(&mapping, socket.clone())
-        } else {
-            self.write_collection(&mapping, &[socket])
-        };
+        let data = sockets.data.render(&bindings);
+        let mut commands = sockets.of.as_ref().map(|of| self.map_socket(of, &bindings, socket)).unwrap_or_default();
         commands.extend(self.write_data(sockets, &data, &user));
         commands
+    }
+
+    /// Puts a socket into a user's mapping, and now and then something that is none.
+    fn map_socket(&mut self, of: &Mapping, bindings: &Bindings, socket: Bytes) -> Vec<Args> {
+        let mapping = of.key.render(bindings);
+        let text = match &of.ids {
+            MappedIds::Values(Some(form)) if !self.one_in(16) => form.render(bindings),
+            MappedIds::Values(_) => socket,
+            MappedIds::Elements(array, id) => {
+                let elements = (0..self.rng.usize(0..4)).map(|_| self.pool.socket(&mut self.rng)).collect::<Vec<_>>();
+                let elements = elements.into_iter().chain([socket]).map(|socket| {
+                    let socket = documents::id(&mut self.rng, &socket);
+                    documents::around(&mut self.rng, id, socket)
+                });
+                let elements = elements.collect();
+                let items = documents::array(&mut self.rng, elements);
+                let document = documents::around(&mut self.rng, array, items);
+                return self.write_string(&mapping, document);
+            }
+        };
+        if self.one_in(2) { self.write_string(&mapping, text) } else { self.write_collection(&mapping, &[text]) }
+    }
+
+    /// What makes a user live without a socket, or nearly.
+    fn show_life(&mut self) -> Vec<Args> {
+        let bindings = Bindings::from([("userId".to_owned(), self.pool.user(&mut self.rng))]);
+        let rule = self.rng.choice(&self.layout.live).expect("there is one");
+        let key = rule.template().render(&bindings);
+        let Live::Score { member, .. } = rule else { return self.write_anything(&key) };
+        // Moments that are over for long, or will be long from now, in either unit.
+        let score = self.rng.choice(["0", "1000", "-1", "32503680000000", "inf"]).expect("some");
+        vec![args!["ZADD", key, score, member.render(&bindings)]]
     }
 
     /// A socket's data, owned by `user` by whichever trace covers it.

@@ -133,3 +133,33 @@ fn in_memory_a_logout_where_sessions_are_hashes_removes_exactly_the_users_traces
 fn in_memory_a_logout_by_a_layout_without_sockets_removes_exactly_the_users_traces() {
     check_in_memory(include_str!("../../layouts/nobody_live.json"));
 }
+
+#[test]
+fn a_logout_where_sockets_are_known_by_their_data_alone_removes_exactly_the_users_traces() {
+    check(include_str!("../../layouts/unmapped.json"));
+}
+
+#[test]
+fn in_memory_a_logout_where_sockets_are_known_by_their_data_alone_removes_exactly_the_users_traces() {
+    check_in_memory(include_str!("../../layouts/unmapped.json"));
+}
+
+#[test]
+fn a_logout_where_sessions_are_opaque_and_their_ids_stand_in_another_form_removes_exactly_the_users_traces() {
+    check(include_str!("../../layouts/opaque.json"));
+}
+
+#[test]
+fn in_memory_a_logout_where_sessions_are_opaque_and_their_ids_stand_in_another_form_removes_exactly_the_users_traces() {
+    check_in_memory(include_str!("../../layouts/opaque.json"));
+}
+
+#[test]
+fn a_logout_where_sockets_stand_in_a_document_removes_exactly_the_users_traces() {
+    check(include_str!("../../layouts/listed.json"));
+}
+
+#[test]
+fn in_memory_a_logout_where_sockets_stand_in_a_document_removes_exactly_the_users_traces() {
+    check_in_memory(include_str!("../../layouts/listed.json"));
+}

@@ -249,7 +249,7 @@ impl World<'_> {
     }
 
     fn sweep(&mut self, inside: Inside) -> Result<(), String> {
-        if self.layout.sockets.is_none() {
+        if !self.layout.tells_live() {
             return Ok(());
         }
         let database = self.target.selected();
@@ -266,8 +266,9 @@ impl World<'_> {
             let args = args!["SESSION.SWEEP"];
             self.call_inside(inside, args.clone(), &int(swept.users), args).map_err(problem)?;
             let told = self.target.told().iter().filter(|event| event["reason"] == "sweep").count();
-            if int(i64::try_from(told).expect("few")) != int(swept.users) {
-                return Err(problem(format!("{told} events were told of {} users", swept.users)));
+            if i64::try_from(told).expect("few") != swept.users + swept.sockets {
+                let (users, sockets) = (swept.users, swept.sockets);
+                return Err(problem(format!("{told} events were told of {users} users and {sockets} dead sockets")));
             }
             let expected = before.with_database(database, swept.keys);
             expect_keys(&expected, &self.target.snapshot())?;

@@ -14,6 +14,7 @@ pub struct Layout {
     /// Whether a sweep removes the trace at the same place in `traces`.
     sweeps: Vec<bool>,
     pub sockets: Option<Sockets>,
+    pub live: Vec<Live>,
 }
 
 /// How a key's value names its user.
@@ -34,10 +35,44 @@ pub enum Trace {
     Entries { key: Template, array: String, owner: String },
 }
 
+/// By what a user is live besides sockets.
+#[derive(Clone, Debug)]
+pub enum Live {
+    /// The key exists.
+    Key(Template),
+    /// The member's score is at most so many milliseconds ago; a score counts so many.
+    Score { key: Template, member: Template, within: f64, unit: f64 },
+}
+
+impl Live {
+    /// The template of the keys where it is.
+    pub fn template(&self) -> &Template {
+        match self {
+            Self::Key(key) | Self::Score { key, .. } => key,
+        }
+    }
+}
+
+/// The key that maps a user to sockets.
+#[derive(Clone, Debug)]
+pub struct Mapping {
+    pub key: Template,
+    pub ids: MappedIds,
+}
+
+/// How ids stand in it.
+#[derive(Clone, Debug)]
+pub enum MappedIds {
+    /// Each value is one, in this form if there is one.
+    Values(Option<Template>),
+    /// In the elements of an array: pointers to the array, and in an element to the id.
+    Elements(String, String),
+}
+
 /// How a live socket is found.
 #[derive(Clone, Debug)]
 pub struct Sockets {
-    pub of: Template,
+    pub of: Option<Mapping>,
     pub data: Template,
     pub room: Option<String>,
 }
@@ -63,11 +98,23 @@ impl Layout {
         let sweeps = traces.iter().map(|trace| trace["sweep"] != Value::Bool(false)).collect();
         let traces = traces.iter().map(|value| trace(value, &template)).collect();
         let sockets = value.get("sockets").map(|sockets| Sockets {
-            of: template(&sockets["of"]),
+            of: sockets.get("of").map(|of| mapping(of, &template)),
             data: template(&sockets["data"]),
             room: sockets.get("room").map(text),
         });
-        Self { json: json.to_owned(), ids, traces, sweeps, sockets }
+        let live = value.get("live").and_then(Value::as_array).into_iter().flatten();
+        let live = live.map(|value| live_rule(value, &template)).collect();
+        Self { json: json.to_owned(), ids, traces, sweeps, sockets, live }
+    }
+
+    /// The key that maps a user to sockets, if there is one.
+    pub fn mapping(&self) -> Option<&Mapping> {
+        self.sockets.as_ref()?.of.as_ref()
+    }
+
+    /// Does it say who is live?
+    pub fn tells_live(&self) -> bool {
+        self.sockets.is_some() || !self.live.is_empty()
     }
 
     /// The layout without the traces that a sweep leaves alone.
@@ -93,6 +140,22 @@ fn ids(value: &Value) -> Ids {
     let exceptions = value.get("ids").and_then(Value::as_object).into_iter().flatten();
     let exceptions = exceptions.map(|(name, value)| (name.clone(), rule(value)));
     Ids { separator: value.get("separator").map(bytes), exceptions: exceptions.collect() }
+}
+
+fn mapping(value: &Value, template: &dyn Fn(&Value) -> Template) -> Mapping {
+    let Some(key) = value.get("key") else { return Mapping { key: template(value), ids: MappedIds::Values(None) } };
+    let ids = match value.get("array") {
+        Some(array) => MappedIds::Elements(text(array), text(&value["id"])),
+        None => MappedIds::Values(value.get("id").map(template)),
+    };
+    Mapping { key: template(key), ids }
+}
+
+fn live_rule(value: &Value, template: &dyn Fn(&Value) -> Template) -> Live {
+    let Some(key) = value.get("scores") else { return Live::Key(template(&value["key"])) };
+    let within = value["within"].as_f64().expect("seconds") * 1000.0;
+    let unit = if value.get("unit").is_some_and(|unit| unit == "ms") { 1.0 } else { 1000.0 };
+    Live::Score { key: template(key), member: template(&value["member"]), within, unit }
 }
 
 fn trace(value: &Value, template: &dyn Fn(&Value) -> Template) -> Trace {

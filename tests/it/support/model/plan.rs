@@ -1,13 +1,14 @@
 //! What a logout removes from a database, and what it leaves.
 
 use super::json::{self, Node, Value};
-use super::layout::{Layout, Owner, Sockets, Trace};
+use super::layout::{Layout, Live, MappedIds, Mapping, Owner, Sockets, Trace};
 use super::mapping::{members, socket_ids, without};
-use super::template::Bindings;
+use super::template::{Bindings, Template};
 use crate::support::reply::{Reply, array, bulk, bulks, int};
 use crate::support::snapshot::{Content, Entry, Keys};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 type Bytes = Vec<u8>;
 
@@ -47,14 +48,19 @@ impl<'a> Model<'a> {
     /// The plan of `SESSION.LOGOUT user`.
     pub fn logout(&self, user: &[u8]) -> Plan {
         let mut plan = Plan { user: user.to_vec(), live: self.is_live(user), ..Plan::default() };
-        plan.sockets.extend(self.mapped_sockets(user));
-        for (key, bindings) in self.key_traces(user) {
-            plan.sockets.extend(bindings.get("socketId").cloned());
+        let mapped = self.mapped_sockets(user);
+        plan.sockets.extend(mapped.iter().cloned());
+        let own = self.key_traces(user);
+        plan.sockets.extend(own.iter().filter_map(|(_, bindings)| bindings.get("socketId").cloned()));
+        let own_keys: BTreeSet<_> = own.iter().map(|(key, _)| key.clone()).collect();
+        let of_sockets = self.socket_keys(&plan.sockets, &own_keys, user);
+        for (key, bindings) in own.into_iter().chain(of_sockets) {
             plan.rooms.extend(bindings.get("roomId").cloned());
             plan.keys.insert(key);
         }
         for socket in plan.sockets.clone() {
-            let data = self.data_key(user, &socket).filter(|data| plan.keys.contains(data));
+            let data =
+                self.data_key(user, &socket).filter(|data| self.is_users_data(data, &socket, &own_keys, &mapped));
             plan.rooms.extend(data.and_then(|data| self.room(&data)));
         }
         self.add_members(&mut plan);
@@ -70,18 +76,31 @@ impl<'a> Model<'a> {
         if others.is_empty() && !self.is_unclear(user) {
             return full;
         }
+        self.only_socket(&full, socket)
+    }
+
+    /// The part of a plan that is about one socket.
+    pub fn only_socket(&self, full: &Plan, socket: &[u8]) -> Plan {
+        let user = &*full.user;
         let mut plan = Plan { user: user.to_vec(), live: full.live, ..Plan::default() };
+        let others: Vec<_> =
+            full.sockets.iter().filter(|other| *other != socket && self.has_data(user, other)).collect();
         if !full.sockets.contains(socket) {
             return plan;
         }
         plan.sockets.insert(socket.to_vec());
         let of_socket = |bindings: &Bindings| bindings.get("socketId").is_some_and(|id| id == socket);
-        let keys = self.key_traces(user).into_iter().filter(|(_, bindings)| of_socket(bindings));
+        let own = self.key_traces(user);
+        let own_keys: BTreeSet<_> = own.iter().map(|(key, _)| key.clone()).collect();
+        let of_sockets = self.socket_keys(&full.sockets, &own_keys, user);
+        let keys = own.into_iter().chain(of_sockets).filter(|(_, bindings)| of_socket(bindings));
         plan.keys.extend(keys.map(|(key, _)| key));
         self.add_place_in_mapping(&mut plan, socket);
         self.add_members_of_sockets(&mut plan);
         plan.members.retain(|(key, _)| !plan.keys.contains(key));
-        if let Some(data) = self.data_key(user, socket).filter(|data| plan.keys.contains(data)) {
+        let mapped = self.mapped_sockets(user);
+        let is_users = |data: &Bytes| self.is_users_data(data, socket, &own_keys, &mapped);
+        if let Some(data) = self.data_key(user, socket).filter(is_users) {
             let stays = |room: &Bytes| {
                 others
                     .iter()
@@ -98,24 +117,46 @@ impl<'a> Model<'a> {
 
     fn mapping_key(&self, user: &[u8]) -> Option<Bytes> {
         let bindings = Bindings::from([("userId".to_owned(), user.to_vec())]);
-        self.sockets().map(|sockets| sockets.of.render(&bindings))
+        self.layout.mapping().map(|mapping| mapping.key.render(&bindings))
     }
 
     fn mapped_sockets(&self, user: &[u8]) -> Vec<Bytes> {
-        let mut ids = self.mapped_ids(user);
-        ids.retain(|id| self.layout.ids.allow("socketId", id));
-        ids
+        self.mapped_ids(user).unwrap_or_default().into_iter().flatten().collect()
     }
 
-    /// What the mapping holds, ids or not.
-    fn mapped_ids(&self, user: &[u8]) -> Vec<Bytes> {
+    /// The sockets' ids in the mapping, and none for what is no id. Nothing if the mapping is no document and should be.
+    fn mapped_ids(&self, user: &[u8]) -> Option<Vec<Option<Bytes>>> {
         let mapping = self.mapping_key(user).and_then(|key| self.keys.get(&key));
-        mapping.map(|entry| socket_ids(&entry.content)).unwrap_or_default()
+        let (Some(Entry { content, .. }), Some(Mapping { ids, .. })) = (mapping, self.layout.mapping()) else {
+            return Some(Vec::new());
+        };
+        let bindings = Bindings::from([("userId".to_owned(), user.to_vec())]);
+        let ids: Vec<Option<Bytes>> = match ids {
+            MappedIds::Values(form) => {
+                let id = |text: Bytes| match form {
+                    Some(form) => form.matches_where(&text, &bindings)?.remove("socketId"),
+                    None => Some(text),
+                };
+                socket_ids(content).into_iter().map(id).collect()
+            }
+            MappedIds::Elements(array, id) => {
+                let Content::String(text) = content else { return None };
+                let document = json::parse(text)?;
+                let Value::Array(items) = &document.pointer(array)?.value else { return None };
+                items.iter().map(|item| item.pointer(id)?.text(text)).collect()
+            }
+        };
+        Some(ids.into_iter().map(|id| id.filter(|id| self.layout.ids.allow("socketId", id))).collect())
     }
 
     /// Whether it can't be told who is live, because the mapping holds what is no socket's id.
     pub fn is_unclear(&self, user: &[u8]) -> bool {
-        self.mapped_ids(user).iter().any(|id| !self.layout.ids.allow("socketId", id))
+        self.mapped_ids(user).is_none_or(|ids| ids.contains(&None))
+    }
+
+    /// The sockets in the mapping that have no data key.
+    pub fn dead_sockets(&self, user: &[u8]) -> Vec<Bytes> {
+        self.mapped_sockets(user).into_iter().filter(|socket| !self.has_data(user, socket)).collect()
     }
 
     fn data_key(&self, user: &[u8], socket: &[u8]) -> Option<Bytes> {
@@ -128,7 +169,63 @@ impl<'a> Model<'a> {
     }
 
     fn is_live(&self, user: &[u8]) -> bool {
-        self.mapped_sockets(user).iter().any(|socket| self.has_data(user, socket))
+        let has_socket = if self.layout.mapping().is_some() {
+            self.mapped_sockets(user).iter().any(|socket| self.has_data(user, socket))
+        } else {
+            let is_data = |key: &Bytes| self.sockets().is_some_and(|sockets| sockets.data.matches(key).is_some());
+            self.key_traces(user).iter().any(|(key, _)| is_data(key))
+        };
+        has_socket || self.layout.live.iter().any(|rule| self.is_live_by(rule, user))
+    }
+
+    fn is_live_by(&self, rule: &Live, user: &[u8]) -> bool {
+        let bindings = Bindings::from([("userId".to_owned(), user.to_vec())]);
+        let Some(entry) = self.keys.get(&rule.template().render(&bindings)) else { return false };
+        match (rule, &entry.content) {
+            (Live::Key(_), _) => true,
+            (Live::Score { member, within, unit, .. }, Content::SortedSet(scores)) => {
+                let score =
+                    scores.get(&member.render(&bindings)).map(|score| String::from_utf8_lossy(score).parse::<f64>());
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs_f64() * 1000.0;
+                score.is_some_and(|score| score.is_ok_and(|score| score >= 0.0 && score * unit + within > now))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a socket's data is the user's: it names the user, or nothing but the mapping says whose it is.
+    fn is_users_data(&self, data: &Bytes, socket: &[u8], own: &BTreeSet<Bytes>, mapped: &[Bytes]) -> bool {
+        let Some(sockets) = self.sockets() else { return false };
+        let is_data = |template: &Template| *template == sockets.data;
+        let is_owned =
+            self.layout.traces.iter().any(|trace| matches!(trace, Trace::OwnedKey { key, .. } if is_data(key)));
+        let is_trace = self.layout.traces.iter().any(|trace| matches!(trace, Trace::Key { key } if is_data(key)));
+        own.contains(data)
+            || !is_owned && is_trace && self.keys.contains_key(data) && mapped.iter().any(|id| id == socket)
+    }
+
+    /// The keys that are named by one of the sockets, unless its data is somebody else's.
+    fn socket_keys(&self, sockets: &BTreeSet<Bytes>, own: &BTreeSet<Bytes>, user: &[u8]) -> Vec<(Bytes, Bindings)> {
+        let is_owned = |data: &Template| {
+            self.layout.traces.iter().any(|trace| matches!(trace, Trace::OwnedKey { key, .. } if key == data))
+        };
+        let is_others = |socket: &Bytes| {
+            let data = self.data_key(user, socket).filter(|data| self.keys.contains_key(data));
+            let is_owned = self.sockets().is_some_and(|sockets| is_owned(&sockets.data));
+            data.is_some_and(|data| is_owned && !own.contains(&data))
+        };
+        let mut found = Vec::new();
+        for key in self.keys.keys() {
+            for trace in &self.layout.traces {
+                let Trace::Key { key: template } = trace else { continue };
+                let bindings = template.matches(key).filter(|bindings| !bindings.contains_key("userId"));
+                let is_users = |bindings: &Bindings| {
+                    bindings.get("socketId").is_some_and(|socket| sockets.contains(socket) && !is_others(socket))
+                };
+                found.extend(bindings.filter(is_users).map(|bindings| (key.clone(), bindings)));
+            }
+        }
+        found
     }
 
     /// The room that a socket's data names; an empty string is none.
@@ -145,7 +242,9 @@ impl<'a> Model<'a> {
         for (key, entry) in self.keys {
             for trace in &self.layout.traces {
                 let bindings = match trace {
-                    Trace::Key { key: template } => template.matches(key).filter(|bindings| bindings["userId"] == user),
+                    Trace::Key { key: template } => {
+                        template.matches(key).filter(|bindings| bindings.get("userId").is_some_and(|id| id == user))
+                    }
                     Trace::OwnedKey { key: template, owner } => {
                         template.matches(key).filter(|_| owns(&entry.content, owner, user))
                     }
@@ -193,13 +292,23 @@ impl<'a> Model<'a> {
 
     fn add_place_in_mapping(&self, plan: &mut Plan, socket: &[u8]) {
         let mapping = self.mapping_key(&plan.user).and_then(|key| self.keys.get_key_value(&key));
-        match mapping {
-            Some((key, Entry { content: Content::String(id), .. })) if id == socket => {
-                plan.keys.insert(key.clone());
+        let Some(((key, entry), Mapping { ids, .. })) = mapping.zip(self.layout.mapping()) else { return };
+        let ids_of = [("userId", &*plan.user), ("socketId", socket)].map(|(name, id)| (name.to_owned(), id.to_vec()));
+        let text = match ids {
+            MappedIds::Values(None) => socket.to_vec(),
+            MappedIds::Values(Some(form)) => form.render(&Bindings::from(ids_of)),
+            MappedIds::Elements(array, id) => {
+                let Content::String(text) = &entry.content else { return };
+                let Some((start, cut)) = json::parse(text).and_then(|node| cut(&node, text, array, id, socket)) else {
+                    return;
+                };
+                plan.entries.insert(key.clone(), BTreeMap::from([(start, cut)]));
+                return;
             }
-            Some((key, entry)) if members(&entry.content).iter().any(|id| id == socket) => {
-                plan.members.insert((key.clone(), socket.to_vec()));
-            }
+        };
+        match &entry.content {
+            Content::String(id) if *id == text => drop(plan.keys.insert(key.clone())),
+            content if members(content).contains(&text) => drop(plan.members.insert((key.clone(), text))),
             _ => {}
         }
     }

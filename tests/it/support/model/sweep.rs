@@ -15,6 +15,8 @@ type Bytes = Vec<u8>;
 pub struct Swept {
     /// How many users are cleaned up.
     pub users: i64,
+    /// How many dead sockets of live users go.
+    pub sockets: i64,
     /// What is left.
     pub keys: Keys,
 }
@@ -23,27 +25,39 @@ pub struct Swept {
 pub fn stale(layout: &Layout, keys: &Keys) -> BTreeSet<Bytes> {
     let swept = layout.swept();
     let mut users = seen(&swept, keys);
-    users.retain(|user| layout.ids.allow("userId", user) && is_stale(&swept, keys, user));
+    users.retain(|user| is_stale(&swept, keys, user));
     users
 }
 
 /// What a sweep does. `None` if that depends on who comes first: users may share a key or a socket.
 pub fn sweep(layout: &Layout, keys: &Keys) -> Option<Swept> {
-    let stale: Vec<_> = stale(layout, keys).into_iter().collect();
-    let forwards = in_order(layout, keys, stale.iter());
-    let backwards = in_order(layout, keys, stale.iter().rev());
+    let seen: Vec<_> = seen(&layout.swept(), keys).into_iter().collect();
+    let forwards = in_order(layout, keys, seen.iter());
+    let backwards = in_order(layout, keys, seen.iter().rev());
     let is_over = self::stale(layout, &forwards.keys).is_empty();
     (is_over && forwards == backwards).then_some(forwards)
 }
 
 fn in_order<'u>(layout: &Layout, keys: &Keys, users: impl Iterator<Item = &'u Bytes>) -> Swept {
     let layout = layout.swept();
-    let mut swept = Swept { users: 0, keys: keys.clone() };
+    let mut swept = Swept { users: 0, sockets: 0, keys: keys.clone() };
     for user in users {
         if is_stale(&layout, &swept.keys, user) {
             let model = Model::new(&layout, &swept.keys);
             swept.keys = model.after(&model.logout(user));
             swept.users += 1;
+            continue;
+        }
+        // Of a live user the dead sockets go.
+        let dead = Model::new(&layout, &swept.keys).dead_sockets(user);
+        for socket in dead {
+            let model = Model::new(&layout, &swept.keys);
+            let full = model.logout(user);
+            let part = model.only_socket(&full, &socket);
+            if full.live && part.removed() > 0 {
+                swept.keys = model.after(&part);
+                swept.sockets += 1;
+            }
         }
     }
     swept
@@ -57,16 +71,21 @@ fn is_stale(layout: &Layout, keys: &Keys, user: &[u8]) -> bool {
 }
 
 fn has_evidence(layout: &Layout, keys: &Keys, user: &[u8], plan: &Plan) -> bool {
-    let Some(sockets) = &layout.sockets else { return false };
+    if !layout.tells_live() {
+        return false;
+    }
     let is_user = |bindings: &Bindings| bindings.get("userId").is_none_or(|id| id == user);
-    let is_mapped = keys.keys().any(|key| sockets.of.matches(key).is_some_and(|bindings| is_user(&bindings)));
     let tells = |template: &Template, key: &Bytes| template.matches(key).is_some_and(|bindings| is_user(&bindings));
+    let is_mapping = |key: &Bytes| layout.mapping().is_some_and(|mapping| tells(&mapping.key, key));
+    let is_mapped = keys.keys().any(is_mapping);
     let is_evidence = |key: &Bytes| {
         layout.traces.iter().any(|trace| match trace {
-            Trace::Key { key: template } => template.names().any(|name| name != "userId") && tells(template, key),
+            Trace::Key { key: template } => {
+                template.has("userId") && template.names().any(|name| name != "userId") && tells(template, key)
+            }
             Trace::OwnedKey { key: template, owner } => {
                 template.matches(key).is_some()
-                    && *template == sockets.data
+                    && layout.sockets.as_ref().is_some_and(|sockets| *template == sockets.data)
                     && owner_of(&keys[key], owner).as_deref() == Some(user)
             }
             _ => false,
@@ -94,7 +113,7 @@ fn holds_member(layout: &Layout, keys: &Keys, key: &Bytes, plan: &Plan) -> bool 
 /// Everybody whose id stands anywhere.
 fn seen(layout: &Layout, keys: &Keys) -> BTreeSet<Bytes> {
     let mut users = BTreeSet::new();
-    let of = layout.sockets.iter().map(|sockets| &sockets.of);
+    let of = layout.mapping().map(|mapping| &mapping.key);
     let templates: Vec<_> = layout.traces.iter().map(Trace::template).chain(of).collect();
     for (key, entry) in keys {
         users.extend(templates.iter().filter_map(|template| template.matches(key)?.remove("userId")));
@@ -112,6 +131,7 @@ fn seen(layout: &Layout, keys: &Keys) -> BTreeSet<Bytes> {
             }
         }
     }
+    users.retain(|user| layout.ids.allow("userId", user));
     users
 }
 

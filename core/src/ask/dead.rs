@@ -1,0 +1,38 @@
+//! Dead sockets of users who go on with another one: they go as by a logout of that socket.
+
+use super::{
+    context::{Cause, LogoutContext},
+    logout,
+};
+use crate::{
+    error::Error,
+    plan::{Detail, Scope},
+    ports::Host,
+    session::Ask,
+};
+
+/// Logs a dead socket out, but for traces that a sweep leaves alone. Says whether there was anything to remove, and with
+/// `is_dry` changes nothing.
+///
+/// # Errors
+/// Whatever keeps the plan from being made, and [`Error::NoPermission`].
+pub fn log_out<H: Host>(
+    ask: Ask<'_, H>,
+    user: &[u8],
+    socket: &[u8],
+    caller: &H::Caller,
+    cause: Cause,
+    is_dry: bool,
+) -> Result<bool, Error> {
+    let began = ask.host.instant();
+    let plan = logout::plan_now(ask, user, Detail::Sweep)?;
+    if !plan.is_dead(socket) {
+        return Ok(false);
+    }
+    let checked = plan.narrowed(socket).check(ask.host, caller, false)?;
+    let has_traces = checked.plan().removed() > 0;
+    if has_traces && !is_dry {
+        logout::log_out(ask, &checked, LogoutContext { scope: Scope::Socket, ..LogoutContext::user(cause, began) });
+    }
+    Ok(has_traces)
+}

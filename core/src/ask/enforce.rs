@@ -1,0 +1,123 @@
+//! Keeping what belongs to sockets away that were logged out, even if a request in flight writes it again.
+//!
+//! Their data goes at once, and so does what the user's mapping says of them. What else such a request writes of the user has
+//! no socket in it: it goes a moment later, if by then the user has no socket with its data.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    fence::{mapped_user, note},
+    gate, logout,
+};
+use crate::{
+    error::Error,
+    layout::Layout,
+    plan::{self, Detail},
+    ports::Host,
+    session::Ask,
+};
+
+/// For how long after the fence stopped something the rest of the same request may follow. Not longer: a login may begin with
+/// what has no socket in it.
+const IN_FLIGHT: Duration = Duration::from_secs(5);
+
+/// Removes from a key of the selected database what is of a socket that was logged out. If the server refuses writes, it is
+/// noted for later.
+pub fn enforce_now<H: Host>(ask: Ask<'_, H>, name: &H::Name) {
+    if gate::try_writes(ask).is_ok() {
+        enforce(ask, name);
+    } else {
+        note(ask, name);
+    }
+}
+
+fn enforce<H: Host>(ask: Ask<'_, H>, name: &H::Name) {
+    let layout = ask.state(|state| state.layout.clone());
+    // What cannot be planned now, the next sweep finds.
+    let _ = match mapped_user(&layout, name.as_ref()) {
+        Some(user) => enforce_mapping(ask, &layout, user),
+        None => enforce_data(ask, &layout, name),
+    };
+}
+
+/// The data of a socket goes, if the socket was logged out and the data is that of the user whose it was. Where no data says
+/// whose it is, it is that of anybody.
+fn enforce_data<H: Host>(ask: Ask<'_, H>, layout: &Layout, name: &H::Name) -> Result<(), Error> {
+    let Some(sockets) = &layout.sockets else { return Ok(()) };
+    let Some(socket) = sockets.socket(name.as_ref()) else { return Ok(()) };
+    let (database, now) = (ask.host.database(), ask.host.instant());
+    let mut users = plan::owners(ask.host, layout, name);
+    users.retain(|user| ask.state(|state| state.sweeping.fence.stops(database, socket, user, now)));
+    if sockets.data_trace.is_some_and(|number| layout.traces[number].is_of_socket()) {
+        users.extend(ask.state(|state| state.sweeping.fence.users_of(database, socket, now)));
+    }
+    for user in users {
+        let plan = plan::find_key(ask.host, layout, &user, name);
+        let checked = plan.check(ask.host, &ask.host.anybody(), false)?;
+        note_returned(ask, &user, checked.apply(ask.host).total());
+    }
+    Ok(())
+}
+
+/// What a mapping says of sockets that were logged out as this user's goes.
+fn enforce_mapping<H: Host>(ask: Ask<'_, H>, layout: &Layout, user: &[u8]) -> Result<(), Error> {
+    let (database, now) = (ask.host.database(), ask.host.instant());
+    let mut sockets = plan::mapped_sockets(ask.host, layout, user);
+    sockets.retain(|socket| ask.state(|state| state.sweeping.fence.stops(database, socket, user, now)));
+    for socket in sockets {
+        let plan = logout::plan_now(ask, user, Detail::Facts)?.narrowed(&socket);
+        let checked = plan.check(ask.host, &ask.host.anybody(), false)?;
+        note_returned(ask, user, checked.apply(ask.host).total());
+    }
+    Ok(())
+}
+
+/// Something of a user was stopped: what else is written of the user now may be of the same request.
+fn note_returned<H: Host>(ask: Ask<'_, H>, user: &[u8], removed: u64) {
+    let (database, now) = (ask.host.database(), ask.host.instant());
+    if removed > 0 {
+        ask.state(|state| {
+            let lasts = state.options.fence().unwrap_or_default();
+            state.sweeping.report.fenced += removed;
+            state.sweeping.returned.add(database, user, now + lasts.min(IN_FLIGHT));
+        });
+    }
+}
+
+/// Removes those keys that were noted since the last time, unless the server refuses writes. Leaves another database
+/// selected.
+pub fn enforce_noted<H: Host>(ask: Ask<'_, H>) {
+    if ask.state(|state| state.sweeping.fenced_writes.is_empty()) || gate::pass(ask).is_err() {
+        return;
+    }
+    for (database, name) in ask.state(|state| std::mem::take(&mut state.sweeping.fenced_writes)) {
+        ask.host.select(database);
+        enforce(ask, &ask.host.name(&name));
+    }
+}
+
+/// Looks at users of whom something came back, and removes the rest of it, unless they have a socket with its data. The
+/// index must be right. `true` if there are more of them when `deadline` is over. Leaves another database selected.
+pub fn look_at_returned<H: Host>(ask: Ask<'_, H>, deadline: Instant) -> bool {
+    if !ask.state(|state| state.sweeping.returned.has_news()) || gate::pass(ask).is_err() {
+        return false;
+    }
+    let now = ask.host.instant();
+    let mut due = ask.state(|state| state.sweeping.returned.due(now)).into_iter();
+    for (database, user) in due.by_ref() {
+        ask.host.select(database);
+        if let Ok(plan) = logout::plan_now(ask, &user, Detail::Sweep)
+            && !plan.has_data()
+            && let Ok(checked) = plan.check(ask.host, &ask.host.anybody(), false)
+        {
+            let removed = checked.apply(ask.host).total();
+            ask.state(|state| state.sweeping.report.fenced += removed);
+        }
+        if ask.host.instant() >= deadline {
+            break;
+        }
+    }
+    let rest: Vec<_> = due.collect();
+    ask.state(|state| rest.iter().for_each(|(database, user)| state.sweeping.returned.seen(*database, user)));
+    !rest.is_empty()
+}

@@ -1,0 +1,92 @@
+//! The key that maps a user to sockets, and which sockets those are.
+
+use super::value;
+use crate::{
+    json,
+    layout::{Layout, MappedIds},
+    ports::{Key, Keyspace, Kind},
+    template::{Bindings, Placeholder},
+};
+
+/// What a user's mapping says.
+#[derive(Debug)]
+pub(super) struct Mapped<N> {
+    /// The mapping, if there is one.
+    pub(super) mapping: Option<Mapping<N>>,
+    /// The sockets in it.
+    pub(super) sockets: Vec<Vec<u8>>,
+    /// Whether it is not known which sockets those are: another node of the cluster would know, or it holds what can be no
+    /// socket's id.
+    pub(super) is_unclear: bool,
+    /// Whether it is a value that can't be a mapping, or holds what can't be a socket's id.
+    pub(super) is_mistyped: bool,
+    /// When it expires, in milliseconds since 1970, if it does.
+    pub(super) expires_at: Option<u64>,
+}
+
+/// The key that maps a user to sockets.
+#[derive(Debug)]
+pub(super) struct Mapping<N> {
+    pub(super) name: N,
+    pub(super) kind: Kind,
+    /// How ids stand in it.
+    pub(super) ids: MappedIds,
+    /// Its value, if that is a document.
+    pub(super) document: Vec<u8>,
+}
+
+/// The sockets in a user's mapping.
+pub fn mapped_sockets<K: Keyspace>(space: &K, layout: &Layout, user: &[u8]) -> Vec<Vec<u8>> {
+    read(space, layout, user).sockets
+}
+
+/// Reads the mapping of a user. Without one in the layout nothing is mapped.
+pub(super) fn read<K: Keyspace>(space: &K, layout: &Layout, user: &[u8]) -> Mapped<K::Name> {
+    let mut mapped =
+        Mapped { mapping: None, sockets: Vec::new(), is_unclear: false, is_mistyped: false, expires_at: None };
+    let Some(said) = layout.mapping() else { return mapped };
+    let name = space.name(&said.key.render(&Bindings::user(user)));
+    let Some(key) = space.open(&name) else {
+        mapped.is_unclear = !space.serves(&name);
+        return mapped;
+    };
+    mapped.expires_at = key.expires_at();
+    let kind = key.kind();
+    let mut document = Vec::new();
+    let (sockets, is_unclear) = match &said.ids {
+        MappedIds::Values(form) => {
+            let texts = match kind {
+                Kind::String => vec![key.string().into_owned()],
+                Kind::Stream | Kind::Other => Vec::new(),
+                _ => key.members(),
+            };
+            let texts: Vec<_> = texts.into_iter().filter(|text| !text.is_empty()).collect();
+            let socket = |text: Vec<u8>| match form {
+                Some(form) => form.solve(Placeholder::SOCKET, &Bindings::user(user), &text).map(<[u8]>::to_vec),
+                None => Some(text),
+            };
+            let count = texts.len();
+            let sockets: Vec<_> = texts.into_iter().filter_map(socket).collect();
+            let are_missing = sockets.len() < count;
+            (sockets, are_missing)
+        }
+        MappedIds::Elements { array, id } => {
+            document = value::string(&key).map(std::borrow::Cow::into_owned).unwrap_or_default();
+            let elements = value::array_at(&document, array).ok().flatten().and_then(json::elements);
+            let socket = |element| value::owner(element, id).map(|text| text.as_bytes().to_vec());
+            let sockets =
+                elements.as_ref().map(|elements| elements.iter().filter_map(|element| socket(element)).collect());
+            let sockets: Vec<_> = sockets.unwrap_or_default();
+            let are_missing = elements.is_none_or(|elements| sockets.len() < elements.len());
+            (sockets, are_missing)
+        }
+    };
+    drop(key);
+    let rule = layout.ids.rule(Placeholder::SOCKET);
+    let count = sockets.len();
+    mapped.sockets = sockets.into_iter().filter(|socket| rule.allows(socket)).collect();
+    mapped.is_unclear = is_unclear || mapped.sockets.len() < count;
+    mapped.is_mistyped = mapped.is_unclear || matches!(kind, Kind::Stream | Kind::Other);
+    mapped.mapping = Some(Mapping { name, kind, ids: said.ids.clone(), document });
+    mapped
+}
