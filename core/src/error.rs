@@ -17,6 +17,8 @@ pub enum Error {
     TooLong(&'static str, usize),
     /// An id that the layout does not allow: what it is, and what it must be.
     BadId(&'static str, IdRule),
+    /// What `WHERE` names is no placeholder of the layout, which has these.
+    UnknownPlaceholder(Vec<String>),
     /// An option that the command does not have, or has already, or one without its value.
     Syntax,
     /// The caller's ACL key patterns do not cover a key of the plan. Which one is not said: the caller may not see it.
@@ -50,6 +52,9 @@ impl fmt::Display for Error {
             Self::EmptySocket => f.write_str("ERR socket id must not be empty"),
             Self::TooLong(what, most) => write!(f, "ERR {what} must not be longer than {most} bytes"),
             Self::BadId(what, rule) => write!(f, "ERR {what} must {rule}, by `separator` and `ids` of the layout"),
+            Self::UnknownPlaceholder(known) => {
+                write!(f, "ERR WHERE takes a placeholder of the layout, without braces: {}", known.join(", "))
+            }
             Self::Syntax => f.write_str("ERR syntax error"),
             Self::NoPermission { to } => write!(
                 f,

@@ -7,7 +7,7 @@ use std::{
 
 use redis_module::raw;
 use redis_session_core::{
-    command::{Argument, Command, Info},
+    command::{Argument, ArgumentKind, Command, Info},
     error::Error,
     reply::Reply,
 };
@@ -48,9 +48,17 @@ fn describe(server: &Server, info: &Info) {
         sizeof_keyspec: size_of::<raw::RedisModuleCommandKeySpec>(),
         sizeof_arg: size_of::<raw::RedisModuleCommandArg>(),
     };
+    let mut pair = [c"placeholder", c"value"].map(|name| raw_argument(&Argument::required(name))).to_vec();
     let mut arguments: Vec<_> = info.arguments.iter().map(raw_argument).collect();
-    // SAFETY: all fields are pointers and numbers, for which zeros are valid; a null name ends the list.
-    arguments.push(unsafe { std::mem::zeroed() });
+    for list in [&mut pair, &mut arguments] {
+        // SAFETY: all fields are pointers and numbers, for which zeros are valid; a null name ends the list.
+        list.push(unsafe { std::mem::zeroed() });
+    }
+    for (raw, _) in
+        arguments.iter_mut().zip(info.arguments).filter(|(_, argument)| argument.kind == ArgumentKind::Pairs)
+    {
+        raw.subargs = pair.as_mut_ptr();
+    }
     let raw_info = raw::RedisModuleCommandInfo {
         version: &raw const version,
         summary: info.summary.as_ptr(),
@@ -77,14 +85,15 @@ fn describe(server: &Server, info: &Info) {
 
 /// An argument in the server's form.
 fn raw_argument(argument: &Argument) -> raw::RedisModuleCommandArg {
-    let kind = if argument.is_flag {
-        raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_PURE_TOKEN
-    } else if argument.is_number {
-        raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_INTEGER
-    } else {
-        raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_STRING
+    let kind = match argument.kind {
+        ArgumentKind::Text => raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_STRING,
+        ArgumentKind::Number => raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_INTEGER,
+        ArgumentKind::Flag => raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_PURE_TOKEN,
+        ArgumentKind::Pairs => raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_BLOCK,
     };
     let optional = if argument.is_optional { raw::REDISMODULE_CMD_ARG_OPTIONAL } else { 0 };
+    let repeated = raw::REDISMODULE_CMD_ARG_MULTIPLE | raw::REDISMODULE_CMD_ARG_MULTIPLE_TOKEN;
+    let flags = if argument.kind == ArgumentKind::Pairs { optional | repeated } else { optional };
     raw::RedisModuleCommandArg {
         name: argument.name.as_ptr(),
         type_: kind,
@@ -92,7 +101,7 @@ fn raw_argument(argument: &Argument) -> raw::RedisModuleCommandArg {
         token: argument.token.map_or(null(), CStr::as_ptr),
         summary: null(),
         since: null(),
-        flags: c_int::try_from(optional).unwrap_or_default(),
+        flags: c_int::try_from(flags).unwrap_or_default(),
         deprecated_since: null(),
         subargs: null_mut(),
         display_text: null(),

@@ -64,9 +64,11 @@ fn arguments_are_documented() {
         let token = argument.pairs().into_iter().find(|(name, _)| name.as_text() == "token");
         token.map_or_else(String::new, |(_, token)| token.as_text().to_owned())
     });
-    assert_eq!(tokens.collect::<Vec<_>>(), ["", "SOCKET", "REASON", "WITHTRACES"]);
+    assert_eq!(tokens.collect::<Vec<_>>(), ["", "SOCKET", "WHERE", "REASON", "WITHTRACES"]);
     for argument in &arguments.items()[1..] {
-        assert_eq!(texts(&argument.field("flags")), ["optional"], "{argument:?}");
+        let is_repeated = argument.field("token").as_text() == "WHERE";
+        let flags: &[&str] = if is_repeated { &["optional", "multiple", "multiple_token"] } else { &["optional"] };
+        assert_eq!(texts(&argument.field("flags")), flags, "{argument:?}");
     }
     assert_eq!(docs(&server, "session.inspect").field("arguments").items().len(), 1);
 }

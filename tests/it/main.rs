@@ -32,6 +32,7 @@ mod liveness;
 mod logout;
 mod model;
 mod names;
+mod part;
 mod property;
 mod readme;
 mod replication;

@@ -39,18 +39,18 @@ pub fn clean<H: Host>(ask: Ask<'_, H>, deadline: Instant) -> bool {
         ask.host.select(database);
         let began = ask.host.instant();
         match judge::judge(ask, &user) {
-            Ok(Judged::Stale(stale_user)) if stale_user.since <= since => {
+            Judged::Stale(stale_user) if stale_user.since <= since => {
                 if let Ok(checked) = stale_user.plan.check(ask.host, &ask.host.anybody(), false) {
                     logout::log_out(ask, &checked, LogoutContext::user(Cause::Expiry, began));
                 }
             }
-            Ok(Judged::Live(sockets)) => {
+            Judged::Live(sockets) => {
                 for socket in sockets.iter().filter(|socket| socket.since <= ended) {
                     // The server itself may do it; what is there no more is nothing to do.
                     let _ = dead::log_out(ask, &user, &socket.id, &ask.host.anybody(), Cause::Expiry, false);
                 }
             }
-            Ok(_) | Err(_) => {}
+            _ => {}
         }
         if ask.host.instant() >= deadline {
             return true;
@@ -65,13 +65,13 @@ pub fn look<H: Host>(ask: Ask<'_, H>, deadline: Instant) -> bool {
         ask.host.select(database);
         // What cannot be judged now stays doubtful for the next sweep.
         match judge::judge(ask, &user) {
-            Ok(Judged::Stale(stale_user)) if has_expired => {
+            Judged::Stale(stale_user) if has_expired => {
                 ask.state(|state| candidates::note_expiry(state, database, &user, stale_user.since));
             }
-            Ok(Judged::Live(dead)) if has_expired => {
+            Judged::Live(dead) if has_expired => {
                 ask.state(|state| candidates::note_dead(state, database, &user, &dead));
             }
-            Ok(_) | Err(_) => {}
+            _ => {}
         }
         if ask.host.instant() >= deadline {
             return ask.state(|state| !state.sweeping.candidates.is_empty());

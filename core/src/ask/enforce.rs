@@ -65,7 +65,7 @@ fn enforce_mapping<H: Host>(ask: Ask<'_, H>, layout: &Layout, user: &[u8]) -> Re
     let mut sockets = plan::mapped_sockets(ask.host, layout, user);
     sockets.retain(|socket| ask.state(|state| state.sweeping.fence.stops(database, socket, user, now)));
     for socket in sockets {
-        let plan = logout::plan_now(ask, user, Detail::Facts)?.narrowed(&socket);
+        let plan = logout::plan_now(ask, user, Detail::Facts).narrowed(&socket);
         let checked = plan.check(ask.host, &ask.host.anybody(), false)?;
         note_returned(ask, user, checked.apply(ask.host).total());
     }
@@ -106,8 +106,8 @@ pub fn look_at_returned<H: Host>(ask: Ask<'_, H>, deadline: Instant) -> bool {
     let mut due = ask.state(|state| state.sweeping.returned.due(now)).into_iter();
     for (database, user) in due.by_ref() {
         ask.host.select(database);
-        if let Ok(plan) = logout::plan_now(ask, &user, Detail::Sweep)
-            && !plan.has_data()
+        let plan = logout::plan_now(ask, &user, Detail::Sweep);
+        if !plan.has_data()
             && let Ok(checked) = plan.check(ask.host, &ask.host.anybody(), false)
         {
             let removed = checked.apply(ask.host).total();

@@ -2,7 +2,6 @@
 
 use super::{logout, tidy};
 use crate::{
-    error::Error,
     index::{HashedSubject, LivenessMark, SocketHash, Subject, Tick},
     known::{candidates, dead::DeadSocket, state::State},
     layout::Layout,
@@ -34,13 +33,10 @@ pub struct StaleUser<N> {
 
 /// Looks at a user of the selected database, and notes in the index what was found. The index must be right at this
 /// instant: see [`super::read::catch_up`].
-///
-/// # Errors
-/// Whatever keeps the plan from being made.
-pub fn judge<H: Host>(ask: Ask<'_, H>, user: &[u8]) -> Result<Judged<H::Name>, Error> {
+pub fn judge<H: Host>(ask: Ask<'_, H>, user: &[u8]) -> Judged<H::Name> {
     let database = ask.host.database();
     if !ask.state(|state| state.sweeping.takes_up(database, user)) {
-        return Ok(Judged::Other);
+        return Judged::Other;
     }
     let layout = ask.state(|state| state.layout.clone());
     let (before, places) = ask.state(|state| {
@@ -50,9 +46,9 @@ pub fn judge<H: Host>(ask: Ask<'_, H>, user: &[u8]) -> Result<Judged<H::Name>, E
     let live_by = plan::live_by(ask.host, &layout, &places, user);
     let time = ask.host.now();
     if live_by.is_live() {
-        return Ok(Judged::Live(ask.state(|state| note_live(state, database, user, &live_by, time))));
+        return Judged::Live(ask.state(|state| note_live(state, database, user, &live_by, time)));
     }
-    let plan = logout::plan_now(ask, user, Detail::Sweep)?;
+    let plan = logout::plan_now(ask, user, Detail::Sweep);
     let since = ask.state(|state| {
         state.sweeping.dead.note(database, user, &[], time);
         note_owners(state, database, user, plan.mapped_sockets());
@@ -80,7 +76,7 @@ pub fn judge<H: Host>(ask: Ask<'_, H>, user: &[u8]) -> Result<Judged<H::Name>, E
     if plan.liveness() == Liveness::Absent {
         tidy::look(ask, database, Subject::User, user);
     }
-    Ok(since.map_or(Judged::Other, |since| Judged::Stale(Box::new(StaleUser { plan, since }))))
+    since.map_or(Judged::Other, |since| Judged::Stale(Box::new(StaleUser { plan, since })))
 }
 
 /// Notes that a user is live, and which sockets are dead.

@@ -14,19 +14,19 @@ use crate::{
     journal::{self, Level},
     known::{candidates, fence::FORGOTTEN_BY_A_LOGOUT, wants::Events},
     layout::{Reach, What},
-    plan::{self, Checked, Detail, Plan, Removed, Scope},
+    plan::{self, Checked, Detail, Part, Plan, Removed, Scope},
     ports::{Host, View},
     session::Ask,
 };
 
-/// Every trace of the user in the selected database at this instant.
+/// Every trace of the user in the selected database at this instant, or a part of them.
 ///
 /// # Errors
 /// [`Error::OneSlot`].
-pub fn plan<H: Host>(ask: Ask<'_, H>, user: &[u8], detail: Detail) -> Result<Plan<H::Name>, Error> {
+pub fn plan<H: Host>(ask: Ask<'_, H>, user: &[u8], detail: Detail, part: Part<'_>) -> Result<Plan<H::Name>, Error> {
     check_view(ask)?;
     read::catch_up(ask);
-    plan_now(ask, user, detail)
+    Ok(plan_part(ask, user, detail, part))
 }
 
 /// Refuses a command to which keys may seem gone that are there. What it found would not be all, and what is noted by it
@@ -52,15 +52,16 @@ pub fn check_cluster<H: Host>(ask: Ask<'_, H>) -> Result<(), Error> {
 }
 
 /// The same where the index is known to be right.
-///
-/// # Errors
-/// [`Error::OneSlot`].
-pub fn plan_now<H: Host>(ask: Ask<'_, H>, user: &[u8], detail: Detail) -> Result<Plan<H::Name>, Error> {
+pub fn plan_now<H: Host>(ask: Ask<'_, H>, user: &[u8], detail: Detail) -> Plan<H::Name> {
+    plan_part(ask, user, detail, &[])
+}
+
+fn plan_part<H: Host>(ask: Ask<'_, H>, user: &[u8], detail: Detail, part: Part<'_>) -> Plan<H::Name> {
     faults::point("plan", user);
     let layout = ask.state(|state| state.layout.clone());
     let database = ask.host.database();
     let places = |subject, id: &[u8]| ask.state(|state| state.databases[database].index.places(subject, id));
-    let plan = plan::find(ask.host, &layout, &places, user, detail);
+    let plan = plan::find(ask.host, &layout, &places, user, detail, part);
     let now = ask.host.now();
     ask.state(|state| {
         state.metrics.mistyped += plan.mistyped;
@@ -68,7 +69,7 @@ pub fn plan_now<H: Host>(ask: Ask<'_, H>, user: &[u8], detail: Detail) -> Result
             state.forget_place(database, *subject, id, place.borrowed(), now);
         }
     });
-    Ok(plan)
+    plan
 }
 
 /// How much a plan has to say for a logout that others are told of, or that fences sockets off.
@@ -104,7 +105,7 @@ pub fn log_out<H: Host>(ask: Ask<'_, H>, checked: &Checked<H::Name>, context: Lo
             match context.scope {
                 _ if is_asked_for => {}
                 Scope::User => report.users += 1,
-                Scope::Socket => report.sockets += 1,
+                Scope::Socket | Scope::Part => report.sockets += 1,
             }
             // A sweep has one line at its end.
             let is_told = context.cause != Cause::Sweep && state.journal.admits(context.began + took, 3);

@@ -98,7 +98,7 @@ impl<H: Host> Job<H> {
     /// that does all at once.
     fn visit(&mut self, ask: Ask<'_, H>, user: &[u8], caller: &H::Caller, asks: bool) -> Result<(), Error> {
         let began = ask.host.instant();
-        let stale_user = match judge::judge(ask, user)? {
+        let stale_user = match judge::judge(ask, user) {
             Judged::Stale(stale_user) => stale_user,
             Judged::Live(dead) => return self.visit_dead(ask, user, &dead, caller, asks),
             Judged::Other => return Ok(()),

@@ -7,11 +7,12 @@ use crate::{error::Error, ports::Host, reply::Reply, session::Ask};
 #[derive(Debug)]
 pub struct Help;
 
-const LINES: [&str; 19] = [
+const LINES: [&str; 20] = [
     "SESSION.<command> [<arg> [value] [opt] ...]. Commands are:",
-    "LOGOUT <userId> [SOCKET <socketId>] [REASON <text>] [WITHTRACES]",
+    "LOGOUT <userId> [SOCKET <socketId>] [WHERE <placeholder> <value>] [REASON <text>] [WITHTRACES]",
     "    Remove every trace of a user, atomically. Reply with the number of traces.",
     "    * SOCKET: only that socket, if the user goes on with another one.",
+    "    * WHERE: of that, only traces with this placeholder and value. May be repeated.",
     "    * REASON: what events and the log say of it (default: logout).",
     "    * WITHTRACES: reply with a map of what was removed instead.",
     "INSPECT <userId>",

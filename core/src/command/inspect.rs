@@ -24,7 +24,7 @@ impl Command for Inspect {
     fn run<H: Host>(ask: Ask<'_, H>, arguments: &[&[u8]]) -> Result<Reply, Error> {
         let user = Self::parse(arguments)?;
         check_id(ask, "user id", Placeholder::USER, user)?;
-        let plan = logout::plan(ask, user, Detail::Facts)?;
+        let plan = logout::plan(ask, user, Detail::Facts, &[])?;
         let layout = ask.state(|state| state.layout.clone());
         plan.check_shown(ask.host, &layout, &ask.host.caller())?;
         let mut fields = plan.to_map();

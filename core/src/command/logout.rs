@@ -5,6 +5,7 @@ use crate::{
         logout,
     },
     error::Error,
+    layout::Layout,
     plan::{Detail, Scope, Unseen, check_unseen},
     ports::Host,
     reply::Reply,
@@ -12,10 +13,11 @@ use crate::{
     template::Placeholder,
 };
 
-/// `SESSION.LOGOUT userId [SOCKET socketId] [REASON text] [WITHTRACES]`
+/// `SESSION.LOGOUT userId [SOCKET socketId] [WHERE placeholder value] [REASON text] [WITHTRACES]`
 ///
 /// Removes every trace of a user from the selected database, all or nothing. With `SOCKET` that socket alone, as long as
-/// the user has another one with its data key; else everything.
+/// the user has another one with its data key; else everything. With `WHERE`, which may be given for several placeholders,
+/// of all that only traces that have this placeholder, and with this value.
 ///
 /// Replies with the number of traces removed, or with `WITHTRACES` with the map that [`super::Inspect`] shows. What an
 /// error refuses has changed nothing. A caller who may not remove all that the user could have is not told that there is
@@ -26,6 +28,8 @@ pub struct Logout<'a> {
     pub user: &'a [u8],
     /// The one socket that it is about; not empty.
     pub socket: Option<&'a [u8]>,
+    /// The part of the traces that it is about: placeholders and their values.
+    pub part: Vec<(&'a [u8], &'a [u8])>,
     /// Why, in the caller's words.
     pub reason: Option<&'a [u8]>,
     /// Whether the reply shows what was removed.
@@ -44,6 +48,7 @@ impl Command for Logout<'_> {
         arguments: &[
             Argument::required(c"userId"),
             Argument::option(c"SOCKET", c"socketId"),
+            Argument::pairs(c"WHERE", c"part"),
             Argument::option(c"REASON", c"text"),
             Argument::flag(c"WITHTRACES", c"withtraces"),
         ],
@@ -54,18 +59,20 @@ impl Command for Logout<'_> {
         let command = Logout::parse(arguments)?;
         check_id(ask, "user id", Placeholder::USER, command.user)?;
         command.socket.map_or(Ok(()), |socket| check_id(ask, "socket id", Placeholder::SOCKET, socket))?;
-        let plan = logout::plan(ask, command.user, command.detail(ask))?;
+        let layout = ask.state(|state| state.layout.clone());
+        let part = command.part(&layout)?;
+        let plan = logout::plan(ask, command.user, command.detail(ask), &part)?;
         let (plan, scope) = match command.socket {
             Some(socket) => plan.only_socket(socket),
             None => (plan, Scope::User),
         };
+        let (plan, scope) = if part.is_empty() { (plan, scope) } else { (plan.only_part(), Scope::Part) };
         let checked = plan.check(ask.host, &ask.host.caller(), command.with_traces)?;
         let cause = Cause::Logout;
         let context = LogoutContext { scope, cause, reason: command.reason.unwrap_or(cause.reason()), began };
         let removed = logout::log_out(ask, &checked, context);
         if removed.total() == 0 {
             let what = if command.with_traces { Unseen::RemoveAndShow } else { Unseen::Remove };
-            let layout = ask.state(|state| state.layout.clone());
             check_unseen(ask.host, &layout, command.user, what, &ask.host.caller())?;
         }
         Ok(if command.with_traces {
@@ -77,9 +84,28 @@ impl Command for Logout<'_> {
 }
 
 impl<'a> Logout<'a> {
-    /// One device needs to know about the others, and a reply that shows traces about them.
+    /// The part that it is about, in the layout's terms.
+    fn part(&self, layout: &Layout) -> Result<Vec<(Placeholder, &'a [u8])>, Error> {
+        let part = |(name, value): &(&[u8], &'a [u8])| {
+            let placeholder = layout.ids.find(name).filter(|placeholder| *placeholder != Placeholder::USER);
+            let placeholder = placeholder.ok_or_else(|| unknown_placeholder(layout))?;
+            let rule = layout.ids.rule(placeholder);
+            if rule.allows(value) {
+                Ok((placeholder, *value))
+            } else {
+                Err(Error::BadId("value of WHERE", rule.clone()))
+            }
+        };
+        self.part.iter().map(part).collect()
+    }
+
+    /// One device needs to know about the others, a part about the rest, and a reply that shows traces about all.
     fn detail<H: Host>(&self, ask: Ask<'_, H>) -> Detail {
-        if self.socket.is_some() || self.with_traces { Detail::Facts } else { logout::detail(ask) }
+        if self.socket.is_some() || !self.part.is_empty() || self.with_traces {
+            Detail::Facts
+        } else {
+            logout::detail(ask)
+        }
     }
 
     /// Reads the arguments. Options come in any order and case, each at most once.
@@ -89,11 +115,17 @@ impl<'a> Logout<'a> {
     pub fn parse(arguments: &'a [&'a [u8]]) -> Result<Self, Error> {
         let mut arguments = Arguments::new(arguments);
         let user = arguments.user()?;
-        let mut logout = Self { user, socket: None, reason: None, with_traces: false };
+        let mut logout = Self { user, socket: None, part: Vec::new(), reason: None, with_traces: false };
         while let Some(option) = arguments.next() {
             let is = |name: &str| option.eq_ignore_ascii_case(name.as_bytes());
             if is("SOCKET") {
                 arguments.once(&mut logout.socket)?;
+            } else if is("WHERE") {
+                let (Some(name), Some(value)) = (arguments.next(), arguments.next()) else { return Err(Error::Syntax) };
+                if logout.part.iter().any(|(known, _)| *known == name) {
+                    return Err(Error::Syntax);
+                }
+                logout.part.push((name, no_longer("value of WHERE", value, LONGEST_ID)?));
             } else if is("REASON") {
                 arguments.once(&mut logout.reason)?;
             } else if is("WITHTRACES") && !logout.with_traces {
@@ -111,6 +143,12 @@ impl<'a> Logout<'a> {
     }
 }
 
+/// The user's id is said already.
+fn unknown_placeholder(layout: &Layout) -> Error {
+    let others = layout.ids.iter().filter(|placeholder| *placeholder != Placeholder::USER);
+    Error::UnknownPlaceholder(others.map(|placeholder| layout.ids.name(placeholder).to_owned()).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,13 +159,32 @@ mod tests {
 
     #[test]
     fn options_come_in_any_order_and_case_and_each_once() {
-        let expected = Logout { user: b"u", socket: Some(b"s"), reason: Some(b"why"), with_traces: true };
-        assert_eq!(parse(&[b"u", b"socket", b"s", b"REASON", b"why", b"WithTraces"]), Ok(expected));
-        let expected = Logout { user: b"u", socket: Some(b"REASON"), reason: None, with_traces: true };
+        let part = vec![(&b"org"[..], &b"acme"[..]), (b"roomId", b"WHERE")];
+        let expected = Logout { user: b"u", socket: Some(b"s"), part, reason: Some(b"why"), with_traces: true };
+        let arguments: [&[u8]; 12] = [
+            b"u",
+            b"where",
+            b"org",
+            b"acme",
+            b"socket",
+            b"s",
+            b"WHERE",
+            b"roomId",
+            b"WHERE",
+            b"REASON",
+            b"why",
+            b"WithTraces",
+        ];
+        assert_eq!(parse(&arguments), Ok(expected));
+        let expected =
+            Logout { user: b"u", socket: Some(b"REASON"), part: Vec::new(), reason: None, with_traces: true };
         assert_eq!(parse(&[b"u", b"WITHTRACES", b"SOCKET", b"REASON"]), Ok(expected));
         let (id, text) = (vec![b'x'; LONGEST_ID + 1], vec![b'x'; LONGEST_REASON + 1]);
         assert!(parse(&[&id[1..], b"SOCKET", &id[1..], b"REASON", &text[1..]]).is_ok());
-        let refused: [(&[&[u8]], Error); 11] = [
+        let refused: [(&[&[u8]], Error); 14] = [
+            (&[b"u", b"WHERE", b"org"], Error::Syntax),
+            (&[b"u", b"WHERE", b"org", b"a", b"WHERE", b"org", b"b"], Error::Syntax),
+            (&[b"u", b"WHERE", b"org", &id], Error::TooLong("value of WHERE", LONGEST_ID)),
             (&[], Error::WrongArity),
             (&[b""], Error::EmptyUser),
             (&[b"u", b"SOCKET", b""], Error::EmptySocket),

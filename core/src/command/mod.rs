@@ -56,18 +56,29 @@ pub struct Argument {
     pub name: &'static CStr,
     /// The word that it begins with.
     pub token: Option<&'static CStr>,
-    /// Whether it is that word alone.
-    pub is_flag: bool,
-    /// Whether it is a whole number.
-    pub is_number: bool,
+    /// What follows that word.
+    pub kind: ArgumentKind,
     /// Whether it may be left out.
     pub is_optional: bool,
+}
+
+/// What an argument is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArgumentKind {
+    /// A text.
+    Text,
+    /// A whole number.
+    Number,
+    /// Nothing but its word.
+    Flag,
+    /// A placeholder and a value; it may be given several times.
+    Pairs,
 }
 
 impl Argument {
     /// A value that must be there.
     pub const fn required(name: &'static CStr) -> Self {
-        Self { name, token: None, is_flag: false, is_number: false, is_optional: false }
+        Self { name, token: None, kind: ArgumentKind::Text, is_optional: false }
     }
 
     /// A value behind a word; both may be left out.
@@ -77,12 +88,17 @@ impl Argument {
 
     /// A number behind a word; both may be left out.
     pub const fn number(token: &'static CStr, name: &'static CStr) -> Self {
-        Self { is_number: true, ..Self::option(token, name) }
+        Self { kind: ArgumentKind::Number, ..Self::option(token, name) }
+    }
+
+    /// A placeholder and a value behind a word, as often as one likes.
+    pub const fn pairs(token: &'static CStr, name: &'static CStr) -> Self {
+        Self { kind: ArgumentKind::Pairs, ..Self::option(token, name) }
     }
 
     /// A word that may be left out.
     pub const fn flag(token: &'static CStr, name: &'static CStr) -> Self {
-        Self { is_flag: true, ..Self::option(token, name) }
+        Self { kind: ArgumentKind::Flag, ..Self::option(token, name) }
     }
 }
 

@@ -41,6 +41,7 @@ pub(super) fn json(departure: &Departure<'_>, removed: u64) -> Vec<u8> {
         scope: match departure.scope {
             Scope::User => "user",
             Scope::Socket => "socket",
+            Scope::Part => "part",
         },
         reason: Lossy(departure.reason),
         removed,

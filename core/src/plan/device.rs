@@ -10,6 +10,8 @@ pub enum Scope {
     User,
     /// One socket of a user who goes on with another.
     Socket,
+    /// The traces that have a placeholder of some value.
+    Part,
 }
 
 impl<N> Socket<N> {
@@ -72,6 +74,19 @@ impl<N: AsRef<[u8]>> Plan<N> {
         self
     }
 
+    /// Leaves the part of the plan that was asked for: see [`super::Part`]. Of sockets and rooms, those that are left with it.
+    #[must_use]
+    pub fn only_part(mut self) -> Self {
+        self.keys.retain(|key| key.is_part);
+        self.members.retain(|member| member.is_part);
+        self.entries.retain(|document| document.is_part);
+        let keys = &self.keys;
+        let goes = |name: &N| keys.iter().any(|key| key.name.as_ref() == name.as_ref());
+        self.sockets.retain(|socket| socket.data.as_ref().is_some_and(goes));
+        self.sort_rooms();
+        self
+    }
+
     /// Adds the socket's place in the mapping.
     fn leave_mapping(&mut self, socket: &[u8]) {
         if !self.sockets.iter().any(|known| known.mapped) {
@@ -80,13 +95,17 @@ impl<N: AsRef<[u8]>> Plan<N> {
         let Some(mapping) = self.mapping.take() else { return };
         let (key, kind, socket_name) = (mapping.name, mapping.kind, Some(socket.into()));
         match (mapping.ids.text(&self.user, socket), mapping.ids) {
-            (Some(_), _) if kind == Kind::String => self.keys.push(KeyTrace { name: key, socket: socket_name }),
-            (Some(member), _) => self.members.push(MemberTrace { key, kind, member, socket: socket_name }),
+            (Some(_), _) if kind == Kind::String => {
+                self.keys.push(KeyTrace { name: key, socket: socket_name, is_part: false });
+            }
+            (Some(member), _) => {
+                self.members.push(MemberTrace { key, kind, member, socket: socket_name, is_part: false });
+            }
             (None, MappedIds::Elements { array, id }) => {
                 let by = CutBy { array, owner: id, id: socket.into() };
                 let Ok(Some(cut)) = value::cut(&mapping.document, &by) else { return };
                 let (before, Cut { elements, document }) = (value::fingerprint(&mapping.document), cut);
-                self.entries.push(EntriesTrace { key, elements, document, before, cuts: vec![by] });
+                self.entries.push(EntriesTrace { key, elements, document, before, cuts: vec![by], is_part: false });
             }
             (None, MappedIds::Values(_)) => {}
         }

@@ -47,6 +47,10 @@ impl Detail {
     }
 }
 
+/// The part of a user's traces that is asked for: those that have these placeholders, with these values. All, if there are
+/// none.
+pub type Part<'a> = &'a [(Placeholder, &'a [u8])];
+
 /// Finds every trace of `user` in a database and changes nothing. `places` looks into that database's index.
 pub fn find<K: Keyspace>(
     space: &K,
@@ -54,9 +58,10 @@ pub fn find<K: Keyspace>(
     places: &dyn Fn(Subject, &[u8]) -> PlaceSet,
     user: &[u8],
     detail: Detail,
+    part: Part<'_>,
 ) -> Plan<K::Name> {
     let plan = Plan::empty(user, detail);
-    let mut finder = Finder { space, layout, user, plan, said: Vec::new(), buffer: Vec::with_capacity(64) };
+    let mut finder = Finder { space, layout, user, part, plan, said: Vec::new(), buffer: Vec::with_capacity(64) };
     let known = places(Subject::User, user);
     finder.plan.keys.reserve(known.about());
     let large_sets = places(Subject::Anyone, b"");
@@ -90,7 +95,7 @@ pub fn find<K: Keyspace>(
 /// The plan that removes one key, if it is a trace of the user as a whole.
 pub fn find_key<K: Keyspace>(space: &K, layout: &Layout, user: &[u8], name: &K::Name) -> Plan<K::Name> {
     let plan = Plan::empty(user, Detail::Facts);
-    let mut finder = Finder { space, layout, user, plan, said: Vec::new(), buffer: Vec::new() };
+    let mut finder = Finder { space, layout, user, part: &[], plan, said: Vec::new(), buffer: Vec::new() };
     for trace in layout.traces.iter().filter(|trace| names_a_key(trace)) {
         let is_users = |bindings: &Bindings<'_>| bindings.get(Placeholder::USER).is_none_or(|id| id == user);
         if let Some(bindings) = trace.key.matches(name.as_ref()).filter(is_users) {
@@ -123,7 +128,7 @@ pub fn owners<K: Keyspace>(space: &K, layout: &Layout, name: &K::Name) -> Vec<Ve
 /// exists, whatever it holds; so does a key that is looked into for everybody ([`Subject::Anyone`]).
 pub fn still_there<K: Keyspace>(space: &K, layout: &Layout, subject: Subject, id: &[u8], place: PlaceRef<'_>) -> bool {
     let plan = Plan::empty(id, Detail::Facts);
-    let mut finder = Finder { space, layout, user: id, plan, said: Vec::new(), buffer: Vec::new() };
+    let mut finder = Finder { space, layout, user: id, part: &[], plan, said: Vec::new(), buffer: Vec::new() };
     let trace = &layout.traces[place.trace()];
     let given = Bindings::user(id);
     let given = if subject == Subject::Socket { given.with(Placeholder::SOCKET, id) } else { given };
@@ -179,6 +184,7 @@ struct Finder<'a, K: Keyspace> {
     space: &'a K,
     layout: &'a Layout,
     user: &'a [u8],
+    part: Part<'a>,
     plan: Plan<K::Name>,
     /// What the data of sockets said besides that it is the user's, by its place among the plan's keys.
     said: Vec<(usize, Said)>,
@@ -234,6 +240,11 @@ impl<K: Keyspace> Finder<'_, K> {
         }
         let space = self.space;
         let Some(key) = space.open(&name) else { return Located::default() };
+        let is_part = self.is_part(bindings);
+        // A key tells of sockets, of whatever part it is.
+        if !is_part && matches!(trace.what, What::Member { .. } | What::Entries { .. }) {
+            return Located { exists: true, is_trace: true };
+        }
         let is_trace = match &trace.what {
             What::Key | What::Mapping => true,
             What::Owned(field) => {
@@ -279,15 +290,21 @@ impl<K: Keyspace> Finder<'_, K> {
                 }
             };
         self.plan.has_evidence |= is_trace && trace.is_evidence;
-        if let (true, Some(room)) = (is_trace, bindings.get(Placeholder::ROOM)) {
+        if let (true, Some(room)) = (is_trace && is_part, bindings.get(Placeholder::ROOM)) {
             self.plan.rooms.push(room.to_vec());
         }
         Located { exists: true, is_trace }
     }
 
+    /// Whether a trace with these placeholders is of the part that is asked for.
+    fn is_part(&self, bindings: &Bindings<'_>) -> bool {
+        self.part.iter().all(|(placeholder, value)| bindings.get(*placeholder) == Some(value))
+    }
+
     fn note_key(&mut self, name: K::Name, bindings: &Bindings<'_>) {
         let socket = bindings.get(Placeholder::SOCKET).map(Into::into);
-        self.plan.keys.push(KeyTrace { name, socket });
+        let is_part = self.is_part(bindings);
+        self.plan.keys.push(KeyTrace { name, socket, is_part });
     }
 
     fn locate_member(
@@ -303,7 +320,7 @@ impl<K: Keyspace> Finder<'_, K> {
         let is_trace = tells || self.space.contains(&key, kind, &member);
         if is_trace {
             let socket = bindings.get(Placeholder::SOCKET).filter(|_| names == Named::Socket).map(Into::into);
-            self.plan.members.push(MemberTrace { key, kind, member, socket });
+            self.plan.members.push(MemberTrace { key, kind, member, socket, is_part: true });
         }
         is_trace
     }
@@ -329,7 +346,7 @@ impl<K: Keyspace> Finder<'_, K> {
             known.document = document;
             known.cuts.push(by);
         } else {
-            self.plan.entries.push(EntriesTrace { key, elements, document, before, cuts: vec![by] });
+            self.plan.entries.push(EntriesTrace { key, elements, document, before, cuts: vec![by], is_part: true });
         }
         true
     }
@@ -423,7 +440,7 @@ impl<K: Keyspace> Finder<'_, K> {
     /// Leaves out what goes with its key, and puts a plan that is shown in order.
     fn finish(self) -> Plan<K::Name> {
         let mut plan = self.plan;
-        if plan.detail != Detail::Names {
+        if plan.detail != Detail::Names && self.part.is_empty() {
             plan.sort_rooms();
         }
         if [Detail::Facts, Detail::Sweep].contains(&plan.detail) {
@@ -448,7 +465,7 @@ impl<K: Keyspace> Finder<'_, K> {
 }
 
 impl<N: AsRef<[u8]>> Plan<N> {
-    fn sort_rooms(&mut self) {
+    pub(super) fn sort_rooms(&mut self) {
         self.rooms.extend(self.sockets.iter().filter_map(Socket::room_left).map(<[u8]>::to_vec));
         self.rooms.sort();
         self.rooms.dedup();
@@ -457,7 +474,11 @@ impl<N: AsRef<[u8]>> Plan<N> {
     /// Sorts what goes, and leaves out what stands there twice.
     pub(super) fn sort(&mut self) {
         self.keys.sort_by(|a, b| a.name.as_ref().cmp(b.name.as_ref()).then(b.socket.cmp(&a.socket)));
-        self.keys.dedup_by(|a, b| a.name.as_ref() == b.name.as_ref());
+        self.keys.dedup_by(|a, b| {
+            let is_same = a.name.as_ref() == b.name.as_ref();
+            b.is_part |= is_same && a.is_part;
+            is_same
+        });
         self.members.sort_by(|a, b| a.key.as_ref().cmp(b.key.as_ref()).then_with(|| a.member.cmp(&b.member)));
         self.members.dedup_by(|a, b| a.key.as_ref() == b.key.as_ref() && a.member == b.member);
         self.entries.sort_by(|a, b| a.key.as_ref().cmp(b.key.as_ref()));

@@ -26,7 +26,7 @@ use crate::{
 pub use apply::Removed;
 pub use check::{Checked, NOBODY, Unseen, check_unseen};
 pub use device::Scope;
-pub use find::{Detail, find, find_key, owner, owners, still_there};
+pub use find::{Detail, Part, find, find_key, owner, owners, still_there};
 use mapping::Mapping;
 
 pub use live::{LiveBy, LiveSocket, live_by};
@@ -80,6 +80,8 @@ pub struct KeyTrace<N> {
     pub name: N,
     /// The socket that its name holds, if it does.
     socket: Option<Box<[u8]>>,
+    /// Whether it is of the part that was asked for.
+    is_part: bool,
 }
 
 impl<N> KeyTrace<N> {
@@ -100,6 +102,8 @@ pub struct MemberTrace<N> {
     pub member: Vec<u8>,
     /// The socket that the member names, if it names one.
     socket: Option<Box<[u8]>>,
+    /// Whether it is of the part that was asked for.
+    is_part: bool,
 }
 
 /// A document to cut elements out of.
@@ -115,6 +119,8 @@ pub struct EntriesTrace<N> {
     before: u64,
     /// By what it was cut.
     cuts: Vec<CutBy>,
+    /// Whether it is of the part that was asked for.
+    is_part: bool,
 }
 
 /// Which elements of an array are cut out.

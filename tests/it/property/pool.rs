@@ -93,13 +93,17 @@ impl Pool {
 
     /// Values for all placeholders of `template`.
     pub fn bindings(&self, rng: &mut Rng, template: &Template) -> Bindings {
-        let mut value = |name: &str| match name {
+        template.names().map(|name| (name.to_owned(), self.value(rng, name))).collect()
+    }
+
+    /// A value for a placeholder.
+    pub fn value(&self, rng: &mut Rng, name: &str) -> Bytes {
+        match name {
             "userId" => self.user(rng),
             "socketId" => self.socket(rng),
             "roomId" => self.room(rng),
             _ => rng.choice([&b"d1"[..], b"x", b"a:b", b"*"]).expect("some").to_vec(),
-        };
-        template.names().map(|name| (name.to_owned(), value(name))).collect()
+        }
     }
 }
 

@@ -107,8 +107,15 @@ fn blocking(writer: &mut Writer) -> Args {
 fn log_out(writer: &mut Writer, user: Vec<u8>) -> Logout {
     let rng = &mut writer.rng;
     let socket = (rng.u8(0..3) == 0).then(|| writer.pool.socket(rng));
+    let part = (socket.is_none() && rng.u8(0..4) == 0).then(|| {
+        let templates = writer.layout.traces.iter().map(|trace| trace.template());
+        let names: Vec<_> = templates.flat_map(|template| template.names()).filter(|name| *name != "userId").collect();
+        let name = rng.choice(names).unwrap_or("roomId").to_owned();
+        let value = writer.pool.value(rng, &name);
+        (name, value)
+    });
     let inside = inside(rng);
-    Logout { user, socket, reason: rng.u8(0..4) == 0, with_traces: rng.bool(), inside }
+    Logout { user, socket, part, reason: rng.u8(0..4) == 0, with_traces: rng.bool(), inside }
 }
 
 fn inside(rng: &mut Rng) -> Inside {

@@ -6,6 +6,7 @@ use crate::args;
 use crate::support::bytes::{join, quote};
 use crate::support::model::plan::{Plan, flat};
 use crate::support::model::sweep;
+use crate::support::model::template::Bindings;
 use crate::support::snapshot::Snapshot;
 use crate::support::{Layout, Model, Reply, array, int, ok, queued};
 use std::fmt;
@@ -41,6 +42,8 @@ pub enum Step {
 pub struct Logout {
     pub user: Vec<u8>,
     pub socket: Option<Vec<u8>>,
+    /// A placeholder and its value, if only a part is logged out. Then `socket` is none.
+    pub part: Option<(String, Vec<u8>)>,
     pub reason: bool,
     pub with_traces: bool,
     pub inside: Inside,
@@ -72,6 +75,9 @@ impl Logout {
         }
         if let Some(socket) = &self.socket {
             args.extend(args!["SOCKET", socket]);
+        }
+        if let Some((name, value)) = &self.part {
+            args.extend(args!["Where", name, value]);
         }
         if self.reason {
             args.extend(args!["Reason", "because\r\n"]);
@@ -173,7 +179,10 @@ impl World<'_> {
         let full = model.logout(&logout.user);
         let plan = match &logout.socket {
             Some(socket) => model.logout_socket(&logout.user, socket),
-            None => full.clone(),
+            None => match logout.part.clone() {
+                Some(part) => model.logout_part(&logout.user, &Bindings::from([part])),
+                None => full.clone(),
+            },
         };
         self.expect_inspect(&logout.user, &full)?;
         self.call(logout, &plan)?;
@@ -191,7 +200,9 @@ impl World<'_> {
     fn refusal(&self, logout: &Logout) -> Option<String> {
         let ids = &self.layout.ids;
         let of_user = ids.refusal("user id", "userId", &logout.user);
-        of_user.or_else(|| ids.refusal("socket id", "socketId", logout.socket.as_ref()?))
+        let of_socket = || ids.refusal("socket id", "socketId", logout.socket.as_ref()?);
+        let of_part = || logout.part.as_ref().and_then(|(name, value)| ids.refusal("value of WHERE", name, value));
+        of_user.or_else(of_socket).or_else(of_part)
     }
 
     /// Since the last time one event must have been heard of what was removed, and none if that was nothing.

@@ -42,7 +42,7 @@ pub fn commands_that_it_asks_for() -> Vec<String> {
 /// (Those whose effect it knows may have other names: then they may do anything.)
 pub fn commands_known_by_name() -> BTreeSet<String> {
     let code = all();
-    let words = ["option", "number", "flag"].map(|kind| format!("Argument::{kind}(c\""));
+    let words = ["option", "number", "pairs", "flag"].map(|kind| format!("Argument::{kind}(c\""));
     let without_words = words.iter().fold(code.clone(), |code, word| code.replace(word, "\""));
     let is_name = |name: &&str| name.len() > 2 && name.bytes().all(|byte| byte.is_ascii_uppercase());
     let called = strings(&without_words, "c\"").into_iter().filter(is_name).map(str::to_owned);

@@ -79,6 +79,36 @@ impl<'a> Model<'a> {
         self.only_socket(&full, socket)
     }
 
+    /// The plan of `SESSION.LOGOUT user WHERE name value`, for each of `part`.
+    pub fn logout_part(&self, user: &[u8], part: &Bindings) -> Plan {
+        let full = self.logout(user);
+        let fits = |bindings: &Bindings| part.iter().all(|(name, value)| bindings.get(name) == Some(value));
+        let mut plan = Plan { user: user.to_vec(), live: full.live, ..Plan::default() };
+        let own = self.key_traces(user);
+        let own_keys: BTreeSet<_> = own.iter().map(|(key, _)| key.clone()).collect();
+        let of_sockets = self.socket_keys(&full.sockets, &own_keys, user);
+        for (key, bindings) in own.into_iter().chain(of_sockets).filter(|(_, bindings)| fits(bindings)) {
+            plan.rooms.extend(bindings.get("roomId").cloned());
+            plan.keys.insert(key);
+        }
+        for (key, member, bindings) in self.member_traces(&full) {
+            if fits(&bindings) && !full.keys.contains(&key) {
+                plan.rooms.extend(bindings.get("roomId").cloned());
+                plan.members.insert((key, member));
+            }
+        }
+        self.add_entries_where(&mut plan, &full.keys, &fits);
+        let mapped = self.mapped_sockets(user);
+        for socket in &full.sockets {
+            let Some(data) = self.data_key(user, socket).filter(|data| plan.keys.contains(data)) else { continue };
+            plan.sockets.insert(socket.clone());
+            if self.is_users_data(&data, socket, &own_keys, &mapped) {
+                plan.rooms.extend(self.room(&data));
+            }
+        }
+        plan
+    }
+
     /// The part of a plan that is about one socket.
     pub fn only_socket(&self, full: &Plan, socket: &[u8]) -> Plan {
         let user = &*full.user;
@@ -314,11 +344,20 @@ impl<'a> Model<'a> {
     }
 
     fn add_entries(&self, plan: &mut Plan) {
+        let keys = plan.keys.clone();
+        self.add_entries_where(plan, &keys, &|_| true);
+    }
+
+    /// The user's elements in documents whose name fits, but not in those that go.
+    fn add_entries_where(&self, plan: &mut Plan, gone: &BTreeSet<Bytes>, fits: &dyn Fn(&Bindings) -> bool) {
         for (key, entry) in self.keys {
             let Content::String(text) = &entry.content else { continue };
             for trace in &self.layout.traces {
                 let Trace::Entries { key: template, array, owner } = trace else { continue };
-                let Some(bindings) = template.matches(key).filter(|_| !plan.keys.contains(key)) else { continue };
+                let Some(bindings) = template.matches(key).filter(|_| !gone.contains(key)) else { continue };
+                if !fits(&bindings) {
+                    continue;
+                }
                 if bindings.get("userId").is_some_and(|id| *id != plan.user) {
                     continue;
                 }
