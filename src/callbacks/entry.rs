@@ -6,7 +6,7 @@
 use std::ffi::c_int;
 
 use redis_module::{alloc::RedisAlloc, raw};
-use redis_session_core::command::{Help, Inspect, Logout, ShowLayout, Sweep};
+use redis_session_core::command::{Explain, Help, Inspect, Logout, ShowLayout, Sweep};
 
 use super::{
     commands::{NotRegistered, register},
@@ -59,6 +59,7 @@ extern "C" fn RedisModule_OnUnload(_: *mut raw::RedisModuleCtx) -> c_int {
 fn commands(server: &Server) -> Result<(), NotRegistered> {
     register::<Logout<'_>>(server)?;
     register::<Inspect>(server)?;
+    register::<Explain>(server)?;
     register::<Sweep>(server)?;
     register::<ShowLayout>(server)?;
     register::<Help>(server)

@@ -24,7 +24,7 @@ fn commands_have_the_flags_of_the_contract() {
     let server = Server::start();
     let flags = |name: &str| flags_and_tips(&server, name).0;
     assert!(flags("session.logout").contains(&"write".to_owned()));
-    for name in ["session.inspect", "session.layout", "session.help"] {
+    for name in ["session.inspect", "session.explain", "session.layout", "session.help"] {
         assert!(flags(name).contains(&"readonly".to_owned()), "{name}");
         assert!(!flags(name).contains(&"write".to_owned()), "{name}");
     }
@@ -47,7 +47,7 @@ fn cluster_clients_are_told_to_ask_every_shard() {
 #[test]
 fn commands_are_documented() {
     let server = Server::start();
-    for name in ["session.logout", "session.inspect", "session.layout", "session.help"] {
+    for name in ["session.logout", "session.inspect", "session.explain", "session.layout", "session.help"] {
         let docs = docs(&server, name);
         for field in ["summary", "complexity", "since"] {
             assert!(!docs.field(field).as_text().is_empty(), "{name} has no {field}");
@@ -101,6 +101,8 @@ fn wrong_arity_is_worded_as_the_server_does() {
     let calls = [
         ("SESSION.LOGOUT", "session.logout"),
         ("SESSION.INSPECT", "session.inspect"),
+        ("SESSION.EXPLAIN", "session.explain"),
+        ("SESSION.EXPLAIN a b", "session.explain"),
         ("session.inspect a b", "session.inspect"),
         ("SESSION.LAYOUT x", "session.layout"),
         ("Session.Help x", "session.help"),

@@ -20,6 +20,7 @@ mod device;
 mod documents;
 mod events;
 mod events_kept;
+mod explain;
 mod fence;
 mod house;
 mod index;

@@ -5,6 +5,7 @@ pub mod collections;
 pub mod context;
 pub mod dead;
 pub mod enforce;
+pub mod explain;
 pub mod fence;
 pub mod follow;
 pub mod gate;

@@ -7,7 +7,7 @@ use crate::{error::Error, ports::Host, reply::Reply, session::Ask};
 #[derive(Debug)]
 pub struct Help;
 
-const LINES: [&str; 20] = [
+const LINES: [&str; 22] = [
     "SESSION.<command> [<arg> [value] [opt] ...]. Commands are:",
     "LOGOUT <userId> [SOCKET <socketId>] [WHERE <placeholder> <value>] [REASON <text>] [WITHTRACES]",
     "    Remove every trace of a user, atomically. Reply with the number of traces.",
@@ -23,6 +23,8 @@ const LINES: [&str; 20] = [
     "    * LIMIT: at most so many users.",
     "    * DRYRUN: change nothing.",
     "    * WITHTRACES: reply with maps of what would be removed instead.",
+    "EXPLAIN <key>",
+    "    Show how the layout reads a key, whom it finds there, and what LOGOUT would do with it.",
     "LAYOUT",
     "    Show the layout in use, as JSON.",
     "HELP",

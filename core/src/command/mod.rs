@@ -1,11 +1,13 @@
 //! The commands: one file and one struct for each, with its syntax, options and reply.
 
+mod explain;
 mod help;
 mod inspect;
 mod layout;
 mod logout;
 mod sweep;
 
+pub use explain::Explain;
 pub use help::Help;
 pub use inspect::Inspect;
 pub use layout::ShowLayout;
@@ -105,6 +107,9 @@ impl Argument {
 /// The most bytes that a user's or a socket's id may have. It becomes part of key names, messages and log lines, so a
 /// longer one would cost the server many times its length.
 const LONGEST_ID: usize = 64 * 1024;
+
+/// The most bytes that a key's name may have to be explained.
+const LONGEST_KEY: usize = 1024 * 1024;
 
 /// The most bytes that a reason may have.
 const LONGEST_REASON: usize = 4 * 1024;

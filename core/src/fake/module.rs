@@ -9,7 +9,7 @@ use std::{
 use super::{Bytes, Event, Fake};
 use crate::{
     ask::{cascade, enforce, fence, follow, load},
-    command::{Command, Help, Inspect, Logout, ShowLayout, Sweep},
+    command::{Command, Explain, Help, Inspect, Logout, ShowLayout, Sweep},
     error::Error,
     known::wants::{Events, Wants},
     plan::MOST_MEMBERS,
@@ -126,6 +126,7 @@ impl Module {
         let run = match &*command[0].to_ascii_lowercase() {
             b"session.logout" => Logout::run,
             b"session.inspect" => Inspect::run,
+            b"session.explain" => Explain::run,
             b"session.sweep" => Sweep::run,
             b"session.layout" => ShowLayout::run,
             b"session.help" => Help::run,

@@ -33,6 +33,8 @@ pub struct Layout {
     pub ids: Placeholders,
     /// The traces in the order of the document, then the mapping; a trace is known by its place here.
     pub traces: Vec<Trace>,
+    /// What the layout writes for each of them, as one line.
+    pub texts: Vec<String>,
     /// Those of them that the index has to know of, by number: see [`Trace::is_watched`].
     pub watched: Box<[usize]>,
     /// How a live socket is found, if the layout says it.

@@ -46,8 +46,10 @@ impl Layout {
         }
         let announce = read_announce(&document.announce, &traces)?;
         let text = text.trim().to_owned();
+        let mut texts: Vec<String> = document.traces.iter().map(|raw| one_line(raw.get())).collect();
+        texts.extend(sockets.as_ref().and_then(|sockets| sockets.of.as_ref()).map(|_| "`sockets.of`".to_owned()));
         let (name, watched, unsaid) = (document.name, Box::default(), None);
-        let mut layout = Self { text, name, ids: names, traces, watched, sockets, live, announce, unsaid };
+        let mut layout = Self { text, name, ids: names, traces, texts, watched, sockets, live, announce, unsaid };
         if let Some(sockets) = &mut layout.sockets {
             let is_data = |trace: &Trace| matches!(trace.what, What::Key | What::Owned(_)) && trace.key == sockets.data;
             let says_whose = |trace: &Trace| matches!(trace.what, What::Owned(_)) && is_data(trace);

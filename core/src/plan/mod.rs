@@ -8,6 +8,7 @@
 mod apply;
 mod check;
 mod device;
+mod explain;
 mod find;
 mod live;
 mod mapping;
@@ -26,6 +27,7 @@ use crate::{
 pub use apply::Removed;
 pub use check::{Checked, NOBODY, Unseen, check_unseen};
 pub use device::Scope;
+pub use explain::{Reading, explain, words};
 pub use find::{Detail, Part, find, find_key, owner, owners, still_there};
 use mapping::Mapping;
 

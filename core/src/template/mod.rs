@@ -213,6 +213,32 @@ impl Template {
         }
     }
 
+    /// Why a name is none of the template's that would be one if ids could hold anything: the first placeholder, read from the
+    /// left and as short as can be, that would stand for what the layout does not allow. `None` if that is not the reason.
+    pub fn misfit<'n>(&self, name: &'n [u8]) -> Option<(Placeholder, &'n [u8])> {
+        let (mut rest, mut misfit) = (name, None);
+        for (at, part) in self.parts.iter().enumerate() {
+            let (placeholder, rule) = match part {
+                Part::Literal(literal) => {
+                    rest = rest.strip_prefix(&**literal)?;
+                    continue;
+                }
+                Part::Placeholder(placeholder, rule) => (*placeholder, rule),
+            };
+            let end = match self.parts.get(at + 1) {
+                Some(Part::Literal(last)) if at + 2 == self.parts.len() => rest.strip_suffix(&**last)?.len(),
+                Some(Part::Literal(literal)) => text::find(rest.get(1..)?, literal)? + 1,
+                Some(Part::Placeholder(..)) | None => rest.len(),
+            };
+            let (value, behind) = rest.split_at(end);
+            if misfit.is_none() && !value.is_empty() && !rule.allows(value) {
+                misfit = Some((placeholder, value));
+            }
+            rest = behind;
+        }
+        misfit.filter(|_| rest.is_empty())
+    }
+
     /// Appends the name to `out`.
     ///
     /// # Panics

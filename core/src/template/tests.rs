@@ -168,6 +168,30 @@ fn solving_finds_the_one_value_that_renders_the_name() {
 }
 
 #[test]
+fn a_name_that_does_not_fit_for_its_ids_alone_says_which() {
+    let fixed = Placeholders::new(IdRule::Length(3), vec![("roomId".to_owned(), without(":"))]);
+    let table: &[(&str, Placeholders, &str, Option<&str>)] = &[
+        ("user:{userId}", separated(), "user:ada:prefs", Some("userId=ada:prefs")),
+        ("user:{userId}", separated(), "user:ada", None),
+        ("user:{userId}", separated(), "user:", None),
+        ("user:{userId}", separated(), "users:ada:prefs", None),
+        ("typing:{roomId}:{userId}", separated(), "typing:a:b:c", Some("userId=b:c")),
+        ("{userId}:list", separated(), "a:b:list", Some("userId=a:b")),
+        ("t:{roomId}:{userId}", fixed, "t:den:ada1", Some("userId=ada1")),
+        ("active", separated(), "active:x", None),
+    ];
+    for (text, names, name, expected) in table {
+        let template = parse(text, names.clone()).unwrap();
+        let shown = template.misfit(name.as_bytes()).map(|(placeholder, value)| {
+            let mut names = names.clone();
+            names.intern("x").unwrap();
+            format!("{}={}", names.name(placeholder), value.escape_ascii())
+        });
+        assert_eq!(shown.as_deref(), *expected, "{text} against {name}");
+    }
+}
+
+#[test]
 fn a_member_needs_a_rule_for_what_its_key_does_not_say() {
     let mut names = Placeholders::default();
     let key = Template::parse("room:{roomId}", &mut names).unwrap();
