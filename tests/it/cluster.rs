@@ -212,3 +212,29 @@ fn the_timer_and_the_cascade_of_a_node_leave_alone_what_it_cannot_judge() {
         assert!(left(key), "{key}");
     }
 }
+
+#[test]
+fn a_node_judges_nobody_whose_sockets_or_signs_of_life_may_be_elsewhere() {
+    let layouts = [
+        r#"{ "name": "unmapped", "separator": ":", "traces": [
+            { "key": "data:{socketId}", "owner": "/u" }, { "members": "online", "member": "{userId}" } ],
+            "sockets": { "data": "data:{socketId}" } }"#,
+        r#"{ "name": "signs", "separator": ":", "traces": [{ "members": "online", "member": "{userId}" }],
+            "live": [{ "key": "beat:{userId}" }] }"#,
+    ];
+    for layout in layouts {
+        let nodes = Server::builder().layout(layout).start_cluster(3);
+        let on_its_node = |command: &str| nodes.iter().any(|node| !node.run(command).is_error());
+        let users: Vec<String> = (0..12).map(|number| format!("u{number}")).collect();
+        for user in &users {
+            assert!(on_its_node(&format!("SADD online {user}")));
+            assert!(on_its_node(&format!("SET data:s-{user} '{{\"u\":\"{user}\"}}'")));
+            assert!(on_its_node(&format!("SET beat:{user} 1")));
+        }
+        for node in &nodes {
+            assert_eq!(node.run("SESSION.SWEEP"), int(0), "{layout}");
+        }
+        let online = nodes.iter().map(|node| node.run("SCARD online")).find(|count| !count.is_error());
+        assert_eq!(online, Some(int(12)), "{layout}");
+    }
+}

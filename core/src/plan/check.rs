@@ -55,7 +55,7 @@ impl<N: AsRef<[u8]>> Plan<N> {
     }
 
     /// Asks whether the caller may read every key that a reply about the plan says something of: those in the plan, the
-    /// mapping, and the sockets' data. If there is none, that is said of the user too: see [`check_unseen`].
+    /// mapping, the sockets' data, and other signs of life. If there is none, that is said of the user too: see [`check_unseen`].
     ///
     /// # Errors
     /// [`Error::NoPermission`] if one permission is missing.
@@ -82,7 +82,7 @@ impl<N: AsRef<[u8]>> Plan<N> {
         let entries = self.entries.iter().map(|document| &document.key);
         let consulted = self.sockets.iter().filter_map(|socket| socket.data.as_ref());
         let mapping = self.mapping.iter().map(|mapping| &mapping.name);
-        keys.chain(members).chain(entries).chain(consulted).chain(mapping)
+        keys.chain(members).chain(entries).chain(consulted).chain(mapping).chain(&self.signs)
     }
 }
 

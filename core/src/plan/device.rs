@@ -1,6 +1,6 @@
 //! Narrowing a plan to one device.
 
-use super::{CutBy, EntriesTrace, KeyTrace, MemberTrace, Plan, Socket, Whose, value};
+use super::{CutBy, EntriesTrace, KeyTrace, MemberTrace, Plan, Socket, Unclear, Whose, value};
 use crate::{json::Cut, layout::MappedIds, ports::Kind};
 
 /// What a logout is about.
@@ -47,7 +47,7 @@ impl<N: AsRef<[u8]>> Plan<N> {
     #[must_use]
     pub fn only_socket(self, socket: &[u8]) -> (Self, Scope) {
         let mut others = self.sockets.iter().filter(|other| other.id != socket && may_live(other));
-        if others.next().is_none() && !self.is_mapping_unclear {
+        if others.next().is_none() && self.unclear != Unclear::Sockets {
             return (self, Scope::User);
         }
         (self.narrowed(socket), Scope::Socket)

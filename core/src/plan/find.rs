@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{CutBy, EntriesTrace, KeyTrace, MemberTrace, Plan, Socket, Whose, live, mapping, value};
+use super::{CutBy, EntriesTrace, KeyTrace, MemberTrace, Plan, Socket, Unclear, Whose, live, mapping, value};
 use crate::{
     index::{PlaceRef, PlaceSet, Subject},
     json::Cut,
@@ -88,6 +88,7 @@ pub fn find<K: Keyspace>(
     }
     if [Detail::Facts, Detail::Sweep].contains(&detail) {
         finder.plan.live |= live::rule(space, layout, user).is_some();
+        finder.signs();
     }
     finder.finish()
 }
@@ -354,7 +355,9 @@ impl<K: Keyspace> Finder<'_, K> {
     /// Looks at the data of each socket, which says whether the user is live, in which room, and the user's name.
     fn sockets(&mut self) {
         let mapped = mapping::read(self.space, self.layout, self.user);
-        self.plan.is_mapping_unclear = mapped.is_unclear;
+        if mapped.is_unclear {
+            self.plan.unclear = Unclear::Sockets;
+        }
         self.plan.mistyped += u64::from(mapped.is_mistyped);
         self.plan.mapping = mapped.mapping;
         let mapped = mapped.sockets.into_iter();
@@ -382,6 +385,19 @@ impl<K: Keyspace> Finder<'_, K> {
             let counts = socket.mapped || self.layout.mapping().is_none() && socket.whose == Whose::Users;
             self.plan.live |= counts && socket.data.is_some();
             self.plan.sockets.push(socket);
+        }
+    }
+
+    /// Looks which of the layout's other signs of life are there. Of those on another node of the cluster nobody here knows.
+    fn signs(&mut self) {
+        for rule in &self.layout.live {
+            let name = self.name(rule.key(), &Bindings::user(self.user));
+            if !self.space.serves(&name) {
+                self.plan.unclear = self.plan.unclear.max(Unclear::Signs);
+            }
+            if self.space.open(&name).is_some() {
+                self.plan.signs.push(name);
+            }
         }
     }
 
@@ -499,8 +515,9 @@ impl<N> Plan<N> {
             has_evidence: false,
             detail,
             user_name: None,
+            signs: Vec::new(),
             mapping: None,
-            is_mapping_unclear: false,
+            unclear: Unclear::Nothing,
             left_out: 0,
             stale: Vec::new(),
             mistyped: 0,

@@ -40,11 +40,15 @@ pub fn mapped_sockets<K: Keyspace>(space: &K, layout: &Layout, user: &[u8]) -> V
     read(space, layout, user).sockets
 }
 
-/// Reads the mapping of a user. Without one in the layout nothing is mapped.
+/// Reads the mapping of a user. Without one in the layout nothing is mapped, and what is not mapped is unclear in a cluster.
 pub(super) fn read<K: Keyspace>(space: &K, layout: &Layout, user: &[u8]) -> Mapped<K::Name> {
     let mut mapped =
         Mapped { mapping: None, sockets: Vec::new(), is_unclear: false, is_mistyped: false, expires_at: None };
-    let Some(said) = layout.mapping() else { return mapped };
+    let Some(said) = layout.mapping() else {
+        // Other nodes of a cluster may have the data of more sockets, and nothing here tells.
+        mapped.is_unclear = layout.sockets.is_some() && space.is_cluster();
+        return mapped;
+    };
     let name = space.name(&said.key.render(&Bindings::user(user)));
     let Some(key) = space.open(&name) else {
         mapped.is_unclear = !space.serves(&name);

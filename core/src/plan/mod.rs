@@ -60,11 +60,13 @@ pub struct Plan<N> {
     has_evidence: bool,
     /// The user's name, where the layout says how to find it and a socket's data has it.
     pub user_name: Option<String>,
+    /// The keys of the layout's `live` that are there, unless less than all facts were asked for.
+    signs: Vec<N>,
     /// The key that maps the user to sockets, if there is one.
     mapping: Option<Mapping<N>>,
-    /// Whether it is not known which sockets that are: another node of the cluster would know of the key, or it holds what
-    /// the layout does not allow as a socket's id.
-    is_mapping_unclear: bool,
+    /// What is not known, because another node of the cluster would know of a key, or the mapping holds what the layout does
+    /// not allow as a socket's id.
+    unclear: Unclear,
     /// How many traces that lie here were left out, because another node of the cluster serves them, or none.
     pub left_out: usize,
     /// How much of the user was asked for.
@@ -166,6 +168,17 @@ enum Whose {
     Nobodys,
 }
 
+/// What cannot be known of a user's session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Unclear {
+    #[default]
+    Nothing,
+    /// Whether what else the layout asks for is there.
+    Signs,
+    /// Which sockets the user has.
+    Sockets,
+}
+
 /// What is known of a user's session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Liveness {
@@ -189,7 +202,9 @@ impl<N> Plan<N> {
     pub fn liveness(&self) -> Liveness {
         if self.live {
             Liveness::Live
-        } else if self.is_mapping_unclear || self.sockets.iter().any(|socket| socket.mapped && socket.elsewhere) {
+        } else if self.unclear != Unclear::Nothing
+            || self.sockets.iter().any(|socket| socket.mapped && socket.elsewhere)
+        {
             Liveness::Unclear
         } else if (self.has_evidence || self.mapping.is_some()) && self.removed() > 0 {
             Liveness::Stale
