@@ -55,7 +55,7 @@ fn exactly_the_stale_are_taken_and_a_second_sweep_finds_none() {
 
 #[test]
 fn a_live_user_is_left_whole_with_every_kind_of_trace() {
-    let server = Server::start();
+    let server = Server::builder().option("fence", "0").start();
     let mut client = server.client();
     log_in(&mut client, "ann", "s1", "den");
     client.script("SET typing:hall:ann 1\nSET socket_data:old '{\"userId\":\"ann\"}'\nSET user_presence:ann x");
