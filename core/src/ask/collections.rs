@@ -101,7 +101,6 @@ fn note_member<H: Host>(
     text: &[u8],
 ) {
     let Some(id) = member.solve(names.placeholder(), bindings, text) else { return };
-    let subject = if names == Named::User { Subject::User } else { Subject::Socket };
     let news = LivenessChange::Evidence(state.clock.moment());
-    note::add(state, database, HashedSubject::new(subject, id), place.borrowed(), news);
+    note::add(state, database, HashedSubject::new(names.subject(), id), place.borrowed(), news);
 }

@@ -12,7 +12,7 @@ use std::fmt;
 
 use crate::{
     announcement::Announcement,
-    index::PlaceRef,
+    index::{PlaceRef, Subject},
     json::Pointer,
     template::{Bindings, Placeholder, Placeholders, Template},
 };
@@ -112,6 +112,14 @@ impl Named {
         match self {
             Self::User => Placeholder::USER,
             Self::Socket => Placeholder::SOCKET,
+        }
+    }
+
+    /// As what the index knows the id.
+    pub fn subject(self) -> Subject {
+        match self {
+            Self::User => Subject::User,
+            Self::Socket => Subject::Socket,
         }
     }
 }

@@ -99,9 +99,9 @@ fn members(key: &impl Key, member: &Template, names: Named, bindings: &Bindings<
     if !key.kind().is_collection() {
         return Reading::nobody(format!("the value is {}, which has no members", words(key.kind())));
     }
-    let subject = if names == Named::User { Subject::User } else { Subject::Socket };
     let members = key.members();
-    let id = |text: &Vec<u8>| member.solve(names.placeholder(), bindings, text).map(|id| (subject, id.to_vec()));
+    let id =
+        |text: &Vec<u8>| member.solve(names.placeholder(), bindings, text).map(|id| (names.subject(), id.to_vec()));
     let named: Vec<_> = members.iter().filter_map(id).collect();
     let why = named.is_empty().then(|| format!("none of its {} members is as `member` says", members.len()));
     Reading { named, why }

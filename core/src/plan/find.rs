@@ -1,8 +1,9 @@
 //! Finding: every trace of a user, by its name where the name follows from the ids, else by the index.
 
-use std::collections::HashSet;
-
-use super::{CutBy, EntriesTrace, KeyTrace, MemberTrace, Plan, Socket, Unclear, Whose, live, mapping, value};
+use super::{
+    CutBy, EntriesTrace, KeyTrace, MemberTrace, Plan, Socket, Unclear, Whose, live,
+    value::{self, Said},
+};
 use crate::{
     index::{PlaceRef, PlaceSet, Subject},
     json::Cut,
@@ -10,9 +11,6 @@ use crate::{
     ports::{Key, Keyspace, Kind},
     template::{Bindings, Placeholder, Template},
 };
-
-/// Up to this many sockets are searched one by one among the keys of a plan.
-const FEW: usize = 8;
 
 /// How much a caller has to know before anything is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,26 +167,14 @@ impl Located {
     }
 }
 
-/// What a socket's data says: the room and the user's name.
-type Said = [Option<Vec<u8>>; 2];
-
-/// A socket of the user's, before its data is looked at.
-struct Known {
-    id: Vec<u8>,
-    /// Whether the mapping holds it.
-    mapped: bool,
-    /// What its data said, if that was read already because it is the user's.
-    said: Option<Said>,
-}
-
-struct Finder<'a, K: Keyspace> {
-    space: &'a K,
-    layout: &'a Layout,
-    user: &'a [u8],
+pub(super) struct Finder<'a, K: Keyspace> {
+    pub(super) space: &'a K,
+    pub(super) layout: &'a Layout,
+    pub(super) user: &'a [u8],
     part: Part<'a>,
-    plan: Plan<K::Name>,
+    pub(super) plan: Plan<K::Name>,
     /// What the data of sockets said besides that it is the user's, by its place among the plan's keys.
-    said: Vec<(usize, Said)>,
+    pub(super) said: Vec<(usize, Said)>,
     /// Where names are put together.
     buffer: Vec<u8>,
 }
@@ -352,102 +338,7 @@ impl<K: Keyspace> Finder<'_, K> {
         true
     }
 
-    /// Looks at the data of each socket, which says whether the user is live, in which room, and the user's name.
-    fn sockets(&mut self) {
-        let mapped = mapping::read(self.space, self.layout, self.user);
-        if mapped.is_unclear {
-            self.plan.unclear = Unclear::Sockets;
-        }
-        self.plan.mistyped += u64::from(mapped.is_mistyped);
-        self.plan.mapping = mapped.mapping;
-        let mapped = mapped.sockets.into_iter();
-        let mut known: Vec<Known> = mapped.map(|id| Known { id, mapped: true, said: None }).collect();
-        let mut said = std::mem::take(&mut self.said).into_iter().peekable();
-        for (at, key) in self.plan.keys.iter().enumerate() {
-            let said = said.next_if(|(of, _)| *of == at).map(|(_, said)| said);
-            known.extend(key.socket.as_deref().map(|id| Known { id: id.to_vec(), mapped: false, said }));
-        }
-        known.sort_by(|a, b| a.id.cmp(&b.id));
-        known.dedup_by(|again, one| {
-            let is_same = again.id == one.id;
-            if is_same {
-                one.mapped |= again.mapped;
-                one.said = one.said.take().or(again.said.take());
-            }
-            is_same
-        });
-        // Of many sockets there are as many keys to look among.
-        let names: Option<HashSet<Box<[u8]>>> = (known.iter().filter(|known| known.said.is_none()).count() > FEW)
-            .then(|| self.plan.keys.iter().map(|key| key.name.as_ref().into()).collect());
-        for known in known {
-            let mut socket = self.socket(known, names.as_ref());
-            socket.closes = self.closes(&socket);
-            let counts = socket.mapped || self.layout.mapping().is_none() && socket.whose == Whose::Users;
-            self.plan.live |= counts && socket.data.is_some();
-            self.plan.sockets.push(socket);
-        }
-    }
-
-    /// Looks which of the layout's other signs of life are there. Of those on another node of the cluster nobody here knows.
-    fn signs(&mut self) {
-        for rule in &self.layout.live {
-            let name = self.name(rule.key(), &Bindings::user(self.user));
-            if !self.space.serves(&name) {
-                self.plan.unclear = self.plan.unclear.max(Unclear::Signs);
-            }
-            if self.space.open(&name).is_some() {
-                self.plan.signs.push(name);
-            }
-        }
-    }
-
-    /// Whether a socket is closed with the user. What another node of the cluster knows of it, that node acts upon. Without
-    /// `sockets` in the layout its id stands in the name of a key of the user's, and nowhere else.
-    fn closes(&self, socket: &Socket<K::Name>) -> bool {
-        let Some(sockets) = &self.layout.sockets else { return true };
-        let takes_word = sockets.owned.is_none() || sockets.trusts_mapping && !socket.elsewhere;
-        match socket.whose {
-            Whose::Users => true,
-            Whose::Nobodys => socket.mapped && takes_word,
-            Whose::Others => false,
-        }
-    }
-
-    /// Looks at one, unless its data was read before. `names` are those of all keys in the plan, if it is not to look for
-    /// itself.
-    fn socket(&mut self, known: Known, names: Option<&HashSet<Box<[u8]>>>) -> Socket<K::Name> {
-        let Known { id, mapped, said } = known;
-        let mut socket =
-            Socket { id, mapped, elsewhere: false, data: None, room: None, whose: Whose::Nobodys, closes: false };
-        let Some(sockets) = &self.layout.sockets else { return socket };
-        let name = self.name(&sockets.data, &Bindings::user(self.user).with(Placeholder::SOCKET, &socket.id));
-        let is_read = said.is_some();
-        let [room, user_name] = if let Some(said) = said {
-            said
-        } else {
-            let space = self.space;
-            let Some(key) = space.open(&name) else {
-                socket.elsewhere = !space.serves(&name);
-                return socket;
-            };
-            value::texts_at(&key, [sockets.room.as_ref(), sockets.name.as_ref()])
-        };
-        socket.room = room.filter(|room| !room.is_empty());
-        let is_among = |keys: &[KeyTrace<K::Name>]| keys.iter().any(|key| key.name.as_ref() == name.as_ref());
-        if is_read || names.map_or_else(|| is_among(&self.plan.keys), |names| names.contains(name.as_ref())) {
-            socket.whose = Whose::Users;
-            self.plan.user_name = self.plan.user_name.take().or_else(|| String::from_utf8(user_name?).ok());
-        } else if sockets.owned.is_some() {
-            socket.whose = Whose::Others;
-        } else if mapped && sockets.data_trace.is_some() {
-            // Nothing but the mapping says whose it is.
-            socket.whose = Whose::Users;
-        }
-        socket.data = Some(name);
-        socket
-    }
-
-    fn name(&mut self, template: &Template, bindings: &Bindings<'_>) -> K::Name {
+    pub(super) fn name(&mut self, template: &Template, bindings: &Bindings<'_>) -> K::Name {
         self.buffer.clear();
         template.render_to(bindings, &mut self.buffer);
         self.space.name(&self.buffer)

@@ -14,6 +14,7 @@ mod live;
 mod mapping;
 mod observe;
 mod show;
+mod sockets;
 #[cfg(test)]
 mod tests;
 mod value;

@@ -178,9 +178,8 @@ impl Observer<'_> {
     }
 
     fn meet_member(&mut self, member: &Template, names: Named, text: &[u8]) {
-        let subject = if names == Named::User { Subject::User } else { Subject::Socket };
         if let Some(id) = member.solve(names.placeholder(), self.bindings, text) {
-            self.meet(subject, id);
+            self.meet(names.subject(), id);
         }
     }
 

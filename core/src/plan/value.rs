@@ -18,6 +18,9 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mistyped;
 
+/// What a socket's data says: the room and the user's name.
+pub(super) type Said = [Option<Vec<u8>>; 2];
+
 /// A longer document is not read into the index at every change, but looked into at every logout; and only if the user's id
 /// stands in it. In bytes.
 pub(super) const LONGEST_DOCUMENT: usize = 64 * 1024;
