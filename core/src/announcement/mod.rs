@@ -37,9 +37,12 @@ pub(crate) struct Append {
 /// What a message is appended to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(crate) enum Form {
+    /// A list, by RPUSH.
     #[default]
     List,
+    /// A stream, by XADD with the field `message`.
     Stream,
 }
 
@@ -88,13 +91,21 @@ impl From<AnnouncementProblem> for AnnouncementError {
     }
 }
 
+/// A message to each room that a user leaves, and where it is kept.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Document<'a> {
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Announcement"))]
+pub(crate) struct Document<'a> {
+    /// The event's name.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     event: String,
+    /// The event's arguments: any JSON, whose strings may hold placeholders.
     #[serde(borrow)]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<serde_json::Value>"))]
     args: Vec<&'a RawValue>,
+    /// The key of the room's history, to which the message is appended; it begins with a literal.
     append: Option<String>,
+    /// The type of that key; a list if left out.
     #[serde(rename = "as")]
     form: Option<Form>,
 }

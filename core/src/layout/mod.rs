@@ -7,6 +7,8 @@
 mod document;
 mod error;
 mod read;
+#[cfg(feature = "schema")]
+pub mod schema;
 
 use std::fmt;
 

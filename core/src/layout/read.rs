@@ -4,7 +4,9 @@ use serde_json::value::RawValue;
 
 use super::{
     Field, Layout, LiveRule, MappedIds, Mapping, Named, Reach, Sockets, Trace, Unsaid, What,
-    document::{Document, IdDocument, LiveDocument, MappingDocument, SocketsDocument, TraceDocument, UnitDocument},
+    document::{
+        Document, IdDocument, LiveDocument, MOST_SECONDS, MappingDocument, SocketsDocument, TraceDocument, UnitDocument,
+    },
     error::{LayoutError, LayoutProblem, one_line, other},
 };
 use crate::{
@@ -12,9 +14,6 @@ use crate::{
     json::Pointer,
     template::{IdRule, LONGEST_LENGTH, Placeholder, Placeholders, Template},
 };
-
-/// The longest time for which a score may count, in seconds: ten years.
-const MOST_SECONDS: u64 = 10 * 365 * 24 * 3600;
 
 impl Layout {
     /// Reads and validates a layout.
@@ -346,6 +345,16 @@ fn read_announce(texts: &[&RawValue], traces: &[Trace]) -> Result<Vec<Announceme
 mod tests {
     use super::*;
 
+    /// Why a document is refused. What is refused for a field that nobody knows, the schema does not know either.
+    fn refusal(text: &str) -> String {
+        let error = Layout::parse(text).unwrap_err().to_string();
+        #[cfg(feature = "schema")]
+        if error.contains("unknown field") {
+            assert!(crate::layout::schema::tests::satisfies(text).is_err(), "{text}: {error}");
+        }
+        error
+    }
+
     fn separated() -> Placeholders {
         Placeholders::new(IdRule::without(":").unwrap(), Vec::new())
     }
@@ -416,7 +425,7 @@ mod tests {
             (r#"{"name":"x","traces":[],"sw\n\u0000ps":1}"#, r"unknown field `sw\n\u{0}ps`"),
         ];
         for (text, expected) in whole {
-            let error = Layout::parse(text).unwrap_err().to_string();
+            let error = refusal(text);
             assert!(error.contains(expected), "{text}: {error}");
         }
         let traces = [
@@ -443,7 +452,7 @@ mod tests {
         ];
         for (trace, expected) in traces {
             let text = format!(r#"{{"name":"x","traces":[{{"key":"ok:{{userId}}"}}, {trace}]}}"#);
-            let error = Layout::parse(&text).unwrap_err().to_string();
+            let error = refusal(&text);
             assert!(error.starts_with(&format!("trace 2 {trace}: ")) && error.contains(expected), "{trace}: {error}");
         }
         let sockets = [
@@ -452,11 +461,13 @@ mod tests {
             (r#"{"of":"a:{userId}","data":"{x}"}"#, "`sockets.data` must hold {socketId}"),
             (r#"{"of":"a:{userId}","data":"b:{socketId}","room":"x"}"#, "`sockets.room`: a JSON pointer"),
             (r#"{"of":"a:{userId}"}"#, "missing field `data`"),
+            (r#"{"of":"a:{userId}","data":"b:{socketId}","rooms":"/r"}"#, "unknown field `rooms`"),
+            (r#"{"of":{"key":"a:{userId}","field":"b"},"data":"b:{socketId}"}"#, "unknown field `field`"),
             (r#"{"of":"a:{userId}","data":"b:{socketId}","trustMapping":1}"#, "expected a boolean"),
         ];
         for (sockets, expected) in sockets {
             let text = format!(r#"{{"name":"x","traces":[{{"key":"ok:{{userId}}"}}],"sockets":{sockets}}}"#);
-            let error = Layout::parse(&text).unwrap_err().to_string();
+            let error = refusal(&text);
             assert!(error.contains(expected), "{sockets}: {error}");
         }
     }
