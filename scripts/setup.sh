@@ -21,6 +21,7 @@ has_libclang() {
 
 missing_packages() {
     has_c_compiler || say gcc libc6-dev
+    [[ $purpose != core ]] || return 0
     has_libclang || say libclang-dev
     if [[ $purpose != run ]]; then has_cpp_compiler || say g++; fi
     [[ $purpose != fuzz ]] || return 0
@@ -123,7 +124,7 @@ need_rust_component() {
     [[ ${#missing[@]} -eq 0 ]] || die "the Rust toolchain lacks ${missing[*]}: rustup component add ${missing[*]}"
 }
 
-# setup [tests|fuzz]: for a build and a run, for all tests, or for the fuzz targets alone.
+# setup [tests|fuzz|core]: for a build and a run, for all tests, for the fuzz targets alone, or to build the core alone.
 setup() {
     purpose=${1:-run}
     need_rust

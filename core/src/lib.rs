@@ -34,6 +34,7 @@ pub mod layout;
 pub mod plan;
 pub mod ports;
 pub mod reply;
+pub mod review;
 pub mod session;
 pub mod template;
 #[cfg(test)]

@@ -13,7 +13,7 @@ use redis_session_core::{
     config::{OptionError, Options},
     info,
     journal::Level,
-    layout::{Layout, LayoutError, Unsaid},
+    layout::{LARGEST, Layout, LayoutError, Unsaid},
     ports::{Host, Keyspace},
     session::Session,
 };
@@ -60,7 +60,7 @@ impl fmt::Display for LoadError {
             Self::Unreadable(path, error) => write!(f, "layout {path}: {error}"),
             Self::NotAFile(path) => write!(f, "layout {path}: it must be a regular file"),
             Self::TooLarge(path) => {
-                write!(f, "layout {path}: it must not be larger than {LARGEST_LAYOUT} bytes (16 MB)")
+                write!(f, "layout {path}: it must not be larger than {LARGEST} bytes (16 MB)")
             }
             Self::Layout(path, error) => write!(f, "layout {path}: {error}"),
             Self::Unsaid(path, unsaid) => write!(f, "sweep-interval, expire-cascade: layout {path}: {unsaid}"),
@@ -148,9 +148,6 @@ fn read_layout(path: &str) -> Result<Layout, LoadError> {
     Layout::parse(&text).map_err(|error| LoadError::Layout(path.to_owned(), error))
 }
 
-/// The most bytes that are read as a layout.
-const LARGEST_LAYOUT: u64 = 16 * 1024 * 1024;
-
 /// Reads a regular file that is not too large. What it is, the open file says and not the path, which may come to name
 /// something else in between.
 fn read_file(path: &str) -> Result<String, LoadError> {
@@ -163,8 +160,8 @@ fn read_file(path: &str) -> Result<String, LoadError> {
     }
     let mut text = Vec::new();
     // The size that a file says it has may change, and some of `/proc` say 0. One byte more tells that there are more.
-    file.take(LARGEST_LAYOUT + 1).read_to_end(&mut text).map_err(unreadable)?;
-    if text.len() as u64 > LARGEST_LAYOUT {
+    file.take(LARGEST + 1).read_to_end(&mut text).map_err(unreadable)?;
+    if text.len() as u64 > LARGEST {
         return Err(LoadError::TooLarge(path.to_owned()));
     }
     String::from_utf8(text).map_err(|error| unreadable(io::Error::new(io::ErrorKind::InvalidData, error)))

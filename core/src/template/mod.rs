@@ -194,6 +194,24 @@ impl Template {
         }
     }
 
+    /// A pattern for access control that every name of the template matches, and no rule would refuse: `*` for each placeholder,
+    /// a backslash before what means something in patterns, and `?` for the white space and zero bytes that a rule must
+    /// not hold.
+    pub fn acl_pattern(&self) -> Vec<u8> {
+        let mut pattern = Vec::new();
+        for part in &self.parts {
+            match part {
+                Part::Placeholder(..) => pattern.push(b'*'),
+                Part::Literal(literal) => literal.iter().for_each(|byte| match byte {
+                    b'*' | b'?' | b'[' | b']' | b'\\' => pattern.extend([b'\\', *byte]),
+                    0 | b'\t'..=b'\r' | b' ' => pattern.push(b'?'),
+                    _ => pattern.push(*byte),
+                }),
+            }
+        }
+        pattern
+    }
+
     /// The literal bytes every match ends with; empty if a placeholder comes last, or there is none.
     fn suffix(&self) -> &[u8] {
         match self.parts.last() {

@@ -246,3 +246,19 @@ fn an_id_is_what_the_layout_allows() {
     let said = [without(":"), IdRule::Length(20), IdRule::Any].map(|rule| rule.to_string());
     assert_eq!(said, ["not hold ':'", "have 20 bytes", "not be empty"]);
 }
+
+#[test]
+fn a_pattern_for_access_control_takes_literals_as_they_are() {
+    let table = [
+        ("active", "active"),
+        ("typing:{roomId}:{userId}", "typing:*:*"),
+        ("u:{{{userId}}}:s", "u:{*}:s"),
+        (r"a*b?[c]\\:{userId}", r"a\*b\?\[c\]\\:*"),
+        (r"a b\x00\x09\x0b{userId}", "a?b???*"),
+        ("é:{userId}", "é:*"),
+        ("{userId}", "*"),
+    ];
+    for (text, pattern) in table {
+        assert_eq!(parse(text, separated()).unwrap().acl_pattern(), pattern.as_bytes(), "{text}");
+    }
+}

@@ -8,6 +8,8 @@
 
 mod effect;
 
+use std::collections::BTreeSet;
+
 use crate::{
     layout::{Layout, What},
     template::Template,
@@ -133,6 +135,11 @@ impl Watcher {
         self.keys.iter().filter(|key| key.template.matches(name).is_some())
     }
 
+    /// What the names begin with that it cares for. An empty one begins every name.
+    pub fn prefixes(&self) -> BTreeSet<&[u8]> {
+        self.keys.iter().map(|key| key.template.prefix()).collect()
+    }
+
     /// Whether there is anything to watch at all.
     pub fn is_idle(&self) -> bool {
         self.keys.is_empty()
@@ -173,6 +180,13 @@ mod tests {
         assert!(Watcher::new(&direct).is_idle());
         let any = Layout::parse(r#"{"name":"x","separator":"/","traces":[{"key":"{tenant}/{userId}"}]}"#).unwrap();
         assert!(Watcher::new(&any).cares_for(b"acme/u") && !Watcher::new(&any).cares_for(b"acme"));
+    }
+
+    #[test]
+    fn what_is_cared_for_begins_with_one_of_the_prefixes() {
+        let watcher = Watcher::new(&Layout::easyshare());
+        let prefixes = ["active_users", "cache:typing:", "room:", "socket_data:", "typing:", "user_socket:"];
+        assert_eq!(watcher.prefixes(), prefixes.map(str::as_bytes).into());
     }
 
     #[test]
