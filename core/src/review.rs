@@ -39,8 +39,8 @@ fn printable(text: &str) -> String {
 
 /// Two lines for each trace: itself, and what it means.
 fn traces(layout: &Layout) -> Vec<String> {
-    let lines = layout.trace_lines();
-    let numbered = lines.iter().zip(&layout.traces).zip(1..);
+    let listed = layout.traces.iter().take_while(|trace| trace.is_removed());
+    let numbered = layout.texts.iter().zip(listed).zip(1..);
     let two = |((line, trace), number): ((&String, &Trace), usize)| {
         [format!("{number} {}", printable(line)), format!("  {}", meaning_of(trace, layout.tells_live()))]
     };

@@ -19,9 +19,7 @@ use crate::{
     template::{Bindings, Placeholder, Placeholders, Template},
 };
 
-use document::Document;
 pub use error::LayoutError;
-use error::one_line;
 
 /// The layout that is used when the module is loaded without one.
 pub const EASYSHARE: &str = include_str!("../layouts/easyshare.json");
@@ -267,15 +265,6 @@ impl Layout {
     /// Never: a test reads it.
     pub fn easyshare() -> Self {
         Self::parse(EASYSHARE).unwrap_or_else(|error| panic!("the built-in layout is wrong: {error}"))
-    }
-
-    /// The traces as the document writes them, each on one line, in their order.
-    ///
-    /// # Panics
-    /// Never: the document was read before.
-    pub fn trace_lines(&self) -> Vec<String> {
-        let document: Document = serde_json::from_str(&self.text).expect("it was read before");
-        document.traces.iter().map(|raw| one_line(raw.get())).collect()
     }
 
     /// Whether a key of this name is a trace as a whole, of any user.
