@@ -164,6 +164,10 @@ impl Keyspace for Session {
         false
     }
 
+    fn now(&self) -> u64 {
+        AT
+    }
+
     fn is_cluster(&self) -> bool {
         false
     }
@@ -199,6 +203,10 @@ impl Key for Held {
 
     fn field(&self, field: &[u8]) -> Option<Vec<u8>> {
         if let Self::Hash(fields) = self { fields.get(field).cloned() } else { None }
+    }
+
+    fn score(&self, _: &[u8]) -> Option<f64> {
+        None
     }
 
     fn members(&self) -> Vec<Vec<u8>> {

@@ -69,10 +69,14 @@ fn inspect(arguments: &[&[u8]]) {
 
 fn sweep(arguments: &[&[u8]]) {
     let parsed = Sweep::parse(arguments);
-    let expected = read([GRACE, LIMIT, DRY_RUN], arguments).ok_or(Error::Syntax).and_then(|[grace, limit, dry]| {
+    // Traces are shown of a dry run alone.
+    let read = read([GRACE, LIMIT, DRY_RUN, WITH_TRACES], arguments);
+    let read = read.filter(|[_, _, dry, with_traces]| dry.is_some() || with_traces.is_none());
+    let expected = read.ok_or(Error::Syntax).and_then(|[grace, limit, dry, with_traces]| {
         let number = |text: Option<&[u8]>| text.map(|text| number(text).ok_or(Error::NoNumber)).transpose();
         let grace = Duration::from_secs(number(grace)?.unwrap_or(0));
-        Ok(Order { grace, limit: number(limit)?.unwrap_or(u64::MAX), is_dry: dry.is_some() })
+        let limit = number(limit)?.unwrap_or(u64::MAX);
+        Ok(Order { grace, limit, is_dry: dry.is_some(), shows: with_traces.is_some() })
     });
     assert_eq!(parsed, expected);
     let Ok(order) = parsed else { return };
@@ -82,6 +86,7 @@ fn sweep(arguments: &[&[u8]]) {
         (GRACE, Some(&*grace)),
         (LIMIT, (order.limit != u64::MAX).then_some(&*limit)),
         (DRY_RUN, order.is_dry.then_some(&b""[..])),
+        (WITH_TRACES, order.shows.then_some(&b""[..])),
     ];
     for spelled in spellings(given) {
         let spelled: Vec<&[u8]> = spelled.iter().map(|word| &**word).collect();
@@ -96,23 +101,23 @@ fn number(text: &[u8]) -> Option<u64> {
     is_plain.then(|| number.unsigned_abs())
 }
 
-/// Every order of some of three things, by their numbers.
-fn orders() -> impl Iterator<Item = Vec<usize>> {
-    let numbers = || (0..4).map(|number| (number < 3).then_some(number));
-    let threes = numbers().flat_map(move |a| numbers().flat_map(move |b| numbers().map(move |c| [a, b, c])));
-    threes.filter_map(|three| {
-        let length = three.iter().take_while(|number| number.is_some()).count();
-        let order: Vec<usize> = three.into_iter().flatten().collect();
-        let is_once = |number: &usize| order.iter().filter(|other| *other == number).count() == 1;
-        (order.len() == length && order.iter().all(is_once)).then_some(order)
-    })
+/// Every order of some of so many things, by their numbers.
+fn orders(count: usize) -> Vec<Vec<usize>> {
+    let mut orders = vec![Vec::new()];
+    let mut at = 0;
+    while let Some(order) = orders.get(at).cloned() {
+        let others = (0..count).filter(|number| !order.contains(number));
+        orders.extend(others.map(|number| order.iter().copied().chain([number]).collect()));
+        at += 1;
+    }
+    orders
 }
 
 /// What the options stand for, if some order of some of them spells the arguments: the value of each that is given, which
 /// is empty if none follows it.
-fn read<'a>(options: [Opt; 3], arguments: &[&'a [u8]]) -> Option<[Option<&'a [u8]>; 3]> {
-    let mut found = orders().filter_map(|order| {
-        let mut values = [None; 3];
+fn read<'a, const N: usize>(options: [Opt; N], arguments: &[&'a [u8]]) -> Option<[Option<&'a [u8]>; N]> {
+    let mut found = orders(N).into_iter().filter_map(|order| {
+        let mut values = [None; N];
         let mut rest = arguments;
         for number in order {
             let (name, has_value) = options[number];
@@ -132,9 +137,11 @@ fn read<'a>(options: [Opt; 3], arguments: &[&'a [u8]]) -> Option<[Option<&'a [u8
 }
 
 /// Every order in which the options that are given can be written, in both cases.
-fn spellings(given: [(Opt, Option<&[u8]>); 3]) -> Vec<Vec<Vec<u8>>> {
+fn spellings<const N: usize>(given: [(Opt, Option<&[u8]>); N]) -> Vec<Vec<Vec<u8>>> {
     let count = given.iter().filter(|(_, value)| value.is_some()).count();
-    let whole = orders().filter(|order| order.len() == count && order.iter().all(|number| given[*number].1.is_some()));
+    let whole = orders(N)
+        .into_iter()
+        .filter(|order| order.len() == count && order.iter().all(|number| given[*number].1.is_some()));
     whole
         .flat_map(|order| [false, true].map(|is_lower| (order.clone(), is_lower)))
         .map(|(order, is_lower)| {
