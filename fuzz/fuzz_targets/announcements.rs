@@ -107,7 +107,7 @@ impl Session {
                     LivenessChange::Evidence(Tick::FIRST),
                 );
             }
-            let plan = find(self, layout, &|subject, id| index.places(subject, id), &self.user, Detail::Audience);
+            let plan = find(self, layout, &|subject, id| index.places(subject, id), &self.user, Detail::Audience, &[]);
             index.retain(Subject::User, &self.user, |_| false);
             plan
         })

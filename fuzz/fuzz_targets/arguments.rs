@@ -41,21 +41,44 @@ fn logout(arguments: &[&[u8]]) {
     let expected = match arguments.split_first() {
         None => Err(Error::WrongArity),
         Some(([], _)) => Err(Error::EmptyUser),
-        Some((user, options)) => match read([SOCKET, REASON, WITH_TRACES], options) {
-            None => Err(Error::Syntax),
-            Some([Some(b""), ..]) => Err(Error::EmptySocket),
-            Some([socket, reason, with_traces]) => {
-                Ok(Logout { user, socket, reason, with_traces: with_traces.is_some() })
+        Some((user, options)) => without_parts(options).ok_or(Error::Syntax).and_then(|(options, part)| {
+            match read([SOCKET, REASON, WITH_TRACES], &options).ok_or(Error::Syntax)? {
+                [Some(b""), ..] => Err(Error::EmptySocket),
+                [socket, reason, shows] => Ok(Logout { user, socket, part, reason, with_traces: shows.is_some() }),
             }
-        },
+        }),
     };
     assert_eq!(parsed, expected);
-    let Ok(Logout { user, socket, reason, with_traces }) = parsed else { return };
-    let given = [(SOCKET, socket), (REASON, reason), (WITH_TRACES, with_traces.then_some(&b""[..]))];
+    let Ok(Logout { user, socket, part, reason, with_traces }) = &parsed else { return };
+    let given = [(SOCKET, *socket), (REASON, *reason), (WITH_TRACES, with_traces.then_some(&b""[..]))];
+    let part: Vec<&[u8]> = part.iter().flat_map(|(name, value)| [&b"wHere"[..], name, value]).collect();
     for spelled in spellings(given) {
-        let spelled: Vec<&[u8]> = [user].into_iter().chain(spelled.iter().map(|word| &**word)).collect();
-        assert_eq!(Logout::parse(&spelled), expected, "{spelled:?}");
+        let options: Vec<&[u8]> = spelled.iter().map(|word| &**word).collect();
+        for options in [[&*part, &*options].concat(), [&*options, &*part].concat()] {
+            let spelled = [&[*user][..], &options].concat();
+            assert_eq!(Logout::parse(&spelled), expected, "{spelled:?}");
+        }
     }
+}
+
+/// The arguments of a logout without `WHERE`, and what stands there: names, of which none twice, and values.
+#[expect(clippy::type_complexity, reason = "it is what `Logout` holds")]
+fn without_parts<'a>(arguments: &[&'a [u8]]) -> Option<(Vec<&'a [u8]>, Vec<(&'a [u8], &'a [u8])>)> {
+    let (mut others, mut part) = (Vec::new(), Vec::new());
+    let mut rest = arguments;
+    while let Some((word, tail)) = rest.split_first() {
+        let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+        let length = if is("WHERE") { 2 } else { usize::from(is("SOCKET") || is("REASON")) };
+        let (values, tail) = tail.split_at(length.min(tail.len()));
+        match values {
+            [name, value] => part.push((*name, *value)),
+            _ if is("WHERE") => return None,
+            values => others.extend([&[*word][..], values].concat()),
+        }
+        rest = tail;
+    }
+    let is_new = |at: usize| part[..at].iter().all(|(name, _)| *name != part[at].0);
+    (0..part.len()).all(is_new).then_some((others, part))
 }
 
 fn inspect(arguments: &[&[u8]]) {

@@ -51,7 +51,7 @@ fn check_document(layout: &Layout, document: &Value) {
     assert_eq!(Some(&*layout.name), text(document, "name"));
     let documents = document["traces"].as_array().expect("traces are an array");
     assert!(!layout.name.is_empty() && !documents.is_empty());
-    assert_eq!(layout.trace_lines().len(), documents.len());
+    assert_eq!(layout.texts.len(), layout.traces.len());
     let mut names = read_ids(document);
     let (traces, mapping) = layout.traces.split_at(documents.len());
     for (trace, document) in traces.iter().zip(documents) {
