@@ -28,6 +28,8 @@ pub enum Error {
     },
     /// The server shows the keys of one hash slot alone, because of the transaction or script that the command is in.
     OneSlot,
+    /// Another node of the cluster serves the key.
+    Elsewhere,
     /// The cluster is down, so that this node takes no writes, or shows no keys.
     ClusterDown,
     /// A number is none, or is negative.
@@ -65,6 +67,7 @@ impl fmt::Display for Error {
                 "ERR in this transaction or script the cluster node shows only keys of one hash slot; \
                  call the command by itself, or in one that names no key",
             ),
+            Self::Elsewhere => f.write_str("ERR another node of the cluster serves this key; ask that one"),
             Self::ClusterDown => f.write_str(
                 "CLUSTERDOWN the cluster is down, so nothing was looked for and nothing removed; call again when it is up",
             ),

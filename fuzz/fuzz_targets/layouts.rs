@@ -70,7 +70,7 @@ fn check_document(layout: &Layout, document: &Value) {
     let live = member(document, "live").and_then(Value::as_array).into_iter().flatten();
     assert_eq!(layout.live, live.map(|rule| read_live(rule, &mut names)).collect::<Vec<_>>());
     check_ids(layout, &names, document);
-    check_mapping(layout.mapping(), mapping);
+    check_mapping(layout.mapping(), traces, mapping);
     check_owners(layout, traces);
     layout.sockets.iter().for_each(|sockets| check_sockets(sockets, layout));
     let watched: Vec<usize> = (0..layout.traces.len()).filter(|at| layout.traces[*at].is_watched()).collect();
@@ -107,11 +107,13 @@ fn check_ids(layout: &Layout, names: &Placeholders, document: &Value) {
 }
 
 /// The mapping stands behind the traces, if the layout names one.
-fn check_mapping(mapping: Option<&Mapping>, behind: &[Trace]) {
+fn check_mapping(mapping: Option<&Mapping>, traces: &[Trace], behind: &[Trace]) {
+    let is_left = |mapping: &Mapping| traces.iter().any(|t| t.what == What::Key && t.key == mapping.key && !t.sweep);
+    let is_swept = !mapping.is_some_and(is_left);
     assert_eq!(behind.len(), usize::from(mapping.is_some()));
     for (trace, mapping) in behind.iter().zip(mapping) {
         assert_eq!((&trace.key, &trace.what, trace.reach), (&mapping.key, &What::Mapping, Reach::Direct));
-        assert!(trace.sweep && trace.is_evidence && !trace.is_removed());
+        assert_eq!((trace.sweep, trace.is_evidence, trace.is_removed()), (is_swept, is_swept, false));
     }
 }
 
@@ -129,7 +131,8 @@ fn check_owners(layout: &Layout, traces: &[Trace]) {
 /// A sweep is refused exactly if it would take an id, of which nothing is said, from a name or member.
 fn check_unsaid(layout: &Layout, traces: &[Trace]) {
     let mut taken: Vec<&Template> = Vec::new();
-    for trace in traces.iter().filter(|trace| trace.is_evidence) {
+    let takes_ids = |trace: &&Trace| trace.sweep && (trace.is_evidence || trace.reach != Reach::Direct);
+    for trace in traces.iter().filter(takes_ids) {
         taken.push(&trace.key);
         if let What::Member { member, .. } = &trace.what {
             taken.push(member);
@@ -173,7 +176,7 @@ fn is_of_socket(trace: &Trace) -> bool {
 
 /// The same but for what the layout adds to it.
 fn is_same(one: &Trace, other: &Trace) -> bool {
-    (&one.key, &one.what, one.sweep) == (&other.key, &other.what, other.sweep)
+    (&one.key, &one.what) == (&other.key, &other.what)
 }
 
 fn template(document: &Value, name: &str, names: &mut Placeholders) -> Template {

@@ -230,7 +230,7 @@ impl Oracle {
         let prefix = if let Some(Part::Literal(literal)) = parts.first() { &**literal } else { b"" };
         assert_eq!(template.prefix(), prefix);
         let all = self.render(|at| if own[at] == "userId" { b"<user>" } else { b"<>" });
-        assert_eq!(template.render_all(b"<user>", b"<>"), all);
+        assert_eq!(template.render_all(b"<user>", b"<>", &[]), all);
         let respelled: String = parts.iter().map(spell).collect();
         let again = Template::parse(&respelled, &mut names.clone());
         assert_eq!(again.as_ref(), Ok(template), "{respelled:?}");

@@ -219,7 +219,7 @@ fn other_layouts_are_explained_too() {
     };
     assert_eq!(why("data:s1"), ["it is the data of socket s1, and no trace lists it"]);
     assert_eq!(why("beat:bob"), ["somebody may be live by it, and no trace lists it"]);
-    assert_eq!(why("meta:s2"), ["it is not known which user has this socket"]);
+    assert_eq!(why("meta:s2"), ["it is not known, or not yet, which user has this socket"]);
     assert_eq!(why("token:ann:1"), ["its name holds the user 'ann', and its value names 'bob'"]);
     assert_eq!(why("token:ann:2"), ["the hash has no such field"]);
     assert_eq!(why("token:ann:4"), ["the value is a string, and `owner` a field of a hash"]);

@@ -292,8 +292,8 @@ fn what_a_request_in_flight_brings_back_goes_with_its_socket() {
     let server = Server::start();
     let mut client = server.client();
     client.must("SADD active_users bob");
-    // In any order, together and one after the other.
-    for (number, order) in [[0, 1, 2], [2, 1, 0], [1, 2, 0], [1, 0, 2]].into_iter().enumerate() {
+    // What has no socket in it comes after something that has.
+    for (number, order) in [[0, 1, 2], [0, 2, 1], [1, 2, 0], [1, 0, 2]].into_iter().enumerate() {
         let (user, socket) = (format!("u{number}"), format!("s{number}"));
         let writes = [
             format!("SET socket_data:{socket} '{{\"userId\":\"{user}\"}}'"),
@@ -330,18 +330,57 @@ fn a_mapping_that_mentions_a_fenced_socket_loses_it_and_keeps_the_others() {
 }
 
 #[test]
-fn a_new_login_in_any_order_is_not_touched_by_a_request_of_the_old_one() {
-    let server = Server::start();
-    server.script("SET user_socket:ada s1\nSET socket_data:s1 '{\"userId\":\"ada\"}'\nSADD active_users ada");
-    assert_eq!(server.run("SESSION.LOGOUT ada"), int(3));
-    server.script("SADD active_users ada\nSET socket_data:s1 '{\"userId\":\"ada\"}'\nSET user_status:ada new");
-    server.script("SET socket_data:s2 '{\"userId\":\"ada\"}'\nSET user_socket:ada s2");
+fn a_new_login_is_not_touched_by_a_request_of_the_old_one() {
+    let data = |socket: &str| format!("SET socket_data:{socket} '{{\"userId\":\"ada\"}}'");
+    let old = || {
+        let server = Server::start();
+        server.script(&format!("{}\nSET user_socket:ada s1\nSADD active_users ada\nSESSION.LOGOUT ada", data("s1")));
+        server
+    };
+    let settle = || std::thread::sleep(std::time::Duration::from_millis(700));
+
+    // In parts, with the late request among them.
+    let server = old();
+    server.script(&format!(
+        "SADD active_users ada\n{}\nSET user_status:ada new\n{}\nSET user_socket:ada s2",
+        data("s1"),
+        data("s2")
+    ));
     wait_until("the old data is gone", || server.run("EXISTS socket_data:s1") == int(0));
-    std::thread::sleep(std::time::Duration::from_millis(700));
+    settle();
     assert_eq!(server.run("EXISTS active_users user_status:ada socket_data:s2 user_socket:ada"), int(4));
+
+    // By HTTP first, with a socket later.
+    let server = old();
+    server.script(&format!(
+        "SET user_session:ada tok EX 3600\nSET user_status:ada online\nSADD active_users ada\n{}",
+        data("s1")
+    ));
+    settle();
+    assert_eq!(server.run("EXISTS user_session:ada user_status:ada socket_data:s1"), int(2));
+
+    // Its mapping names a socket whose data is on its way.
+    let server = old();
+    server.script(&format!("{}\nSET user_socket:ada s2\nSADD active_users ada", data("s1")));
+    settle();
+    server.must(&data("s2"));
+    assert_eq!(server.run("EXISTS user_socket:ada active_users socket_data:s2"), int(3));
+
     // Without anything of the old socket nobody looks.
-    let server = Server::start();
-    server.script("SET user_socket:ada s1\nSADD active_users ada\nSESSION.LOGOUT ada\nSADD active_users ada");
-    std::thread::sleep(std::time::Duration::from_millis(700));
+    let server = old();
+    server.must("SADD active_users ada");
+    settle();
     assert_eq!(server.run("SISMEMBER active_users ada"), int(1));
+}
+
+#[test]
+fn other_signs_of_life_keep_what_comes_with_a_late_request() {
+    let layout = r#"{ "name": "signs", "separator": ":", "traces": [
+        { "key": "sess:{socketId}", "owner": "/u" }, { "members": "online", "member": "{userId}" } ],
+        "sockets": { "data": "sess:{socketId}" }, "live": [{ "key": "hb:{userId}" }] }"#;
+    let server = Server::builder().layout(layout).start();
+    server.script("SET sess:s1 '{\"u\":\"ada\"}'\nSESSION.LOGOUT ada\nSET hb:ada 1\nSET sess:s1 '{\"u\":\"ada\"}'\nSADD online ada");
+    wait_until("the old data is gone", || server.run("EXISTS sess:s1") == int(0));
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    assert_eq!(server.run("EXISTS online hb:ada"), int(2));
 }

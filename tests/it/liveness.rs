@@ -327,3 +327,63 @@ fn a_caller_who_may_not_read_is_not_shown_whom_a_sweep_would_take() {
     let refused = client.run("SESSION.SWEEP DRYRUN WITHTRACES");
     assert!(format!("{refused:?}").contains("NOPERM No permission to read"), "{refused:?}");
 }
+
+#[test]
+fn a_mapping_that_a_sweep_leaves_alone_stays_and_is_no_evidence() {
+    let server = with_layout(
+        r#"{ "name": "kept", "separator": ":", "traces": [
+            { "key": "map:{userId}", "sweep": false }, { "key": "data:{socketId}", "owner": "/u" }, { "key": "st:{userId}" } ],
+            "sockets": { "of": "map:{userId}", "data": "data:{socketId}" }, "live": [{ "key": "hb:{userId}" }] }"#,
+    );
+    server.script("SET map:ada s1\nSET hb:ada 1\nSET map:ben s1\nSET st:ben on");
+    assert_eq!(sweep_exactly(&server), 0);
+    assert_eq!(server.run("DBSIZE"), int(4));
+}
+
+#[test]
+fn a_device_that_came_back_in_between_is_dead_anew() {
+    let server = Server::builder().layout(DEVICES).option("fence", "0").start();
+    two_devices(&server);
+    server.must("DEL data:s1");
+    assert_eq!(server.run("SESSION.SWEEP GRACE 1"), int(0));
+    server.wait_for_time(server.now() + 700);
+    server.must("SET data:s1 '{\"u\":\"ada\"}'");
+    server.wait_for_time(server.now() + 700);
+    server.must("DEL data:s1");
+    assert_eq!(server.run("SESSION.SWEEP GRACE 1"), int(0));
+    assert_eq!(server.run("SCARD of:ada"), int(2));
+}
+
+#[test]
+fn a_device_that_a_sweep_found_dead_may_come_back() {
+    let server = with_layout(DEVICES);
+    two_devices(&server);
+    // A login writes the mapping first.
+    server.script("SADD of:ada s3\nSESSION.SWEEP");
+    server.script("SADD of:ada s3\nSET data:s3 '{\"u\":\"ada\"}'");
+    std::thread::sleep(std::time::Duration::from_millis(400));
+    assert_eq!(server.run("EXISTS data:s3"), int(1));
+    assert_eq!(server.run("SISMEMBER of:ada s3"), int(1));
+}
+
+#[test]
+fn many_dead_devices_of_one_user_go_in_slices() {
+    let server = with_layout(DEVICES);
+    two_devices(&server);
+    for number in 0..300 {
+        server.must(&format!("SADD of:ada dead{number}"));
+    }
+    assert_eq!(server.run("SESSION.SWEEP"), int(0));
+    assert_eq!(server.run("SCARD of:ada"), int(2));
+    assert_eq!(server.info("session")["session_swept_sockets"], "300");
+    assert!(server.info("session")["session_last_sweep_slices"].parse::<u32>().expect("a number") > 1);
+}
+
+#[test]
+fn a_socket_of_somebody_else_keeps_what_names_it() {
+    let server = with_layout(DEVICES);
+    server.script("SADD of:ada s1\nSADD of:ben s1\nSET data:s1 '{\"u\":\"ben\"}'\nZADD ids 1 s1");
+    assert_eq!(log_out_exactly(&server, "ada"), 1);
+    assert_eq!(server.run("ZRANGE ids 0 -1"), bulks(["s1"]));
+    assert_eq!(log_out_exactly(&server, "ben"), 3);
+}

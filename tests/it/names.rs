@@ -114,12 +114,20 @@ fn each_trace_that_a_sweep_would_take_an_id_from_has_to_be_said() {
         let reply = format!("{:?}", with_layout(&layout(trace, ids)).run("SESSION.SWEEP"));
         assert!(reply.contains(&format!("what {unsaid} may hold")), "{trace}: {reply}");
     }
-    // A trace that it leaves alone, or finds by its owner, says nothing of who is stale.
+    // So have those that it finds by what is in them.
+    for (trace, unsaid) in [
+        (r#"{ "entries": "in:{roomId}", "array": "", "owner": "" }"#, "{roomId}"),
+        (r#"{ "key": "token:{tokenId}", "owner": "" }"#, "{tokenId}"),
+    ] {
+        let said = r#""userId": "any", "socketId": "any""#;
+        let reply = format!("{:?}", with_layout(&layout(trace, said)).run("SESSION.SWEEP"));
+        assert!(reply.contains(&format!("what {unsaid} may hold")), "{trace}: {reply}");
+    }
+    // But not those that it leaves alone.
     let said = r#""userId": "any", "socketId": "any""#;
     for trace in [
         r#"{ "members": "in:{roomId}", "member": "{userId}", "sweep": false }"#,
-        r#"{ "entries": "in:{roomId}", "array": "", "owner": "" }"#,
-        r#"{ "key": "token:{tokenId}", "owner": "" }"#,
+        r#"{ "entries": "in:{roomId}", "array": "", "owner": "", "sweep": false }"#,
     ] {
         assert_eq!(with_layout(&layout(trace, said)).run("SESSION.SWEEP"), int(0), "{trace}");
     }
@@ -205,4 +213,24 @@ fn a_value_names_nobody_by_what_is_no_id() {
     assert_eq!(keys(&mut server.client()), ["active_users", "socket_data:s1", "user_socket:d"]);
     assert_eq!(server.run("SMEMBERS active_users").byte_items().len(), 2);
     assert_eq!(log_out_exactly(&server, "d"), 2);
+}
+
+#[test]
+fn a_sweep_takes_no_key_that_is_something_else_by_its_name_too() {
+    let server = with_layout(
+        r#"{ "name": "two", "ids": { "userId": "any", "socketId": { "without": ":" } }, "traces": [
+            { "key": "user:{userId}" }, { "key": "user:{userId}:profile", "sweep": false },
+            { "key": "session:{socketId}", "owner": { "field": "userid" } } ],
+            "sockets": { "of": "user:{userId}", "data": "session:{socketId}" } }"#,
+    );
+    server.script("SADD user:100 10\nHSET session:10 userid 100\nHSET user:100:profile name Ada\nSADD user:7 8");
+    assert_eq!(sweep_exactly(&server), 1);
+    assert_eq!(keys(&mut server.client()), ["session:10", "user:100", "user:100:profile"]);
+    let server = with_layout(
+        r#"{ "name": "one", "separator": ":", "traces": [{ "key": "k:{userId}" }, { "key": "k:{socketId}" }],
+            "sockets": { "of": "k:{userId}", "data": "k:{socketId}" } }"#,
+    );
+    server.script("SET k:ada s1\nSET k:s1 opaque");
+    assert_eq!(sweep_exactly(&server), 0);
+    assert_eq!(server.run("DBSIZE"), int(2));
 }

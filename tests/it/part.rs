@@ -111,6 +111,10 @@ fn what_is_no_placeholder_is_refused_with_those_that_are() {
     }
     let rule = error("ERR value of WHERE must not hold ':', by `separator` and `ids` of the layout");
     assert_eq!(server.run("SESSION.LOGOUT 7 WHERE org a:b"), rule);
+    assert_eq!(
+        server.cmd(["SESSION.LOGOUT", "7", "WHERE", "org", ""]),
+        error("ERR value of WHERE must not be empty, by `separator` and `ids` of the layout")
+    );
     let long = vec![b'x'; 65_537];
     let refused = server.cmd(args!["SESSION.LOGOUT", "7", "WHERE", "org", long]);
     assert_eq!(refused, error("ERR value of WHERE must not be longer than 65536 bytes"));
@@ -126,4 +130,6 @@ fn a_part_needs_permission_for_its_own_keys_alone() {
     assert!(client.run("SESSION.LOGOUT 7").is_error());
     assert!(client.run("SESSION.LOGOUT 7 WHERE org wayne").is_error());
     assert_eq!(client.run("SESSION.LOGOUT 7 WHERE org acme"), int(6));
+    assert_eq!(client.run("SESSION.LOGOUT 7 WHERE org acme"), int(0));
+    assert!(client.run("SESSION.LOGOUT nobody WHERE org wayne").is_error());
 }

@@ -45,8 +45,8 @@ pub fn clean<H: Host>(ask: Ask<'_, H>, deadline: Instant) -> bool {
                 }
             }
             Judged::Live(sockets) => {
-                for socket in sockets.iter().filter(|socket| socket.since <= ended) {
-                    // The server itself may do it; what is there no more is nothing to do.
+                // One at a time: each was noted by itself. The server itself may do it.
+                if let Some(socket) = sockets.iter().find(|socket| socket.since <= ended) {
                     let _ = dead::log_out(ask, &user, &socket.id, &ask.host.anybody(), Cause::Expiry, false);
                 }
             }

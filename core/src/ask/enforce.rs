@@ -1,9 +1,9 @@
 //! Keeping what belongs to sockets away that were logged out, even if a request in flight writes it again.
 //!
 //! Their data goes at once, and so does what the user's mapping says of them. What else such a request writes of the user has
-//! no socket in it: it goes a moment later, if by then the user has no socket with its data.
+//! no socket in it: what is seen of the user right after goes a moment later, unless the user is live then or has a mapping.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::{
     fence::{mapped_user, note},
@@ -11,15 +11,14 @@ use super::{
 };
 use crate::{
     error::Error,
+    index::Place,
+    known::returned::Returned,
     layout::Layout,
     plan::{self, Detail},
     ports::Host,
     session::Ask,
+    template::Bindings,
 };
-
-/// For how long after the fence stopped something the rest of the same request may follow. Not longer: a login may begin with
-/// what has no socket in it.
-const IN_FLIGHT: Duration = Duration::from_secs(5);
 
 /// Removes from a key of the selected database what is of a socket that was logged out. If the server refuses writes, it is
 /// noted for later.
@@ -72,14 +71,13 @@ fn enforce_mapping<H: Host>(ask: Ask<'_, H>, layout: &Layout, user: &[u8]) -> Re
     Ok(())
 }
 
-/// Something of a user was stopped: what else is written of the user now may be of the same request.
+/// Something of a user was stopped: what is seen of the user right after may be of the same request.
 fn note_returned<H: Host>(ask: Ask<'_, H>, user: &[u8], removed: u64) {
     let (database, now) = (ask.host.database(), ask.host.instant());
     if removed > 0 {
         ask.state(|state| {
-            let lasts = state.options.fence().unwrap_or_default();
             state.sweeping.report.fenced += removed;
-            state.sweeping.returned.add(database, user, now + lasts.min(IN_FLIGHT));
+            state.sweeping.returned.add(database, user, now);
         });
     }
 }
@@ -96,28 +94,39 @@ pub fn enforce_noted<H: Host>(ask: Ask<'_, H>) {
     }
 }
 
-/// Looks at users of whom something came back, and removes the rest of it, unless they have a socket with its data. The
-/// index must be right. `true` if there are more of them when `deadline` is over. Leaves another database selected.
+/// Removes what was seen of users right after the fence stopped something of theirs, unless they are live, or go on with another
+/// socket. The index must be right. `true` if there are more of them when `deadline` is over. Leaves another database selected.
 pub fn look_at_returned<H: Host>(ask: Ask<'_, H>, deadline: Instant) -> bool {
-    if !ask.state(|state| state.sweeping.returned.has_news()) || gate::pass(ask).is_err() {
+    if ask.state(|state| state.sweeping.returned.is_empty()) || gate::pass(ask).is_err() {
         return false;
     }
     let now = ask.host.instant();
-    let mut due = ask.state(|state| state.sweeping.returned.due(now)).into_iter();
-    for (database, user) in due.by_ref() {
-        ask.host.select(database);
-        let plan = logout::plan_now(ask, &user, Detail::Sweep);
-        if !plan.has_data()
-            && let Ok(checked) = plan.check(ask.host, &ask.host.anybody(), false)
-        {
-            let removed = checked.apply(ask.host).total();
-            ask.state(|state| state.sweeping.report.fenced += removed);
-        }
+    while let Some(returned) = ask.state(|state| state.sweeping.returned.take_due(now)) {
+        ask.host.select(returned.database);
+        remove_the_rest(ask, &returned);
         if ask.host.instant() >= deadline {
-            break;
+            return true;
         }
     }
-    let rest: Vec<_> = due.collect();
-    ask.state(|state| rest.iter().for_each(|(database, user)| state.sweeping.returned.seen(*database, user)));
-    !rest.is_empty()
+    false
+}
+
+fn remove_the_rest<H: Host>(ask: Ask<'_, H>, returned: &Returned) {
+    let layout = ask.state(|state| state.layout.clone());
+    let user = Bindings::user(&returned.user);
+    let name = |place: &Place| {
+        let trace = &layout.traces[place.borrowed().trace()];
+        trace.key.render(&place.borrowed().bind(&trace.key, user))
+    };
+    let names: Vec<Vec<u8>> = returned.places.iter().map(name).collect();
+    // A mapping that is left names another socket, whose data may be on its way.
+    let whole = logout::plan_now(ask, &returned.user, Detail::Facts);
+    if names.is_empty() || whole.may_be_live() || whole.has_mapping() {
+        return;
+    }
+    let plan = logout::plan_now(ask, &returned.user, Detail::Sweep).only_keys(&names);
+    if let Ok(checked) = plan.check(ask.host, &ask.host.anybody(), false) {
+        let removed = checked.apply(ask.host).total();
+        ask.state(|state| state.sweeping.report.fenced += removed);
+    }
 }

@@ -26,6 +26,9 @@ pub fn explain<H: Host>(ask: Ask<'_, H>, name: &[u8]) -> Result<Reply, Error> {
     if !ask.host.caller().permit(&|may| may(&key, Access::Read)) {
         return Err(Error::NoPermission { to: "read" });
     }
+    if !ask.host.serves(&key) {
+        return Err(Error::Elsewhere);
+    }
     read::catch_up(ask);
     let layout = ask.state(|state| state.layout.clone());
     let kind = ask.host.open(&key).map_or("none", |key| plan::words(key.kind()));
@@ -93,7 +96,7 @@ fn of_trace<H: Host>(ask: Ask<'_, H>, layout: &Layout, number: usize, bindings: 
         ("named", Reply::count(reading.named.len())),
         ("users", Reply::Array(shown)),
     ];
-    let unknown = || "it is not known which user has this socket".to_owned();
+    let unknown = || "it is not known, or not yet, which user has this socket".to_owned();
     fields.extend(reading.why.or_else(|| is_unknown.then(unknown)).map(|why| ("why", text(&why))));
     Reply::Map(fields)
 }

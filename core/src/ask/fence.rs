@@ -1,6 +1,6 @@
 //! Noticing that a request in flight writes again what belongs to a socket that was logged out: see [`super::enforce`].
 
-use crate::{layout::Layout, ports::Host, session::Ask, template::Placeholder};
+use crate::{layout::Layout, plan, ports::Host, session::Ask, template::Placeholder};
 
 /// Whether a key of this name is the data of a socket that was logged out not long ago, or the mapping of a user of one.
 pub fn may_stop<H: Host>(ask: Ask<'_, H>, database: usize, name: &[u8]) -> bool {
@@ -24,6 +24,17 @@ pub(super) fn mapped_user<'n>(layout: &Layout, name: &'n [u8]) -> Option<&'n [u8
 pub fn note<H: Host>(ask: Ask<'_, H>, name: &H::Name) {
     let database = ask.host.database();
     if may_stop(ask, database, name.as_ref()) && !ask.host.is_replica() && ask.host.open(name).is_some() {
-        ask.state(|state| state.sweeping.fenced_writes.insert((database, name.as_ref().into())));
+        let (layout, now) = (ask.state(|state| state.layout.clone()), ask.host.instant());
+        let users = match mapped_user(&layout, name.as_ref()) {
+            Some(user) => vec![user.to_vec()],
+            None => plan::owners(ask.host, &layout, name),
+        };
+        ask.state(|state| {
+            state.sweeping.fenced_writes.insert((database, name.as_ref().into()));
+            // What the same request writes besides is read together with it.
+            for user in &users {
+                state.sweeping.returned.add(database, user, now);
+            }
+        });
     }
 }

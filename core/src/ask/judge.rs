@@ -50,7 +50,6 @@ pub fn judge<H: Host>(ask: Ask<'_, H>, user: &[u8]) -> Judged<H::Name> {
     }
     let plan = logout::plan_now(ask, user, Detail::Sweep);
     let since = ask.state(|state| {
-        state.sweeping.dead.note(database, user, &[], time);
         note_owners(state, database, user, plan.mapped_sockets());
         let now = state.clock.after(time);
         let mark = match plan.liveness() {
@@ -90,7 +89,7 @@ fn note_live<H: Host>(
     note_owners(state, database, user, live_by.sockets.iter().map(|socket| &*socket.id));
     let mark = live(state, database, user, live_by, state.clock.after(time));
     state.databases[database].index.set_mark(user, mark);
-    state.sweeping.dead.note(database, user, &live_by.dead, time)
+    state.sweeping.dead.note(database, &live_by.dead, time)
 }
 
 /// Where no trace says by its value whose a socket is, the mapping does.

@@ -17,6 +17,7 @@ use crate::{
     plan::{self, Checked, Detail, Part, Plan, Removed, Scope},
     ports::{Host, View},
     session::Ask,
+    template::Bindings,
 };
 
 /// Every trace of the user in the selected database at this instant, or a part of them.
@@ -93,7 +94,16 @@ pub fn log_out<H: Host>(ask: Ask<'_, H>, checked: &Checked<H::Name>, context: Lo
     let removed = checked.apply(ask.host);
     if removed.total() > 0 {
         doubt_others(ask, checked.plan());
-        fence_off(ask, checked.plan());
+        let database = ask.host.database();
+        ask.state(|state| {
+            for socket in &checked.plan().sockets {
+                state.sweeping.dead.forget(database, &socket.id);
+            }
+        });
+        // A dead socket may be one whose data is on its way: it was not logged out, but tidied away.
+        if context.scope != Scope::Socket || context.cause == Cause::Logout {
+            fence_off(ask, checked.plan());
+        }
         if let Some(ready) = ready {
             tell::tell(ask, &ready, user, removed.total());
         }
@@ -176,10 +186,15 @@ fn forget<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>) {
         let (known, layout) = (&mut state.databases[database], &state.layout);
         // By a mapping that is no trace, a sweep finds the user again.
         let keeps_mapping = !layout.removes_mapping();
+        let is_doubtful = |place: PlaceRef<'_>| {
+            let trace = &layout.traces[place.trace()];
+            let bindings = place.bind(&trace.key, Bindings::user(&plan.user));
+            layout.reads_otherwise(trace, &trace.key.render(&bindings), &bindings)
+        };
         let stays = |place: PlaceRef<'_>| {
             let trace = &layout.traces[place.trace()];
             trace.reach == Reach::ByName && matches!(trace.what, What::Member { .. })
-                || plan.detail == Detail::Sweep && !trace.sweep
+                || plan.detail == Detail::Sweep && (!trace.sweep || is_doubtful(place))
                 || keeps_mapping && trace.what == What::Mapping
         };
         // Those whose data is gone already too, which no plan tells.
@@ -197,7 +212,7 @@ fn forget<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>) {
         });
         let mark = if keeps_mapping { LivenessMark::Doubtful(state.clock.after(now)) } else { LivenessMark::Quiet };
         known.index.set_mark(&plan.user, mark);
-        for socket in &plan.sockets {
+        for socket in plan.sockets.iter().filter(|socket| !socket.is_others()) {
             known.index.retain(Subject::Socket, &socket.id, stays);
         }
         // Where no data says whose a socket is, the plan does, or at least the names of keys.

@@ -64,7 +64,7 @@ impl<H: Host> Job<H> {
         while self.found < self.order.limit {
             match self.next(ask) {
                 Next::User(user) => {
-                    if let Err(error) = self.visit(ask, &user, &caller, deadline.is_some()) {
+                    if let Err(error) = self.visit(ask, &user, &caller, deadline) {
                         // The user is not lost, whether the sweep ends with the error or goes on later.
                         self.pending.push(user);
                         return Err(error);
@@ -94,13 +94,19 @@ impl<H: Host> Job<H> {
         Next::Shard
     }
 
-    /// Looks at a user, and cleans one up who is stale. `asks` whether the server takes writes, as it has done for a command
-    /// that does all at once.
-    fn visit(&mut self, ask: Ask<'_, H>, user: &[u8], caller: &H::Caller, asks: bool) -> Result<(), Error> {
+    /// Looks at a user, and cleans one up who is stale. Without a `deadline` all is done at once by a command, of which
+    /// the server has been asked already whether it takes writes.
+    fn visit(
+        &mut self,
+        ask: Ask<'_, H>,
+        user: &[u8],
+        caller: &H::Caller,
+        deadline: Option<Instant>,
+    ) -> Result<(), Error> {
         let began = ask.host.instant();
         let stale_user = match judge::judge(ask, user) {
             Judged::Stale(stale_user) => stale_user,
-            Judged::Live(dead) => return self.visit_dead(ask, user, &dead, caller, asks),
+            Judged::Live(dead) => return self.visit_dead(ask, user, &dead, caller, deadline),
             Judged::Other => return Ok(()),
         };
         let (now, since) = (ask.host.now(), stale_user.since);
@@ -116,7 +122,7 @@ impl<H: Host> Job<H> {
             self.first.push(journal::printable(user));
         }
         if !self.order.is_dry {
-            if asks {
+            if deadline.is_some() {
                 gate::pass(ask)?;
             }
             logout::log_out(ask, &checked, LogoutContext::user(Cause::Sweep, began));
@@ -127,21 +133,26 @@ impl<H: Host> Job<H> {
 
     /// Takes dead sockets of a live user away that have been dead for the grace.
     fn visit_dead(
-        &self,
+        &mut self,
         ask: Ask<'_, H>,
         user: &[u8],
         dead: &[DeadSocket],
         caller: &H::Caller,
-        asks: bool,
+        deadline: Option<Instant>,
     ) -> Result<(), Error> {
         let now = ask.host.now();
         let is_due =
             |socket: &&DeadSocket| u128::from(now.saturating_sub(socket.since)) >= self.order.grace.as_millis();
         for socket in dead.iter().filter(is_due) {
-            if asks && !self.order.is_dry {
+            if deadline.is_some() && !self.order.is_dry {
                 gate::pass(ask)?;
             }
             dead::log_out(ask, user, &socket.id, caller, Cause::Sweep, self.order.is_dry)?;
+            if !self.order.is_dry && deadline.is_some_and(|deadline| ask.host.instant() >= deadline) {
+                // The rest of them in the next slice.
+                self.pending.push(user.into());
+                break;
+            }
         }
         Ok(())
     }

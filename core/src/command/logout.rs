@@ -10,7 +10,7 @@ use crate::{
     ports::Host,
     reply::Reply,
     session::Ask,
-    template::Placeholder,
+    template::{IdRule, Placeholder},
 };
 
 /// `SESSION.LOGOUT userId [SOCKET socketId] [WHERE placeholder value] [REASON text] [WITHTRACES]`
@@ -73,7 +73,7 @@ impl Command for Logout<'_> {
         let removed = logout::log_out(ask, &checked, context);
         if removed.total() == 0 {
             let what = if command.with_traces { Unseen::RemoveAndShow } else { Unseen::Remove };
-            check_unseen(ask.host, &layout, command.user, what, &ask.host.caller())?;
+            check_unseen(ask.host, &layout, command.user, &part, what, &ask.host.caller())?;
         }
         Ok(if command.with_traces {
             Reply::Map(checked.plan().to_map())
@@ -90,10 +90,10 @@ impl<'a> Logout<'a> {
             let placeholder = layout.ids.find(name).filter(|placeholder| *placeholder != Placeholder::USER);
             let placeholder = placeholder.ok_or_else(|| unknown_placeholder(layout))?;
             let rule = layout.ids.rule(placeholder);
-            if rule.allows(value) {
-                Ok((placeholder, *value))
-            } else {
-                Err(Error::BadId("value of WHERE", rule.clone()))
+            match rule {
+                _ if rule.allows(value) => Ok((placeholder, *value)),
+                _ if value.is_empty() => Err(Error::BadId("value of WHERE", IdRule::Any)),
+                _ => Err(Error::BadId("value of WHERE", rule.clone())),
             }
         };
         self.part.iter().map(part).collect()

@@ -53,7 +53,7 @@ impl Command for Sweep {
         layout.unsaid.clone().map_or(Ok(()), |unsaid| Err(Error::Unsaid(unsaid)))?;
         // Whose traces they will be is not known yet, and a caller who may not remove anybody's is refused before anything
         // changes.
-        check_unseen(ask.host, &layout, NOBODY, Unseen::Sweep, &ask.host.caller())?;
+        check_unseen(ask.host, &layout, NOBODY, &[], Unseen::Sweep, &ask.host.caller())?;
         logout::check_cluster(ask)?;
         let job = Job::new(order, ask.host.database(), ask.host.summons(), ask.host.instant());
         if ask.host.lets_wait() {

@@ -36,6 +36,9 @@ impl Findings {
             let id = &self.bytes[id];
             if look.socket.is_some() { Holder::Socket(id) } else { Holder::User(id) }
         });
+        if let (Some(Holder::Socket(socket)), false) = (holder, look.is_gone) {
+            state.sweeping.dead.forget(self.database, socket);
+        }
         let owned = layout.sockets.as_ref().and_then(|sockets| sockets.owned);
         let mut is_told = false;
         for Seen { subject, hash, id, place, end } in seen {
@@ -90,7 +93,7 @@ fn see<H: Host>(
         state.sweeping.restart_collection_scans(database, place);
     }
     if whom.subject == Subject::User {
-        state.sweeping.returned.seen(database, whom.id);
+        state.sweeping.returned.seen(database, whom.id, place);
     }
     let now = state.clock.moment();
     let news = match end {

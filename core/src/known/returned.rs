@@ -1,31 +1,28 @@
-//! Users whom a request in flight brought back after their logout: what it writes of them comes in parts.
+//! Users of whom a request in flight wrote something after their logout: what else of them was seen right after.
 
 use std::time::{Duration, Instant};
+
+use crate::index::{Place, PlaceRef};
 
 /// The most users; of more, the first are left to the next sweep.
 const MOST: usize = 1024;
 
-/// How long it has to be quiet about a user before a look. A login is written in parts too, in any order, and within it.
-const SETTLES: Duration = Duration::from_millis(250);
+/// The most places of one user; of more, the others are left to the next sweep.
+const MOST_PLACES: usize = 256;
 
-/// A user of whom something came back that the fence stopped.
+/// What follows within this time is taken for the same request's. Not longer: a login may begin with what has no socket in it.
+const IN_FLIGHT: Duration = Duration::from_millis(250);
+
+/// A user of whom the fence stopped something.
 #[derive(Debug)]
-struct Returned {
-    database: usize,
-    user: Box<[u8]>,
-    /// Until when what comes back is of the request in flight.
+pub struct Returned {
+    /// The user's database.
+    pub database: usize,
+    /// The user's id.
+    pub user: Box<[u8]>,
+    /// Where the user was seen since.
+    pub places: Vec<Place>,
     until: Instant,
-    news: News,
-}
-
-/// What was heard of a user since the last look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum News {
-    None,
-    /// Something, and nobody has looked at the clock since.
-    Some,
-    /// Something, and a look is due then.
-    At(Instant),
 }
 
 /// All of them, few as a rule.
@@ -33,22 +30,24 @@ enum News {
 pub struct ReturnedUsers(Vec<Returned>);
 
 impl ReturnedUsers {
-    /// The fence stopped something of a user.
-    pub fn add(&mut self, database: usize, user: &[u8], until: Instant) {
+    /// The fence stopped something of a user, or is about to.
+    pub fn add(&mut self, database: usize, user: &[u8], now: Instant) {
+        let until = now + IN_FLIGHT;
         if let Some(known) = self.find(database, user) {
-            (known.until, known.news) = (until, News::Some);
+            known.until = until;
             return;
         }
         if self.0.len() == MOST {
             self.0.remove(0);
         }
-        self.0.push(Returned { database, user: user.into(), until, news: News::Some });
+        self.0.push(Returned { database, user: user.into(), places: Vec::new(), until });
     }
 
     /// A user was seen somewhere.
-    pub fn seen(&mut self, database: usize, user: &[u8]) {
-        if let Some(known) = self.find(database, user) {
-            known.news = News::Some;
+    pub fn seen(&mut self, database: usize, user: &[u8], place: PlaceRef<'_>) {
+        let known = self.find(database, user).filter(|known| known.places.len() < MOST_PLACES);
+        if let Some(known) = known.filter(|known| known.places.iter().all(|seen| seen.borrowed() != place)) {
+            known.places.push(place.to_owned());
         }
     }
 
@@ -56,51 +55,41 @@ impl ReturnedUsers {
         self.0.iter_mut().find(|known| known.database == database && *known.user == *user)
     }
 
-    /// Whether there is news of anybody.
-    pub fn has_news(&self) -> bool {
-        self.0.iter().any(|known| known.news != News::None)
+    /// Whether there is anybody.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
-    /// Takes the users at whom it is time to look, and forgets those whose time is over.
-    pub fn due(&mut self, now: Instant) -> Vec<(usize, Box<[u8]>)> {
-        let mut due = Vec::new();
-        for known in &mut self.0 {
-            known.news = match known.news {
-                News::Some => News::At(now + SETTLES),
-                News::At(moment) if moment <= now => {
-                    due.push((known.database, known.user.clone()));
-                    News::None
-                }
-                other => other,
-            };
-        }
-        self.0.retain(|known| known.until > now || known.news != News::None);
-        due
+    /// Takes one whose time is over.
+    pub fn take_due(&mut self, now: Instant) -> Option<Returned> {
+        let at = self.0.iter().position(|known| known.until <= now)?;
+        Some(self.0.swap_remove(at))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::template::{Bindings, Placeholders, Template};
 
     #[test]
-    fn a_user_is_due_once_it_has_been_quiet() {
+    fn places_are_noted_for_a_moment_and_taken_once() {
         let (mut returned, now) = (ReturnedUsers::default(), Instant::now());
-        let minute = Duration::from_secs(60);
-        returned.add(0, b"ann", now + minute);
-        returned.seen(0, b"bob");
-        returned.seen(1, b"ann");
-        assert_eq!(returned.due(now), []);
-        assert!(returned.has_news());
-        returned.seen(0, b"ann");
-        assert_eq!(returned.due(now + SETTLES), [], "something came in between");
-        assert_eq!(returned.due(now + 2 * SETTLES), [(0, Box::from(&b"ann"[..]))]);
-        assert!(!returned.has_news());
-        returned.seen(0, b"ann");
-        assert_eq!(returned.due(now + minute), []);
-        assert_eq!(returned.due(now + 2 * minute).len(), 1, "it is looked at, late as it is");
-        returned.seen(0, b"ann");
-        assert!(!returned.has_news(), "its time is over");
+        let key = Template::parse("a", &mut Placeholders::default()).unwrap();
+        let [one, other] = [1, 2].map(|trace| Place::new(trace, &key, &Bindings::default()));
+        returned.seen(0, b"ann", one.borrowed());
+        assert!(returned.is_empty());
+        returned.add(0, b"ann", now);
+        for place in [&one, &other, &one] {
+            returned.seen(0, b"ann", place.borrowed());
+            returned.seen(1, b"ann", place.borrowed());
+        }
+        assert!(returned.take_due(now).is_none());
+        returned.add(0, b"ann", now + IN_FLIGHT);
+        assert!(returned.take_due(now + IN_FLIGHT).is_none(), "something came in between");
+        let due = returned.take_due(now + 2 * IN_FLIGHT).unwrap();
+        assert_eq!((due.database, &*due.user, due.places), (0, &b"ann"[..], vec![one, other]));
+        assert!(returned.is_empty());
         (0..2000_u32).for_each(|number| returned.add(0, &number.to_be_bytes(), now));
         assert_eq!(returned.0.len(), MOST);
     }

@@ -88,7 +88,7 @@ impl<H: Host> Sweeping<H> {
     /// What these databases hold was replaced, or is not known any more.
     pub fn restart(&mut self, is_affected: impl Fn(usize) -> bool) {
         self.is_settled = false;
-        self.dead.forget(&is_affected);
+        self.dead.forget_databases(&is_affected);
         self.jobs.iter_mut().filter(|job| is_affected(job.database())).for_each(Job::restart);
         self.collection_scans.retain(|(database, _)| !is_affected(*database));
     }
@@ -141,7 +141,7 @@ impl<H: Host> Sweeping<H> {
             || !self.candidates.is_empty()
             || !self.pending_expiries.is_empty()
             || !self.fenced_writes.is_empty()
-            || self.returned.has_news()
+            || !self.returned.is_empty()
     }
 }
 

@@ -273,6 +273,24 @@ impl Layout {
         self.traces.iter().filter(is_key).any(|trace| trace.key.matches(name).is_some())
     }
 
+    /// Whether a key that `trace` takes as a whole, or for the mapping, is by its name also something else by another part of the
+    /// layout: a key that a sweep leaves alone, another user's, or what says who is live.
+    pub fn reads_otherwise(&self, trace: &Trace, name: &[u8], bindings: &Bindings<'_>) -> bool {
+        if !matches!(trace.what, What::Key | What::Owned(_) | What::Mapping) {
+            return false;
+        }
+        let user = bindings.get(Placeholder::USER);
+        let is_other = |template: &Template| *template != trace.key;
+        let by_trace =
+            self.traces.iter().filter(|other| is_other(&other.key) && !matches!(other.what, What::Entries { .. }));
+        let differs = |other: &Trace| {
+            other.key.matches(name).is_some_and(|read| !other.sweep || read.get(Placeholder::USER) != user)
+        };
+        let data = self.sockets.as_ref().map(|sockets| &sockets.data).into_iter();
+        let mut vital = data.chain(self.live.iter().map(LiveRule::key)).filter(|template| is_other(template));
+        by_trace.into_iter().any(differs) || vital.any(|template| template.matches(name).is_some())
+    }
+
     /// The key that maps a user to sockets, if the layout names one.
     pub fn mapping(&self) -> Option<&Mapping> {
         self.sockets.as_ref()?.of.as_ref()
@@ -281,6 +299,13 @@ impl Layout {
     /// Whether it says who is live.
     pub fn tells_live(&self) -> bool {
         self.sockets.is_some() || !self.live.is_empty()
+    }
+
+    /// Whether a sweep may take the mapping: no trace says that it is left alone.
+    pub fn sweeps_mapping(&self) -> bool {
+        let is_left =
+            |mapping: &Mapping| self.traces.iter().any(|t| t.what == What::Key && t.key == mapping.key && !t.sweep);
+        !self.mapping().is_some_and(is_left)
     }
 
     /// Whether a logout leaves no mapping: the mapping is a trace, or the layout names none.
@@ -333,6 +358,12 @@ impl Trace {
         matches!(self.what, What::Key | What::Owned(_)) && !self.is_of_socket()
     }
 
+    /// Whether the placeholder stands in the name of its key, or in that of its member.
+    pub fn has(&self, placeholder: Placeholder) -> bool {
+        let of_member = matches!(&self.what, What::Member { member, .. } if member.has(placeholder));
+        self.key.has(placeholder) || of_member
+    }
+
     /// Whether it is something that can be removed.
     pub fn is_removed(&self) -> bool {
         self.what != What::Mapping
@@ -362,9 +393,10 @@ impl Sockets {
         self.data.matches(name)?.get(Placeholder::SOCKET)
     }
 
-    /// The mapping as the last of the traces, so that a look for users finds it with them.
-    fn mapping(&self) -> Option<Trace> {
+    /// The mapping as the last of the traces, so that a look for users finds it with them. `is_swept` says whether a sweep
+    /// takes it.
+    fn mapping(&self, is_swept: bool) -> Option<Trace> {
         let key = self.of.as_ref()?.key.clone();
-        Some(Trace { key, what: What::Mapping, reach: Reach::Direct, sweep: true, is_evidence: true })
+        Some(Trace { key, what: What::Mapping, reach: Reach::Direct, sweep: is_swept, is_evidence: is_swept })
     }
 }

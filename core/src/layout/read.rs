@@ -32,7 +32,11 @@ impl Layout {
         let mut traces = Vec::new();
         for (at, raw) in document.traces.iter().enumerate() {
             let trace = read_trace(raw.get(), &mut names).and_then(|trace| {
-                if traces.contains(&trace) { other("the same trace stands twice") } else { Ok(trace) }
+                if traces.iter().any(|known: &Trace| known.key == trace.key && known.what == trace.what) {
+                    other("the same trace stands twice")
+                } else {
+                    Ok(trace)
+                }
             });
             traces.push(trace.map_err(|problem| problem.of_trace(at, raw))?);
         }
@@ -60,7 +64,8 @@ impl Layout {
             let sockets = layout.sockets.as_ref();
             layout.traces.iter_mut().for_each(|trace| trace.find_evidence(sockets));
         }
-        layout.traces.extend(layout.sockets.as_ref().and_then(Sockets::mapping));
+        let is_swept = layout.sweeps_mapping();
+        layout.traces.extend(layout.sockets.as_ref().and_then(|sockets| sockets.mapping(is_swept)));
         layout.watched = (0..layout.traces.len()).filter(|number| layout.traces[*number].is_watched()).collect();
         layout.unsaid = layout.find_unsaid(&document.traces);
         Ok(layout)
@@ -87,8 +92,9 @@ impl Layout {
             .chain(form)
             .chain(data)
             .filter_map(|(field, template)| unsaid(template).map(|id| found(&format!("`sockets.{field}`"), id)));
-        let evidence = self.traces.iter().zip(texts).filter(|(trace, _)| trace.is_evidence);
-        let of_traces = evidence.filter_map(|(trace, raw)| {
+        let takes_ids = |trace: &Trace| trace.sweep && (trace.is_evidence || trace.reach != Reach::Direct);
+        let swept = self.traces.iter().zip(texts).filter(|(trace, _)| takes_ids(trace));
+        let of_traces = swept.filter_map(|(trace, raw)| {
             let member = if let What::Member { member, .. } = &trace.what { Some(member) } else { None };
             let id = unsaid(&trace.key).or_else(|| unsaid(member?))?;
             Some(found(&one_line(raw.get()), id))
@@ -105,6 +111,12 @@ impl Layout {
                 other(
                     "nothing says whose a socket is: `sockets` needs `of`, or a `key` trace of its data with `owner`",
                 )?;
+            }
+            let is_left = |number: usize| !self.traces[number].sweep;
+            if let Some(at) = sockets.data_trace.filter(|number| sockets.of.is_none() && is_left(*number)) {
+                let cause =
+                    "a user is live by this key, where `sockets` has no `of`, so no sweep takes it; leave `sweep` out";
+                Err(LayoutProblem::Other(cause.into()).of_trace(at, texts[at]))?;
             }
             return Ok(());
         }

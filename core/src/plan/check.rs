@@ -1,6 +1,6 @@
 //! Checking: may the caller do this?
 
-use super::Plan;
+use super::{Part, Plan};
 use crate::{
     error::Error,
     layout::{Layout, LiveRule, Trace},
@@ -66,7 +66,7 @@ impl<N: AsRef<[u8]>> Plan<N> {
         caller: &impl Permissions<Name = N>,
     ) -> Result<(), Error> {
         if self.shown().next().is_none() {
-            return check_unseen(space, layout, &self.user, Unseen::Show, caller);
+            return check_unseen(space, layout, &self.user, &[], Unseen::Show, caller);
         }
         if caller.permit(&|may| self.may_be_shown(may)) { Ok(()) } else { Err(NOT_TO_SHOW) }
     }
@@ -99,7 +99,7 @@ pub enum Unseen {
     Show,
 }
 
-/// Asks whether the caller may do this with all traces that `user` could have, whatever their names hold besides. Whoever
+/// Asks whether the caller may do this with all traces that `user` could have, or those of a part, whatever their names hold besides. Whoever
 /// may not must not learn that there are none: others would be told that they may not.
 ///
 /// # Errors
@@ -108,6 +108,7 @@ pub fn check_unseen<K: Keyspace>(
     space: &K,
     layout: &Layout,
     user: &[u8],
+    part: Part<'_>,
     what: Unseen,
     caller: &impl Permissions<Name = K::Name>,
 ) -> Result<(), Error> {
@@ -115,9 +116,10 @@ pub fn check_unseen<K: Keyspace>(
     if caller.permits_everything() {
         return Ok(());
     }
-    let name = |template: &Template| space.name(&template.render_all(user, NOBODY));
+    let name = |template: &Template| space.name(&template.render_all(user, NOBODY, part));
+    let is_part = |trace: &Trace| part.iter().all(|(placeholder, _)| trace.has(*placeholder));
     let goes = |trace: &&Trace| match what {
-        Unseen::Remove | Unseen::RemoveAndShow => trace.is_removed(),
+        Unseen::Remove | Unseen::RemoveAndShow => trace.is_removed() && is_part(trace),
         Unseen::Sweep => trace.is_removed() && trace.sweep,
         Unseen::Show => false,
     };
@@ -130,7 +132,8 @@ pub fn check_unseen<K: Keyspace>(
         return Ok(());
     }
     let data = layout.sockets.iter().map(|sockets| &sockets.data).chain(layout.live.iter().map(LiveRule::key));
-    let shown: Vec<_> = layout.traces.iter().map(|trace| &trace.key).chain(data).map(name).collect();
+    let shown: Vec<_> =
+        layout.traces.iter().filter(|trace| is_part(trace)).map(|trace| &trace.key).chain(data).map(name).collect();
     let may_show = |may: May<'_, K::Name>| may_go(may) && shown.iter().all(|name| may(name, Access::Read));
     if caller.permit(&may_show) { Ok(()) } else { Err(NOT_TO_SHOW) }
 }

@@ -1,6 +1,6 @@
 //! Narrowing a plan to one device.
 
-use super::{CutBy, EntriesTrace, KeyTrace, MemberTrace, Plan, Socket, Unclear, Whose, value};
+use super::{CutBy, Detail, EntriesTrace, KeyTrace, Mapping, MemberTrace, Plan, Socket, Unclear, Whose, value};
 use crate::{json::Cut, layout::MappedIds, ports::Kind};
 
 /// What a logout is about.
@@ -18,6 +18,11 @@ impl<N> Socket<N> {
     /// The room that the user leaves with this socket.
     pub fn room_left(&self) -> Option<&[u8]> {
         self.room.as_deref().filter(|_| self.whose == Whose::Users)
+    }
+
+    /// Whether its data names somebody else, so that what names it stays.
+    pub fn is_others(&self) -> bool {
+        self.whose == Whose::Others
     }
 
     /// Whether the user's mapping holds it.
@@ -74,6 +79,16 @@ impl<N: AsRef<[u8]>> Plan<N> {
         self
     }
 
+    /// Leaves what lies in keys of these names.
+    #[must_use]
+    pub fn only_keys(mut self, names: &[Vec<u8>]) -> Self {
+        let is_one = |name: &N| names.iter().any(|known| **known == *name.as_ref());
+        self.keys.retain(|key| is_one(&key.name));
+        self.members.retain(|member| is_one(&member.key));
+        self.entries.retain(|document| is_one(&document.key));
+        self
+    }
+
     /// Leaves the part of the plan that was asked for: see [`super::Part`]. Of sockets and rooms, those that are left with it.
     #[must_use]
     pub fn only_part(mut self) -> Self {
@@ -92,7 +107,8 @@ impl<N: AsRef<[u8]>> Plan<N> {
         if !self.sockets.iter().any(|known| known.mapped) {
             return;
         }
-        let Some(mapping) = self.mapping.take() else { return };
+        let is_left = |mapping: &Mapping<N>| self.detail == Detail::Sweep && !mapping.is_swept;
+        let Some(mapping) = self.mapping.take_if(|mapping| !is_left(mapping)) else { return };
         let (key, kind, socket_name) = (mapping.name, mapping.kind, Some(socket.into()));
         match (mapping.ids.text(&self.user, socket), mapping.ids) {
             (Some(_), _) if kind == Kind::String => {

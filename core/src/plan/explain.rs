@@ -1,5 +1,7 @@
 //! How the layout reads one key: whom each trace finds there, or why nobody.
 
+use std::collections::HashSet;
+
 use super::value;
 use crate::{
     index::Subject,
@@ -58,6 +60,7 @@ pub fn explain<K: Keyspace>(
 fn allowed(reading: Reading, layout: &Layout, bindings: &Bindings<'_>) -> Reading {
     let mut why = reading.why;
     let mut named: Vec<(Subject, Vec<u8>)> = Vec::new();
+    let mut known = HashSet::new();
     for (subject, id) in reading.named {
         let placeholder = if subject == Subject::Socket { Placeholder::SOCKET } else { Placeholder::USER };
         let rule = layout.ids.rule(placeholder);
@@ -68,7 +71,7 @@ fn allowed(reading: Reading, layout: &Layout, bindings: &Bindings<'_>) -> Readin
         } else if let Some(user) = of_name.filter(|user| **user != *id) {
             let (user, id) = (user.escape_ascii(), id.escape_ascii());
             why.get_or_insert(format!("its name holds the user '{user}', and its value names '{id}'"));
-        } else if !named.contains(&(subject, id.clone())) {
+        } else if known.insert((subject, id.clone())) {
             named.push((subject, id));
         }
     }

@@ -74,14 +74,15 @@ pub fn find<K: Keyspace>(
         finder.sockets();
         let count = if has_sockets { finder.plan.sockets.len() } else { 0 };
         for at in 0..count {
+            // Whose data is somebody else's, that one's traces are not the user's.
+            if finder.plan.sockets[at].whose == Whose::Others {
+                continue;
+            }
             let id = finder.plan.sockets[at].id.clone();
-            // Whose data is somebody else's, that one's keys are not the user's.
-            let is_wanted =
-                if finder.plan.sockets[at].whose == Whose::Others { names_a_socket } else { Trace::is_of_socket };
-            finder.direct(is_wanted, Some(&id));
-            finder.indexed(is_wanted, Subject::User, user, &known, Some(&id));
-            finder.indexed(is_wanted, Subject::Anyone, b"", &large_sets, Some(&id));
-            finder.indexed(is_wanted, Subject::Socket, &id, &places(Subject::Socket, &id), Some(&id));
+            finder.direct(Trace::is_of_socket, Some(&id));
+            finder.indexed(Trace::is_of_socket, Subject::User, user, &known, Some(&id));
+            finder.indexed(Trace::is_of_socket, Subject::Anyone, b"", &large_sets, Some(&id));
+            finder.indexed(Trace::is_of_socket, Subject::Socket, &id, &places(Subject::Socket, &id), Some(&id));
         }
     }
     if [Detail::Facts, Detail::Sweep].contains(&detail) {
@@ -145,10 +146,6 @@ fn names_a_key(trace: &Trace) -> bool {
 
 fn holds_users(trace: &Trace) -> bool {
     matches!(trace.what, What::Entries { .. } | What::Member { names: Named::User, .. })
-}
-
-fn names_a_socket(trace: &Trace) -> bool {
-    matches!(trace.what, What::Member { names: Named::Socket, .. })
 }
 
 /// What was found at a place.
@@ -228,6 +225,10 @@ impl<K: Keyspace> Finder<'_, K> {
         let space = self.space;
         let Some(key) = space.open(&name) else { return Located::default() };
         let is_part = self.is_part(bindings);
+        // A sweep does not guess which of two readings of a name is right.
+        if self.plan.detail == Detail::Sweep && self.layout.reads_otherwise(trace, name.as_ref(), bindings) {
+            return Located { exists: true, is_trace: true };
+        }
         // A key tells of sockets, of whatever part it is.
         if !is_part && matches!(trace.what, What::Member { .. } | What::Entries { .. }) {
             return Located { exists: true, is_trace: true };

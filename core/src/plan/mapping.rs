@@ -31,6 +31,8 @@ pub(super) struct Mapping<N> {
     pub(super) kind: Kind,
     /// How ids stand in it.
     pub(super) ids: MappedIds,
+    /// Whether a sweep may take it.
+    pub(super) is_swept: bool,
     /// Its value, if that is a document.
     pub(super) document: Vec<u8>,
 }
@@ -71,7 +73,7 @@ pub(super) fn read<K: Keyspace>(space: &K, layout: &Layout, user: &[u8]) -> Mapp
             };
             let count = texts.len();
             let sockets: Vec<_> = texts.into_iter().filter_map(socket).collect();
-            let are_missing = sockets.len() < count;
+            let are_missing = sockets.len() < count || matches!(kind, Kind::Stream | Kind::Other);
             (sockets, are_missing)
         }
         MappedIds::Elements { array, id } => {
@@ -90,7 +92,7 @@ pub(super) fn read<K: Keyspace>(space: &K, layout: &Layout, user: &[u8]) -> Mapp
     let count = sockets.len();
     mapped.sockets = sockets.into_iter().filter(|socket| rule.allows(socket)).collect();
     mapped.is_unclear = is_unclear || mapped.sockets.len() < count;
-    mapped.is_mistyped = mapped.is_unclear || matches!(kind, Kind::Stream | Kind::Other);
-    mapped.mapping = Some(Mapping { name, kind, ids: said.ids.clone(), document });
+    mapped.is_mistyped = mapped.is_unclear;
+    mapped.mapping = Some(Mapping { name, kind, ids: said.ids.clone(), is_swept: layout.sweeps_mapping(), document });
     mapped
 }

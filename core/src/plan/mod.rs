@@ -207,7 +207,9 @@ impl<N> Plan<N> {
             || self.sockets.iter().any(|socket| socket.mapped && socket.elsewhere)
         {
             Liveness::Unclear
-        } else if (self.has_evidence || self.mapping.is_some()) && self.removed() > 0 {
+        } else if (self.has_evidence || self.mapping.as_ref().is_some_and(|mapping| mapping.is_swept))
+            && self.removed() > 0
+        {
             Liveness::Stale
         } else {
             Liveness::Absent
@@ -225,9 +227,10 @@ impl<N> Plan<N> {
         self.sockets.iter().filter(|socket| socket.mapped).map(|socket| &*socket.id)
     }
 
-    /// Whether one of the sockets has its data key, by mapping or by owner.
-    pub fn has_data(&self) -> bool {
-        self.sockets.iter().any(|socket| socket.data.is_some() || socket.elsewhere)
+    /// Whether the user may be live, by whatever a plan of all facts can tell.
+    pub fn may_be_live(&self) -> bool {
+        let has_data = self.sockets.iter().any(|socket| socket.data.is_some() || socket.elsewhere);
+        self.live || has_data || self.unclear != Unclear::Nothing
     }
 
     /// Whether the user has a mapping.

@@ -277,9 +277,10 @@ impl Template {
         name
     }
 
-    /// The name in which every placeholder but `{userId}` stands for the same.
-    pub fn render_all(&self, user: &[u8], others: &[u8]) -> Vec<u8> {
+    /// The name in which every placeholder but `{userId}` stands for the same, unless `some` says for what.
+    pub fn render_all(&self, user: &[u8], others: &[u8], some: &[(Placeholder, &[u8])]) -> Vec<u8> {
         let bound = self.placeholders.iter().fold(Bindings::default(), |bindings, p| bindings.with(*p, others));
+        let bound = some.iter().fold(bound, |bindings, (p, value)| bindings.with(*p, value));
         self.render(&bound.with(Placeholder::USER, user))
     }
 

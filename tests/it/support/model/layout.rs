@@ -13,6 +13,8 @@ pub struct Layout {
     pub traces: Vec<Trace>,
     /// Whether a sweep removes the trace at the same place in `traces`.
     sweeps: Vec<bool>,
+    /// All traces, and whether a sweep removes them, where this is what a sweep cares for.
+    unswept: Option<Vec<(Trace, bool)>>,
     pub sockets: Option<Sockets>,
     pub live: Vec<Live>,
 }
@@ -104,7 +106,7 @@ impl Layout {
         });
         let live = value.get("live").and_then(Value::as_array).into_iter().flatten();
         let live = live.map(|value| live_rule(value, &template)).collect();
-        Self { json: json.to_owned(), ids, traces, sweeps, sockets, live }
+        Self { json: json.to_owned(), ids, traces, sweeps, unswept: None, sockets, live }
     }
 
     /// The key that maps a user to sockets, if there is one.
@@ -121,7 +123,29 @@ impl Layout {
     pub fn swept(&self) -> Self {
         let kept = self.traces.iter().zip(&self.sweeps).filter(|(_, sweep)| **sweep);
         let traces: Vec<_> = kept.map(|(trace, _)| trace.clone()).collect();
-        Self { sweeps: vec![true; traces.len()], traces, ..self.clone() }
+        let all = self.traces.iter().cloned().zip(self.sweeps.iter().copied()).collect();
+        Self { sweeps: vec![true; traces.len()], traces, unswept: Some(all), ..self.clone() }
+    }
+
+    /// Whether a sweep may take the mapping: no trace says that it is left alone.
+    pub fn sweeps_mapping(&self) -> bool {
+        let Some(mapping) = self.mapping() else { return true };
+        let is_it = |trace: &Trace| matches!(trace, Trace::Key { key } if *key == mapping.key);
+        !self.unswept.iter().flatten().any(|(trace, sweep)| !sweep && is_it(trace))
+    }
+
+    /// Whether a sweep leaves a key alone that goes as a whole by `template`, because its name says something else too.
+    pub fn reads_otherwise(&self, template: &Template, key: &[u8], user: Option<&Vec<u8>>) -> bool {
+        let Some(all) = &self.unswept else { return false };
+        let by_trace = all.iter().filter(|(trace, _)| !matches!(trace, Trace::Entries { .. }));
+        let by_trace = by_trace.map(|(trace, sweep)| (trace.template(), *sweep));
+        let mapping = self.mapping().map(|mapping| (&mapping.key, self.sweeps_mapping()));
+        let differs = |(other, sweep): (&Template, bool)| {
+            other != template && other.matches(key).is_some_and(|read| !sweep || read.get("userId") != user)
+        };
+        let data = self.sockets.as_ref().map(|sockets| &sockets.data);
+        let mut vital = data.into_iter().chain(self.live.iter().map(Live::template));
+        by_trace.chain(mapping).any(differs) || vital.any(|other| other != template && other.matches(key).is_some())
     }
 }
 

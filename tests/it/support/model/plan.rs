@@ -160,6 +160,9 @@ impl<'a> Model<'a> {
         let (Some(Entry { content, .. }), Some(Mapping { ids, .. })) = (mapping, self.layout.mapping()) else {
             return Some(Vec::new());
         };
+        if matches!(content, Content::Other(..)) {
+            return None;
+        }
         let bindings = Bindings::from([("userId".to_owned(), user.to_vec())]);
         let ids: Vec<Option<Bytes>> = match ids {
             MappedIds::Values(form) => {
@@ -234,23 +237,27 @@ impl<'a> Model<'a> {
             || !is_owned && is_trace && self.keys.contains_key(data) && mapped.iter().any(|id| id == socket)
     }
 
-    /// The keys that are named by one of the sockets, unless its data is somebody else's.
-    fn socket_keys(&self, sockets: &BTreeSet<Bytes>, own: &BTreeSet<Bytes>, user: &[u8]) -> Vec<(Bytes, Bindings)> {
+    /// Whether a socket's data names somebody else.
+    fn is_others_socket(&self, user: &[u8], socket: &[u8], own: &BTreeSet<Bytes>) -> bool {
         let is_owned = |data: &Template| {
             self.layout.traces.iter().any(|trace| matches!(trace, Trace::OwnedKey { key, .. } if key == data))
         };
-        let is_others = |socket: &Bytes| {
-            let data = self.data_key(user, socket).filter(|data| self.keys.contains_key(data));
-            let is_owned = self.sockets().is_some_and(|sockets| is_owned(&sockets.data));
-            data.is_some_and(|data| is_owned && !own.contains(&data))
-        };
+        let data = self.data_key(user, socket).filter(|data| self.keys.contains_key(data));
+        let is_owned = self.sockets().is_some_and(|sockets| is_owned(&sockets.data));
+        data.is_some_and(|data| is_owned && !own.contains(&data))
+    }
+
+    /// The keys that are named by one of the sockets, unless its data is somebody else's.
+    fn socket_keys(&self, sockets: &BTreeSet<Bytes>, own: &BTreeSet<Bytes>, user: &[u8]) -> Vec<(Bytes, Bindings)> {
+        let is_others = |socket: &Bytes| self.is_others_socket(user, socket, own);
         let mut found = Vec::new();
         for key in self.keys.keys() {
             for trace in &self.layout.traces {
                 let Trace::Key { key: template } = trace else { continue };
                 let bindings = template.matches(key).filter(|bindings| !bindings.contains_key("userId"));
                 let is_users = |bindings: &Bindings| {
-                    bindings.get("socketId").is_some_and(|socket| sockets.contains(socket) && !is_others(socket))
+                    let is_known = |socket: &Bytes| sockets.contains(socket) && !is_others(socket);
+                    bindings.get("socketId").is_some_and(is_known) && !self.layout.reads_otherwise(template, key, None)
                 };
                 found.extend(bindings.filter(is_users).map(|bindings| (key.clone(), bindings)));
             }
@@ -280,7 +287,9 @@ impl<'a> Model<'a> {
                     }
                     _ => None,
                 };
-                found.extend(bindings.map(|bindings| (key.clone(), bindings)));
+                let is_clear =
+                    |bindings: &Bindings| !self.layout.reads_otherwise(trace.template(), key, bindings.get("userId"));
+                found.extend(bindings.filter(is_clear).map(|bindings| (key.clone(), bindings)));
             }
         }
         found
@@ -304,6 +313,10 @@ impl<'a> Model<'a> {
     /// The user's places in collections: key, member, and what the placeholders stand for.
     fn member_traces(&self, plan: &Plan) -> Vec<(Bytes, Bytes, Bindings)> {
         let mut found = Vec::new();
+        let own: BTreeSet<_> = self.key_traces(&plan.user).into_iter().map(|(key, _)| key).collect();
+        let mut users = plan.clone();
+        users.sockets.retain(|socket| !self.is_others_socket(&plan.user, socket, &own));
+        let plan = &users;
         for (key, entry) in self.keys {
             let held = members(&entry.content);
             for trace in &self.layout.traces {
@@ -321,6 +334,9 @@ impl<'a> Model<'a> {
     }
 
     fn add_place_in_mapping(&self, plan: &mut Plan, socket: &[u8]) {
+        if !self.layout.sweeps_mapping() {
+            return;
+        }
         let mapping = self.mapping_key(&plan.user).and_then(|key| self.keys.get_key_value(&key));
         let Some(((key, entry), Mapping { ids, .. })) = mapping.zip(self.layout.mapping()) else { return };
         let ids_of = [("userId", &*plan.user), ("socketId", socket)].map(|(name, id)| (name.to_owned(), id.to_vec()));

@@ -81,7 +81,8 @@ fn has_evidence(layout: &Layout, keys: &Keys, user: &[u8], plan: &Plan) -> bool 
     }
     let is_user = |bindings: &Bindings| bindings.get("userId").is_none_or(|id| id == user);
     let tells = |template: &Template, key: &Bytes| template.matches(key).is_some_and(|bindings| is_user(&bindings));
-    let is_mapping = |key: &Bytes| layout.mapping().is_some_and(|mapping| tells(&mapping.key, key));
+    let is_mapping =
+        |key: &Bytes| layout.sweeps_mapping() && layout.mapping().is_some_and(|mapping| tells(&mapping.key, key));
     let is_mapped = keys.keys().any(is_mapping);
     let is_evidence = |key: &Bytes| {
         layout.traces.iter().any(|trace| match trace {
