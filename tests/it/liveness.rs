@@ -236,6 +236,7 @@ fn a_sweep_takes_dead_devices_of_live_users() {
     two_devices(&server);
     server.must("DEL data:s1");
     assert_eq!(server.run("SESSION.SWEEP DRYRUN"), int(0));
+    assert!(server.log().contains("sweep ended (a dry run) users=0 sockets=1 "), "{}", server.log());
     assert_eq!(server.run("SCARD of:ada"), int(2));
     assert_eq!(sweep_exactly(&server), 0, "nobody is stale");
     assert_eq!(server.run("SMEMBERS of:ada"), bulks(["s2"]));

@@ -147,7 +147,8 @@ impl<H: Host> Job<H> {
             if deadline.is_some() && !self.order.is_dry {
                 gate::pass(ask)?;
             }
-            dead::log_out(ask, user, &socket.id, caller, Cause::Sweep, self.order.is_dry)?;
+            let has_traces = dead::log_out(ask, user, &socket.id, caller, Cause::Sweep, self.order.is_dry)?;
+            self.sockets += u64::from(has_traces);
             if !self.order.is_dry && deadline.is_some_and(|deadline| ask.host.instant() >= deadline) {
                 // The rest of them in the next slice.
                 self.pending.push(user.into());
@@ -158,7 +159,7 @@ impl<H: Host> Job<H> {
     }
 
     fn report(&self, ask: Ask<'_, H>) {
-        let Self { order, found, slices, longest, began, settles, .. } = self;
+        let Self { order, found, sockets, slices, longest, began, settles, .. } = self;
         if *settles {
             return;
         }
@@ -177,7 +178,7 @@ impl<H: Host> Job<H> {
             let names = self.first.join(",");
             let names = if names.is_empty() { names } else { format!(" first={names}") };
             let line = format!(
-                "sweep ended{dry} users={found} usec={usec} slices={slices} longest_slice_usec={longest}{names}"
+                "sweep ended{dry} users={found} sockets={sockets} usec={usec} slices={slices} longest_slice_usec={longest}{names}"
             );
             ask.host.log(level, &line);
         }

@@ -36,6 +36,8 @@ pub struct Job<H: Host> {
     /// Users of the last part who have not been looked at.
     pub(crate) pending: Vec<Box<[u8]>>,
     pub(crate) found: u64,
+    /// Dead sockets of live users.
+    pub(crate) sockets: u64,
     /// The first users found, for the log.
     pub(crate) first: Vec<String>,
     /// What the answer shows of the users found.
@@ -57,6 +59,7 @@ impl<H: Host> Job<H> {
             shard: 0,
             pending: Vec::new(),
             found: 0,
+            sockets: 0,
             first: Vec::new(),
             shown: Vec::new(),
             began,
@@ -96,7 +99,7 @@ impl<H: Host> Job<H> {
     pub fn restart(&mut self) {
         (self.shard, self.pending) = (0, Vec::new());
         if self.order.is_dry {
-            (self.found, self.first, self.shown) = (0, Vec::new(), Vec::new());
+            (self.found, self.sockets, self.first, self.shown) = (0, 0, Vec::new(), Vec::new());
         }
     }
 

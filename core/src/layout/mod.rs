@@ -73,6 +73,8 @@ pub struct Trace {
     pub reach: Reach,
     /// Whether a sweep removes it.
     pub sweep: bool,
+    /// Whether another part of the layout may have a key of the same name.
+    pub may_overlap: bool,
     /// Whether it is evidence of a session, so that a user who has it and is not live is stale.
     pub is_evidence: bool,
 }
@@ -276,7 +278,7 @@ impl Layout {
     /// Whether a key that `trace` takes as a whole, or for the mapping, is by its name also something else by another part of the
     /// layout: a key that a sweep leaves alone, another user's, or what says who is live.
     pub fn reads_otherwise(&self, trace: &Trace, name: &[u8], bindings: &Bindings<'_>) -> bool {
-        if !matches!(trace.what, What::Key | What::Owned(_) | What::Mapping) {
+        if !trace.may_overlap || !matches!(trace.what, What::Key | What::Owned(_) | What::Mapping) {
             return false;
         }
         let user = bindings.get(Placeholder::USER);
@@ -397,6 +399,13 @@ impl Sockets {
     /// takes it.
     fn mapping(&self, is_swept: bool) -> Option<Trace> {
         let key = self.of.as_ref()?.key.clone();
-        Some(Trace { key, what: What::Mapping, reach: Reach::Direct, sweep: is_swept, is_evidence: is_swept })
+        Some(Trace {
+            key,
+            what: What::Mapping,
+            reach: Reach::Direct,
+            sweep: is_swept,
+            may_overlap: false,
+            is_evidence: is_swept,
+        })
     }
 }

@@ -66,9 +66,22 @@ impl Layout {
         }
         let is_swept = layout.sweeps_mapping();
         layout.traces.extend(layout.sockets.as_ref().and_then(|sockets| sockets.mapping(is_swept)));
+        layout.find_overlaps();
         layout.watched = (0..layout.traces.len()).filter(|number| layout.traces[*number].is_watched()).collect();
         layout.unsaid = layout.find_unsaid(&document.traces);
         Ok(layout)
+    }
+
+    /// Notes which traces may have a key of the same name as another part of the layout. Names that begin differently are
+    /// different.
+    fn find_overlaps(&mut self) {
+        let vital = self.sockets.iter().map(|sockets| &sockets.data).chain(self.live.iter().map(LiveRule::key));
+        let all: Vec<Template> = self.traces.iter().map(|trace| &trace.key).chain(vital).cloned().collect();
+        for trace in &mut self.traces {
+            let (own, key) = (trace.key.prefix(), &trace.key);
+            let begins_alike = |other: &[u8]| other.starts_with(own) || own.starts_with(other);
+            trace.may_overlap = all.iter().any(|other| other != key && begins_alike(other.prefix()));
+        }
     }
 
     /// A template from whose names or members a sweep would take an id of which nothing is said.
@@ -198,7 +211,7 @@ fn read_trace(text: &str, names: &mut Placeholders) -> Result<Trace, LayoutProbl
         }
     };
     let reach = reach(&key, &what);
-    Ok(Trace { key, what, reach, sweep, is_evidence: false })
+    Ok(Trace { key, what, reach, sweep, may_overlap: false, is_evidence: false })
 }
 
 fn read_key(
@@ -385,6 +398,7 @@ mod tests {
         assert_eq!(numbers(|trace| trace.is_evidence), [0, 10, 11, 12, 13, 15]);
         assert_eq!(*layout.watched, [10, 11, 12, 13, 14, 15]);
         assert_eq!(layout.unsaid, None);
+        assert!(layout.traces.iter().all(|trace| !trace.may_overlap));
         assert_eq!(layout.announce.len(), 2);
         assert!(layout.sockets.is_some_and(|s| s.room.is_some() && s.name.is_some()));
     }
