@@ -11,7 +11,7 @@ fn idle(server: &Server) {
 }
 
 fn workspace() -> Server {
-    Server::builder().layout(include_str!("../layouts/workspace.json")).start()
+    Server::builder().option("fence", "0").layout(include_str!("../layouts/workspace.json")).start()
 }
 
 /// `SET typing:<room><n>:ann 1` for many rooms.
