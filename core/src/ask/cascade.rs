@@ -47,7 +47,7 @@ pub fn clean<H: Host>(ask: Ask<'_, H>, deadline: Instant) -> bool {
             Judged::Live(sockets) => {
                 // One at a time: each was noted by itself. The server itself may do it.
                 if let Some(socket) = sockets.iter().find(|socket| socket.since <= ended) {
-                    let _ = dead::log_out(ask, &user, &socket.id, &ask.host.anybody(), Cause::Expiry, false);
+                    let _ = dead::log_out(ask, &user, &socket.id, &ask.host.anybody(), Cause::Expiry);
                 }
             }
             _ => {}

@@ -11,8 +11,7 @@ use crate::{
     session::Ask,
 };
 
-/// Logs a dead socket out, but for traces that a sweep leaves alone. Says whether there was anything to remove, and with
-/// `is_dry` changes nothing.
+/// Logs a dead socket out, but for traces that a sweep leaves alone. Says whether there was anything to remove.
 ///
 /// # Errors
 /// [`Error::NoPermission`].
@@ -22,7 +21,6 @@ pub fn log_out<H: Host>(
     socket: &[u8],
     caller: &H::Caller,
     cause: Cause,
-    is_dry: bool,
 ) -> Result<bool, Error> {
     let began = ask.host.instant();
     let plan = logout::plan_now(ask, user, Detail::Sweep);
@@ -30,9 +28,6 @@ pub fn log_out<H: Host>(
         return Ok(false);
     }
     let checked = plan.narrowed(socket).check(ask.host, caller, false)?;
-    let has_traces = checked.plan().removed() > 0;
-    if has_traces && !is_dry {
-        logout::log_out(ask, &checked, LogoutContext { scope: Scope::Socket, ..LogoutContext::user(cause, began) });
-    }
-    Ok(has_traces)
+    let context = LogoutContext { scope: Scope::Socket, ..LogoutContext::user(cause, began) };
+    Ok(logout::log_out(ask, &checked, context).total() > 0)
 }

@@ -144,12 +144,15 @@ impl<H: Host> Job<H> {
         let is_due =
             |socket: &&DeadSocket| u128::from(now.saturating_sub(socket.since)) >= self.order.grace.as_millis();
         for socket in dead.iter().filter(is_due) {
-            if deadline.is_some() && !self.order.is_dry {
+            if self.order.is_dry {
+                self.sockets += 1;
+                continue;
+            }
+            if deadline.is_some() {
                 gate::pass(ask)?;
             }
-            let has_traces = dead::log_out(ask, user, &socket.id, caller, Cause::Sweep, self.order.is_dry)?;
-            self.sockets += u64::from(has_traces);
-            if !self.order.is_dry && deadline.is_some_and(|deadline| ask.host.instant() >= deadline) {
+            self.sockets += u64::from(dead::log_out(ask, user, &socket.id, caller, Cause::Sweep)?);
+            if deadline.is_some_and(|deadline| ask.host.instant() >= deadline) {
                 // The rest of them in the next slice.
                 self.pending.push(user.into());
                 break;
