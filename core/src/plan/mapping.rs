@@ -67,12 +67,16 @@ pub(super) fn read<K: Keyspace>(space: &K, layout: &Layout, user: &[u8]) -> Mapp
                 _ => key.members(),
             };
             let texts: Vec<_> = texts.into_iter().filter(|text| !text.is_empty()).collect();
-            let socket = |text: Vec<u8>| match form {
-                Some(form) => form.solve(Placeholder::SOCKET, &Bindings::user(user), &text).map(<[u8]>::to_vec),
-                None => Some(text),
-            };
             let count = texts.len();
-            let sockets: Vec<_> = texts.into_iter().filter_map(socket).collect();
+            let sockets: Vec<_> = match form {
+                None => texts,
+                Some(form) => {
+                    let socket = |text: &Vec<u8>| {
+                        form.solve(Placeholder::SOCKET, &Bindings::user(user), text).map(<[u8]>::to_vec)
+                    };
+                    texts.iter().filter_map(socket).collect()
+                }
+            };
             let are_missing = sockets.len() < count || matches!(kind, Kind::Stream | Kind::Other);
             (sockets, are_missing)
         }
@@ -90,7 +94,8 @@ pub(super) fn read<K: Keyspace>(space: &K, layout: &Layout, user: &[u8]) -> Mapp
     drop(key);
     let rule = layout.ids.rule(Placeholder::SOCKET);
     let count = sockets.len();
-    mapped.sockets = sockets.into_iter().filter(|socket| rule.allows(socket)).collect();
+    mapped.sockets = sockets;
+    mapped.sockets.retain(|socket| rule.allows(socket));
     mapped.is_unclear = is_unclear || mapped.sockets.len() < count;
     mapped.is_mistyped = mapped.is_unclear;
     mapped.mapping = Some(Mapping { name, kind, ids: said.ids.clone(), is_swept: layout.sweeps_mapping(), document });

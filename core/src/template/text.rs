@@ -103,12 +103,15 @@ fn checked_name(name: &str) -> Result<&str, TemplateError> {
 /// Where `part`, which is not empty, stands first.
 pub(super) fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
     match part {
-        [byte] => bytes.iter().position(|other| other == byte),
+        [byte] => memchr::memchr(*byte, bytes),
         _ => bytes.windows(part.len()).position(|window| window == part),
     }
 }
 
 /// Where `part`, which is not empty, stands last.
 pub(super) fn find_last(bytes: &[u8], part: &[u8]) -> Option<usize> {
-    bytes.windows(part.len()).rposition(|window| window == part)
+    match part {
+        [byte] => memchr::memrchr(*byte, bytes),
+        _ => bytes.windows(part.len()).rposition(|window| window == part),
+    }
 }
