@@ -99,6 +99,10 @@ pub fn log_out<H: Host>(ask: Ask<'_, H>, checked: &Checked<H::Name>, context: Lo
             for socket in &checked.plan().sockets {
                 state.sweeping.dead.forget(database, &socket.id);
             }
+            // What the user was live by may have gone with the part, and nothing else tells.
+            if context.scope != Scope::User {
+                candidates::doubt(state, database, user, true);
+            }
         });
         // A dead socket may be one whose data is on its way: it was not logged out, but tidied away.
         if context.scope != Scope::Socket || context.cause == Cause::Logout {
