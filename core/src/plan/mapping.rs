@@ -15,11 +15,9 @@ pub(super) struct Mapped<N> {
     pub(super) mapping: Option<Mapping<N>>,
     /// The sockets in it.
     pub(super) sockets: Vec<Vec<u8>>,
-    /// Whether it is not known which sockets those are: another node of the cluster would know, or it holds what can be no
-    /// socket's id.
+    /// Whether it is not known which sockets those are: another node of the cluster would know, or the value can be no mapping,
+    /// or it holds what can be no socket's id.
     pub(super) is_unclear: bool,
-    /// Whether it is a value that can't be a mapping, or holds what can't be a socket's id.
-    pub(super) is_mistyped: bool,
     /// When it expires, in milliseconds since 1970, if it does.
     pub(super) expires_at: Option<u64>,
 }
@@ -44,8 +42,7 @@ pub fn mapped_sockets<K: Keyspace>(space: &K, layout: &Layout, user: &[u8]) -> V
 
 /// Reads the mapping of a user. Without one in the layout nothing is mapped, and what is not mapped is unclear in a cluster.
 pub(super) fn read<K: Keyspace>(space: &K, layout: &Layout, user: &[u8]) -> Mapped<K::Name> {
-    let mut mapped =
-        Mapped { mapping: None, sockets: Vec::new(), is_unclear: false, is_mistyped: false, expires_at: None };
+    let mut mapped = Mapped { mapping: None, sockets: Vec::new(), is_unclear: false, expires_at: None };
     let Some(said) = layout.mapping() else {
         // Other nodes of a cluster may have the data of more sockets, and nothing here tells.
         mapped.is_unclear = layout.sockets.is_some() && space.is_cluster();
@@ -97,7 +94,6 @@ pub(super) fn read<K: Keyspace>(space: &K, layout: &Layout, user: &[u8]) -> Mapp
     mapped.sockets = sockets;
     mapped.sockets.retain(|socket| rule.allows(socket));
     mapped.is_unclear = is_unclear || mapped.sockets.len() < count;
-    mapped.is_mistyped = mapped.is_unclear;
     mapped.mapping = Some(Mapping { name, kind, ids: said.ids.clone(), is_swept: layout.sweeps_mapping(), document });
     mapped
 }

@@ -32,7 +32,7 @@ impl<K: Keyspace> Finder<'_, K> {
         if mapped.is_unclear {
             self.plan.unclear = Unclear::Sockets;
         }
-        self.plan.mistyped += u64::from(mapped.is_mistyped);
+        self.plan.mistyped += u64::from(mapped.is_unclear && mapped.mapping.is_some());
         self.plan.mapping = mapped.mapping;
         let mapped = mapped.sockets.into_iter();
         let mut known: Vec<Known> = mapped.map(|id| Known { id, mapped: true, said: None }).collect();
