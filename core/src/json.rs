@@ -4,6 +4,7 @@
 //! byte, and numbers like `1.50` keep their text. Where an object names a member twice the last one counts, as in
 //! JavaScript's `JSON.parse`.
 
+mod each;
 mod mention;
 
 use std::{borrow::Cow, cell::Cell, fmt};
@@ -13,9 +14,18 @@ use serde_json::value::RawValue;
 
 pub use mention::mentions;
 
-/// A JSON pointer (RFC 6901).
+/// A JSON pointer (RFC 6901), in which a step `*` leads to every element or member. By default to the whole document.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pointer(Box<[Step]>);
+
+/// One step of a [`Pointer`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pointer(Box<[Box<str>]>);
+pub enum Step {
+    /// To the member of this name, or the element of this index.
+    Name(Box<str>),
+    /// `*`: to any member or element.
+    Any,
+}
 
 /// Why a text is not a JSON pointer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,12 +55,39 @@ impl Pointer {
             return Ok(Self(Box::default()));
         }
         let tokens = text.strip_prefix('/').ok_or(PointerError::NoSlash)?.split('/');
-        tokens.map(unescape).collect::<Result<_, _>>().map(Self)
+        tokens.map(Step::parse).collect::<Result<_, _>>().map(Self)
     }
 
-    /// The value that the pointer leads to.
+    /// The steps from the whole document on.
+    pub fn steps(&self) -> &[Step] {
+        &self.0
+    }
+
+    /// Whether a step is `*`, so that the pointer may lead to several values.
+    pub fn has_any(&self) -> bool {
+        self.0.contains(&Step::Any)
+    }
+
+    /// The value that the pointer leads to; the first one if it leads to several.
     pub fn find<'d>(&self, document: &'d RawValue) -> Option<&'d RawValue> {
-        self.0.iter().try_fold(document, |value, token| child(value, token))
+        each::first(&self.0, document)
+    }
+
+    /// Visits every value that the pointer leads to, in the order in which they stand. Of members of one name that is the
+    /// last one.
+    pub fn each<'d>(&self, document: &'d RawValue, visit: &mut dyn FnMut(&'d RawValue)) {
+        each::each(&self.0, document, visit);
+    }
+}
+
+impl Step {
+    fn parse(token: &str) -> Result<Self, PointerError> {
+        if token == "*" { Ok(Self::Any) } else { unescape(token).map(Self::Name) }
+    }
+
+    /// The name, if it is one.
+    pub(crate) fn name(&self) -> Option<&str> {
+        if let Self::Name(name) = self { Some(name) } else { None }
     }
 }
 
@@ -88,7 +125,7 @@ pub fn find<'d>(document: &'d [u8], pointer: &Pointer) -> Result<Option<&'d RawV
 }
 
 /// The same for several pointers, in one pass; a second one only if there are both pointers to the whole document and
-/// others. Without any pointer nothing is read.
+/// others, and one for each pointer if there is a `*`. Without any pointer nothing is read.
 ///
 /// # Errors
 /// [`NotJson`].
@@ -98,12 +135,16 @@ pub fn find_all<'d, const N: usize>(
 ) -> Result<[Option<&'d RawValue>; N], NotJson> {
     let document = std::str::from_utf8(document).map_err(|_| NotJson)?;
     let is_whole = |pointer: &Pointer| pointer.0.is_empty();
+    if pointers.into_iter().flatten().any(Pointer::has_any) {
+        let whole: &RawValue = serde_json::from_str(document).map_err(|_| NotJson)?;
+        return Ok(pointers.map(|pointer| pointer.and_then(|pointer| pointer.find(whole))));
+    }
     let mut found = [None; N];
     if pointers.into_iter().flatten().any(is_whole) {
         let whole = serde_json::from_str(document).map_err(|_| NotJson)?;
         found = pointers.map(|pointer| pointer.filter(|pointer| is_whole(pointer)).map(|_| whole));
     }
-    let tokens = pointers.map(|pointer| pointer.and_then(|pointer| pointer.0.first()).map(|token| &**token));
+    let tokens = pointers.map(|pointer| pointer.and_then(|pointer| pointer.0.first()).and_then(Step::name));
     if tokens == [None; N] {
         return Ok(found);
     }
@@ -117,7 +158,7 @@ pub fn find_all<'d, const N: usize>(
     }
     for ((found, value), pointer) in found.iter_mut().zip(values).zip(pointers) {
         let (Some(value), Some(pointer)) = (value, pointer) else { continue };
-        *found = pointer.0.iter().skip(1).try_fold(value, |value, token| child(value, token));
+        *found = each::first(&pointer.0[1..], value);
     }
     Ok(found)
 }
@@ -215,7 +256,7 @@ fn children_of<'d, const N: usize>(
 }
 
 /// RFC 6901, section 4: digits without a leading zero.
-fn array_index(token: &str) -> Option<usize> {
+pub(crate) fn array_index(token: &str) -> Option<usize> {
     let digits = token.bytes().all(|b| b.is_ascii_digit());
     let plain = token == "0" || !token.starts_with('0');
     if digits && plain { token.parse().ok() } else { None }
@@ -367,6 +408,44 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_star_leads_to_every_element_and_member() {
+        let table: [(&str, &str, &[&str]); 14] = [
+            ("[1,[2],{}]", "/*", &["1", "[2]", "{}"]),
+            (r#"{"a":1,"b":{"c":2}}"#, "/*", &["1", r#"{"c":2}"#]),
+            (r#"{"r":[{"u":1},{"u":"x"},{"v":3},7]}"#, "/r/*/u", &["1", r#""x""#]),
+            (r#"{"a":{"x":[1,2]},"b":{"x":[3]}}"#, "/*/x/*", &["1", "2", "3"]),
+            ("[[1,2],[[3]],4,[]]", "/*/*", &["1", "2", "[3]"]),
+            (r#"{"a":[1],"a":[2]}"#, "/a/*", &["2"]),
+            (r#"{"a":1,"b":2,"\u0061":3}"#, "/*", &["2", "3"]),
+            (r#"[{"a":1,"a":2}]"#, "/*/a", &["2"]),
+            (r#"{"\ud800":1,"\ud801":2,"\ud800":3}"#, "/*", &["2", "3"]),
+            (r#"{"*":1,"a":2}"#, "/*", &["1", "2"]),
+            (r#"{"**":1}"#, "/**", &["1"]),
+            ("7", "/*", &[]),
+            ("[]", "/*/0", &[]),
+            ("[1]", "", &["[1]"]),
+        ];
+        for (document, pointer, expected) in table {
+            let parsed = Pointer::parse(pointer).unwrap();
+            let mut visited = Vec::new();
+            parsed.each(serde_json::from_str(document).unwrap(), &mut |value| visited.push(value.get()));
+            assert_eq!(visited, expected, "{document} {pointer}");
+            assert_eq!(find(document, pointer), expected.first().copied(), "the first one: {document} {pointer}");
+        }
+        let wrong = super::find(b"[1,", &Pointer::parse("/*").unwrap());
+        assert_eq!(wrong.map(|_| ()), Err(NotJson));
+    }
+
+    #[test]
+    fn deep_documents_need_no_stack() {
+        let deep = 10_000;
+        let (document, pointer) = ("[".repeat(deep) + "1" + &"]".repeat(deep), "/*".repeat(300));
+        let expected = deep - 300;
+        let found = find(&document, &pointer).unwrap();
+        assert_eq!(found.bytes().filter(|byte| *byte == b'[').count(), expected);
     }
 
     #[test]
