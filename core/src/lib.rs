@@ -20,6 +20,7 @@ pub mod announcement;
 pub mod ask;
 pub mod command;
 pub mod config;
+pub mod encoding;
 pub mod error;
 pub mod events;
 #[cfg(any(test, feature = "fake"))]
