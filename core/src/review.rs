@@ -4,8 +4,8 @@ use std::{collections::BTreeSet, fmt::Write};
 
 use crate::{
     error::Error,
-    layout::{Layout, LiveRule, Named, Reach, Trace, What},
-    template::{IdRule, Template},
+    layout::{By, Entries, Layout, LiveRule, Reach, Trace, What},
+    template::{IdRule, Placeholder, Template},
     watcher::Watcher,
 };
 
@@ -51,10 +51,14 @@ fn meaning_of(trace: &Trace, tells_live: bool) -> String {
     let kind = match &trace.what {
         What::Key if trace.is_of_socket() => "a key of each socket of the user",
         What::Key => "a key of the user",
+        What::Owned(_) if trace.is_of_socket() => "a key whose value names a socket of the user",
         What::Owned(_) => "a key whose value names the user",
-        What::Member { names: Named::User, .. } => "a member that names the user",
-        What::Member { names: Named::Socket, .. } => "a member that names a socket of the user",
-        What::Entries { .. } => "elements of an array that name the user",
+        What::Members(_) if trace.is_of_socket() => "a member that names a socket of the user",
+        What::Members(By::Name(form)) if !form.template.has(Placeholder::USER) => {
+            "a member of a collection of the user"
+        }
+        What::Members(_) => "a member that names the user",
+        What::Entries(entries) => meaning_of_entries(trace, entries),
         What::Mapping => "the mapping",
     };
     let found = match trace.reach {
@@ -68,6 +72,15 @@ fn meaning_of(trace: &Trace, tells_live: bool) -> String {
     let swept = if trace.sweep { "a sweep takes it" } else { "no sweep takes it" };
     let evidence = if trace.is_evidence { "evidence of a session" } else { "no evidence of a session" };
     format!("{kind}; {found}; {swept}; {evidence}")
+}
+
+fn meaning_of_entries(trace: &Trace, entries: &Entries) -> &'static str {
+    match (entries.is_object, trace.is_of_socket()) {
+        (false, false) => "elements of an array that name the user",
+        (false, true) => "elements of an array that name a socket of the user",
+        (true, false) => "members of an object that name the user",
+        (true, true) => "members of an object that name a socket of the user",
+    }
 }
 
 /// What each placeholder may stand for.

@@ -145,15 +145,15 @@ fn it_says_why_nobody_is_named() {
     };
     for (key, expected) in [
         ("socket_data:a", "the value is not JSON"),
-        ("socket_data:b", "the value is a hash, and not a string that holds JSON"),
+        ("socket_data:b", "the value is a hash, and not a string"),
         ("socket_data:c", "the pointer of `owner` leads to no string or number"),
         ("socket_data:d", "the pointer of `owner` leads to no string or number"),
         ("socket_data:e", "{userId} would be 'a:b', and must not hold ':'"),
         ("active_users", "the value is a string, which has no members"),
         ("room:a", "the pointer `array` leads to no array"),
         ("room:b", "in none of its 1 elements `owner` leads to a string or number"),
-        ("room:c", "the value is a hash, and not a string that holds JSON"),
-        ("room:d", "the value is a stream, and not a string that holds JSON"),
+        ("room:c", "the value is a hash, and not a string"),
+        ("room:d", "the value is a stream, and not a string"),
         ("typing:den:ghost", "there is no such key"),
         ("unheard:of", ""),
     ] {
@@ -223,7 +223,7 @@ fn other_layouts_are_explained_too() {
     assert_eq!(why("token:ann:1"), ["its name holds the user 'ann', and its value names 'bob'"]);
     assert_eq!(why("token:ann:2"), ["the hash has no such field"]);
     assert_eq!(why("token:ann:4"), ["the value is a string, and `owner` a field of a hash"]);
-    assert_eq!(why("in:hall"), ["none of its 1 members is as `member` says"]);
+    assert_eq!(why("in:hall"), ["{socketId} would be 'x:y', and must not hold ':'"]);
     let meta = explained(&server, "meta:s1");
     assert!(
         meta.contains("    user: ann\n    live: 1\n    by: socket s1\n    found: by name\n    removed: the key"),

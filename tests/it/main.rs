@@ -43,4 +43,5 @@ mod sweep;
 mod sweep_after_changes;
 mod sweep_evidence;
 mod sweep_slices;
+mod values;
 mod watching;

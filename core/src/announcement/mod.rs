@@ -47,7 +47,7 @@ pub(crate) enum Form {
 }
 
 /// A JSON value with placeholders in its strings.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Node {
     /// Null, a boolean or a number.
     Plain(serde_json::Value),
@@ -57,6 +57,38 @@ enum Node {
     Array(Vec<Node>),
     /// Names and values, in the order of the layout.
     Object(Vec<(String, Node)>),
+}
+
+/// A value that a part of a document gets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Setting(Node);
+
+impl Setting {
+    /// Reads any JSON value, whose strings may hold {now} and {userId}.
+    ///
+    /// # Errors
+    /// [`AnnouncementError`].
+    pub fn parse(value: &serde_json::Value) -> Result<Self, AnnouncementError> {
+        let text = serde_json::value::to_raw_value(value).map_err(AnnouncementProblem::Json)?;
+        let node = Node::parse(&text, DEEPEST)?;
+        let is_known = |hole| [Hole::Now, Hole::User].contains(&hole);
+        if node.holds(&|hole| !is_known(hole)) {
+            return Err(AnnouncementProblem::Other("it may hold {now} and {userId}, and no other placeholder").into());
+        }
+        Ok(Self(node))
+    }
+
+    /// Whether it is another one at each moment.
+    pub fn is_time(&self) -> bool {
+        self.0.holds(&|hole| hole == Hole::Now)
+    }
+
+    /// Its JSON text for a user, at a moment in milliseconds since 1970.
+    pub fn text(&self, user: &[u8], at: u64) -> Vec<u8> {
+        let now = at.to_string();
+        let values = Values { user, user_name: user, room: b"", socket: b"", reason: b"", at, now: now.as_bytes() };
+        json(&Filled { node: &self.0, values: &values })
+    }
 }
 
 /// Why an announcement is refused. The text says what to fix.
@@ -173,6 +205,17 @@ impl Append {
 }
 
 impl Node {
+    /// Whether there is such a placeholder in it.
+    fn holds(&self, wanted: &dyn Fn(Hole) -> bool) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Text(text) => text.holds(wanted),
+            Self::Now => wanted(Hole::Now),
+            Self::Array(nodes) => nodes.iter().any(|node| node.holds(wanted)),
+            Self::Object(fields) => fields.iter().any(|(_, node)| node.holds(wanted)),
+        }
+    }
+
     fn parse(raw: &RawValue, levels: usize) -> Result<Self, AnnouncementProblem> {
         if levels == 0 {
             return Err(AnnouncementProblem::Other("`args` are nested too deep"));

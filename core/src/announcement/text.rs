@@ -58,7 +58,7 @@ impl<'a> Values<'a> {
     }
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Part {
     Literal(Box<str>),
     Hole(Hole),
@@ -66,7 +66,7 @@ enum Part {
 
 /// A text whose placeholders may stand anywhere and as often as it likes, unlike those of a key that has to be taken
 /// apart again.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Text(Box<[Part]>);
 
 /// Why a text is not such a text.
@@ -97,6 +97,11 @@ impl Text {
     /// Whether the text is this placeholder and nothing else.
     pub(crate) fn is(&self, hole: Hole) -> bool {
         *self.0 == [Part::Hole(hole)]
+    }
+
+    /// Whether there is such a placeholder in it.
+    pub(crate) fn holds(&self, wanted: &dyn Fn(Hole) -> bool) -> bool {
+        self.0.iter().any(|part| matches!(part, Part::Hole(hole) if wanted(*hole)))
     }
 
     /// Whether the text begins with a literal: then no value of a user decides what it begins with.

@@ -4,13 +4,13 @@
 use std::time::Instant;
 
 use crate::{
-    index::{HashedSubject, LivenessChange, Place, PlaceRef, Subject},
+    index::{HashedSubject, LivenessChange, PlaceRef, Subject},
     known::{note, state::State, sweeping::CollectionScan},
-    layout::{Layout, Named, What},
+    layout::{Layout, What},
     plan,
     ports::Host,
     session::Ask,
-    template::{Bindings, Placeholder, Template},
+    template::Bindings,
 };
 
 /// How many members are asked for at a time.
@@ -53,31 +53,40 @@ fn go_on<H: Host>(
     let database = ask.host.database();
     let trace = &layout.traces[crawl.place.borrowed().trace()];
     let place = crawl.place.clone();
-    let bindings = place.borrowed().bind(&trace.key, Bindings::default());
+    let bindings = place.borrowed().bind(&trace.placed, Bindings::default());
     let name = ask.host.name(&trace.key.render(&bindings));
-    let (member, names) = match &trace.what {
-        What::Member { member, names } => (member, names),
-        What::Owned(field) => {
-            let owner = plan::owner(ask.host, &name, field);
+    match &trace.what {
+        What::Members(_) => {}
+        What::Owned(owner) => {
+            let subject = owner.is.names.subject();
+            let rule = layout.ids.rule(owner.is.names.placeholder());
+            let mut named = plan::named(ask.host, &name, owner, &bindings);
+            named.retain(|id| rule.allows(id));
             ask.state(|state| {
-                if let Some(owner) = owner.filter(|owner| layout.ids.rule(Placeholder::USER).allows(owner)) {
-                    note::add_owner(state, layout, database, name.as_ref(), &owner, place.borrowed());
+                for id in &named {
+                    if subject == Subject::User {
+                        note::add_owner(state, layout, database, name.as_ref(), id, place.borrowed());
+                    } else {
+                        note_evidence(state, database, HashedSubject::new(subject, id), place.borrowed());
+                    }
                 }
                 state.databases[database].index.remove(Subject::Anyone, b"", place.borrowed());
             });
             return None;
         }
-        What::Key | What::Mapping | What::Entries { .. } => return None,
-    };
+        What::Key | What::Mapping | What::Entries(_) => return None,
+    }
     loop {
         if std::mem::take(&mut crawl.is_void) {
             crawl.cursor = H::Cursor::default();
         }
         let mut members = Vec::new();
         let goes_on = ask.host.scan_members(&name, &crawl.cursor, PIECE, &mut members);
+        let number = place.borrowed().trace();
+        let seen = ask.host.open(&name).map(|key| plan::observe_members(layout, number, &bindings, &key, &members));
         ask.state(|state| {
-            for text in &members {
-                note_member(state, database, &place, member, *names, &bindings, text);
+            for (subject, id, place) in seen.iter().flatten() {
+                note_evidence(state, database, HashedSubject::new(*subject, id), place.borrowed());
             }
         });
         if !goes_on {
@@ -91,16 +100,7 @@ fn go_on<H: Host>(
     }
 }
 
-fn note_member<H: Host>(
-    state: &mut State<H>,
-    database: usize,
-    place: &Place,
-    member: &Template,
-    names: Named,
-    bindings: &Bindings<'_>,
-    text: &[u8],
-) {
-    let Some(id) = member.solve(names.placeholder(), bindings, text) else { return };
+fn note_evidence<H: Host>(state: &mut State<H>, database: usize, whom: HashedSubject<'_>, place: PlaceRef<'_>) {
     let news = LivenessChange::Evidence(state.clock.moment());
-    note::add(state, database, HashedSubject::new(names.subject(), id), place.borrowed(), news);
+    note::add(state, database, whom, place, news);
 }

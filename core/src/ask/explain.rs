@@ -79,7 +79,7 @@ fn of_trace<H: Host>(ask: Ask<'_, H>, layout: &Layout, number: usize, bindings: 
         Some(Reply::texts([layout.ids.name(*placeholder).as_bytes(), value]))
     });
     let reading = plan::explain(ask.host, layout, trace, bindings, key);
-    let place = Place::new(number, &trace.key, bindings);
+    let place = Place::new(number, &trace.placed, bindings);
     let users = reading.named.iter().flat_map(|(subject, id)| users(ask, *subject, id));
     let users: Vec<(Vec<u8>, Subject, &[u8])> = users.take(MOST_SHOWN + 1).collect();
     let shown = users.iter().take(MOST_SHOWN).filter_map(|(user, subject, id)| {

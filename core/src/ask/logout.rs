@@ -192,12 +192,12 @@ fn forget<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>) {
         let keeps_mapping = !layout.removes_mapping();
         let is_doubtful = |place: PlaceRef<'_>| {
             let trace = &layout.traces[place.trace()];
-            let bindings = place.bind(&trace.key, Bindings::user(&plan.user));
+            let bindings = place.bind(&trace.placed, Bindings::user(&plan.user));
             layout.reads_otherwise(trace, &trace.key.render(&bindings), &bindings)
         };
         let stays = |place: PlaceRef<'_>| {
             let trace = &layout.traces[place.trace()];
-            trace.reach == Reach::ByName && matches!(trace.what, What::Member { .. })
+            trace.reach == Reach::ByName && matches!(trace.what, What::Members(_))
                 || plan.detail == Detail::Sweep && (!trace.sweep || is_doubtful(place))
                 || keeps_mapping && trace.what == What::Mapping
         };

@@ -27,8 +27,7 @@ use std::{borrow::Cow, fmt};
 use crate::json::{self, Pointer};
 
 pub use format::Format;
-pub use unpack::{LARGEST, MOST_GROWTH};
-pub use unreadable::{DEEPEST, Unreadable};
+pub use unreadable::{DEEPEST, LARGEST, MOST_GROWTH, Unreadable};
 
 use unreadable::Why;
 
@@ -190,7 +189,7 @@ fn in_json<const N: usize>(
             found(n, text.as_bytes());
         }
     };
-    let not_json = |_| Why::Malformed("it is no JSON document");
+    let not_json = |_| Unreadable::NOT_JSON.why();
     if !pointers.into_iter().flatten().any(Pointer::has_any) {
         let values = json::find_all(bytes, pointers).map_err(not_json)?;
         values.into_iter().enumerate().for_each(|(n, value)| value.into_iter().for_each(|value| note(n, value)));

@@ -9,13 +9,7 @@ use base64::{
 };
 use flate2::bufread::{MultiGzDecoder, ZlibDecoder};
 
-use super::unreadable::Why;
-
-/// The most bytes that a value may unpack to.
-pub const LARGEST: usize = 64 << 20;
-
-/// How many times its own size a value may unpack to. What is written as zlib or gzip can grow a little more.
-pub const MOST_GROWTH: usize = 1000;
+use super::unreadable::{LARGEST, MOST_GROWTH, Why};
 
 /// The most bytes that a value of this length may unpack to, however many wrappers are around each other.
 pub(super) fn limit(length: usize) -> usize {

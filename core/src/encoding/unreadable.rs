@@ -2,10 +2,16 @@
 
 use std::fmt;
 
-use super::{format::Format, unpack};
+use super::format::Format;
 
 /// How many containers may be around a part of a value: an array of numbers is one level deep.
 pub const DEEPEST: usize = 128;
+
+/// The most bytes that a value may unpack to.
+pub const LARGEST: usize = 64 << 20;
+
+/// How many times its own size a value may unpack to. What is written as zlib or gzip can grow a little more.
+pub const MOST_GROWTH: usize = 1000;
 
 /// Why a value could not be read. Its text is for people: `not msgpack: it ends too early`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +36,15 @@ impl Why {
 }
 
 impl Unreadable {
+    /// The value is no JSON document.
+    pub const NOT_JSON: Self = Self { format: Format::Json, why: Why::Malformed("it is no JSON document") };
+
     pub(super) fn new(format: Format, why: Why) -> Self {
         Self { format, why }
+    }
+
+    pub(super) fn why(self) -> Why {
+        self.why
     }
 
     /// The format in which it could not be read.
@@ -48,7 +61,7 @@ impl fmt::Display for Unreadable {
             Why::NoString => write!(f, "{format}: it is no string with something inside"),
             Why::TooDeep => write!(f, "{format}: nested deeper than {DEEPEST} levels"),
             Why::TooLarge => {
-                let (megabytes, growth) = (unpack::LARGEST >> 20, unpack::MOST_GROWTH);
+                let (megabytes, growth) = (LARGEST >> 20, MOST_GROWTH);
                 write!(f, "{format}: larger than {megabytes} MB, or {growth} times the value, when unpacked")
             }
             Why::TooManyReferences => write!(f, "{format}: it refers to its own parts too often"),

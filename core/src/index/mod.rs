@@ -250,7 +250,7 @@ mod tests {
 
     fn place(trace: usize, room: &[u8]) -> Place {
         let bindings = Bindings::user(b"ignored").with(Placeholder::ROOM, room);
-        Place::new(trace, &key(), &bindings)
+        Place::new(trace, &[Placeholder::ROOM], &bindings)
     }
 
     #[test]
@@ -258,7 +258,7 @@ mod tests {
         let room = vec![b'r'; 300];
         let place = place(200, &room);
         assert_eq!(place.borrowed().trace(), 200);
-        let bindings = place.borrowed().bind(&key(), Bindings::user(b"u:1"));
+        let bindings = place.borrowed().bind(&[Placeholder::ROOM], Bindings::user(b"u:1"));
         assert_eq!(key().render(&bindings), [b"typing:", &*room, b":u:1"].concat());
     }
 

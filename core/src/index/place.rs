@@ -1,19 +1,21 @@
 //! Places and how they are packed.
 
-use crate::template::{Bindings, Placeholder, Template};
+use crate::template::{Bindings, Placeholder};
 
-/// One place where a subject may show up: a trace of the layout, and what its key's placeholders stand for.
+/// One place where a subject may show up: a trace of the layout, and what its key's placeholders stand for, but for the user's
+/// id, which is the subject's, or is checked when the place is used. `stored` are those placeholders. Of some collections the
+/// place is one member: then [`Placeholder::MEMBER`] is among them, and stands for nothing where the whole collection is meant.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Place(pub(super) Box<[u8]>);
 
 impl Place {
-    /// The place of `trace` (its number in the layout) at the key that `bindings` make of `key`.
+    /// The place of `trace` (its number in the layout) at the key that `bindings` make of its template.
     ///
     /// # Panics
-    /// If a placeholder of `key` is not bound.
-    pub fn new(trace: usize, key: &Template, bindings: &Bindings<'_>) -> Self {
+    /// If one of the `stored` is not bound.
+    pub fn new(trace: usize, stored: &[Placeholder], bindings: &Bindings<'_>) -> Self {
         let mut bytes = Vec::new();
-        Self::write(trace, key, bindings, &mut bytes);
+        Self::write(trace, stored, bindings, &mut bytes);
         Self(bytes.into())
     }
 
@@ -21,10 +23,11 @@ impl Place {
     ///
     /// # Panics
     /// As [`Place::new`].
-    pub fn write(trace: usize, key: &Template, bindings: &Bindings<'_>, out: &mut Vec<u8>) {
+    pub fn write(trace: usize, stored: &[Placeholder], bindings: &Bindings<'_>, out: &mut Vec<u8>) {
         write_length(out, trace);
-        for placeholder in stored(key) {
-            let value = bindings.get(placeholder).expect("a match binds every placeholder");
+        for placeholder in stored {
+            let whole = (*placeholder == Placeholder::MEMBER).then_some(&[][..]);
+            let value = bindings.get(*placeholder).or(whole).expect("a match binds every placeholder");
             write_length(out, value.len());
             out.extend_from_slice(value);
         }
@@ -57,26 +60,24 @@ impl<'p> PlaceRef<'p> {
         read_length(&mut bytes)
     }
 
-    /// Binds the placeholders of `key`, the trace's key, besides those already in `bindings`.
-    pub fn bind<'a>(self, key: &Template, mut bindings: Bindings<'a>) -> Bindings<'a>
+    /// Binds the `stored` placeholders of the trace, besides those already in `bindings`.
+    pub fn bind<'a>(self, stored: &[Placeholder], mut bindings: Bindings<'a>) -> Bindings<'a>
     where
         'p: 'a,
     {
         let mut bytes = self.0;
         read_length(&mut bytes);
-        for placeholder in stored(key) {
+        for placeholder in stored {
             let length = read_length(&mut bytes);
             let (value, rest) = bytes.split_at(length);
-            bindings = bindings.with(placeholder, value);
+            // No id is empty.
+            if !value.is_empty() {
+                bindings = bindings.with(*placeholder, value);
+            }
             bytes = rest;
         }
         bindings
     }
-}
-
-/// The placeholders whose values a place keeps. The user's id is the subject's, or is checked when the place is used.
-fn stored(key: &Template) -> impl Iterator<Item = Placeholder> {
-    key.placeholders().iter().copied().filter(|p| *p != Placeholder::USER)
 }
 
 /// Lengths and numbers are written in groups of seven bits, the lowest first, as in LEB128.

@@ -70,13 +70,12 @@ impl ReturnedUsers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::template::{Bindings, Placeholders, Template};
+    use crate::template::Bindings;
 
     #[test]
     fn places_are_noted_for_a_moment_and_taken_once() {
         let (mut returned, now) = (ReturnedUsers::default(), Instant::now());
-        let key = Template::parse("a", &mut Placeholders::default()).unwrap();
-        let [one, other] = [1, 2].map(|trace| Place::new(trace, &key, &Bindings::default()));
+        let [one, other] = [1, 2].map(|trace| Place::new(trace, &[], &Bindings::default()));
         returned.seen(0, b"ann", one.borrowed());
         assert!(returned.is_empty());
         returned.add(0, b"ann", now);

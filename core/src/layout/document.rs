@@ -60,7 +60,8 @@ pub(super) enum IdDocument {
     Length(#[cfg_attr(feature = "schema", schemars(range(min = 1, max = LONGEST_LENGTH)))] usize),
 }
 
-/// A trace: `key`, or `key` with `owner`, or `members` with `member`, or `entries` with `array` and `owner`.
+/// A trace: `key`, or `key` with `owner`, or `members` with `member` or `owner`, or `entries` with `array` or `object`, and `owner`
+/// or `member`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Trace"))]
@@ -69,17 +70,74 @@ pub(super) struct TraceDocument {
     pub(super) key: Option<String>,
     /// The name of a set, sorted set, hash or list, of which `member` is removed.
     pub(super) members: Option<String>,
-    /// The member, field or element that is removed from `members`; it holds {userId} or {socketId}.
-    pub(super) member: Option<String>,
-    /// The name of a JSON document, from whose `array` the user's elements are cut out.
+    /// The member, field or element that is removed from `members`, or a list of them; it holds {userId} or {socketId}, unless
+    /// the name of `members` holds {userId}. With `object`, the name of what is removed from the object.
+    pub(super) member: Option<OneOrMany>,
+    /// The name of a JSON document, from whose `array` or `object` what is the user's is cut out.
     pub(super) entries: Option<String>,
-    /// A JSON pointer to the array in the document of `entries`.
+    /// A JSON pointer to the array in the document of `entries`; a step `*` is any element or member.
     pub(super) array: Option<String>,
-    /// Where the value of `key`, or an element of `array`, names the user.
-    #[cfg_attr(feature = "schema", schemars(with = "Option<Part>"))]
+    /// A JSON pointer to the object in the document of `entries`; a step `*` is any element or member.
+    pub(super) object: Option<String>,
+    /// Where the value of `key`, a member of `members`, or an element of `array` or `object`, names the user.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Owner>"))]
     pub(super) owner: Option<serde_json::Value>,
+    /// How a value is read where a pointer of `owner` goes: a format, or a list that is unwrapped from left to right; `json` if
+    /// left out.
+    pub(super) encoding: Option<OneOrMany>,
+    /// What elements get instead of being removed: JSON pointers into an element, and any JSON, whose strings may hold {now} and
+    /// {userId}.
+    pub(super) set: Option<BTreeMap<String, serde_json::Value>>,
+    /// What becomes of a document of which nothing is left in the array or object; it is kept if left out.
+    pub(super) empty: Option<EmptyDocument>,
     /// Whether a sweep removes it too; true if left out.
     pub(super) sweep: Option<bool>,
+}
+
+/// A text, or several.
+#[derive(Deserialize)]
+#[serde(untagged)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub(super) enum OneOrMany {
+    /// One.
+    One(String),
+    /// Each of them.
+    Many(#[cfg_attr(feature = "schema", schemars(length(min = 1)))] Vec<String>),
+}
+
+impl OneOrMany {
+    /// All of them.
+    pub(super) fn all(&self) -> &[String] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
+}
+
+/// What becomes of a document of which nothing is left.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Empty"))]
+pub(super) enum EmptyDocument {
+    /// It is deleted.
+    Delete,
+}
+
+/// Where a value names somebody.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "OwnerParts"))]
+pub(super) struct OwnerDocument {
+    /// A JSON pointer into the value; with `field`, into that of the field.
+    pub(super) pointer: Option<String>,
+    /// The field, if the value is a hash.
+    pub(super) field: Option<String>,
+    /// Whether it is the whole value, byte for byte.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<True>"))]
+    pub(super) raw: Option<bool>,
+    /// What stands there; {userId} if left out.
+    pub(super) is: Option<String>,
 }
 
 /// A mapping, and how ids stand in it.
@@ -134,6 +192,8 @@ pub(super) struct SocketsDocument {
     pub(super) of: Option<serde_json::Value>,
     /// The name of the key that each socket has while it is connected; it holds {socketId} and may hold {userId}.
     pub(super) data: String,
+    /// How the value of `data` is read where `room` and `name` lead; as the trace of that key says, if left out, else `json`.
+    pub(super) encoding: Option<OneOrMany>,
     /// Where the value of `data` names the room.
     #[cfg_attr(feature = "schema", schemars(with = "Option<Part>"))]
     pub(super) room: Option<serde_json::Value>,
@@ -145,26 +205,57 @@ pub(super) struct SocketsDocument {
     pub(super) trust_mapping: bool,
 }
 
+/// Where a value names somebody.
+#[cfg(feature = "schema")]
+#[derive(schemars::JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "it is for the schema alone; the reader says more of what is wrong than serde would")]
+enum Owner {
+    /// A JSON pointer.
+    Pointer(String),
+    /// Where, and what stands there.
+    Parts(OwnerDocument),
+}
+
 /// Where a part of a value stands.
 #[cfg(feature = "schema")]
 #[derive(schemars::JsonSchema)]
 #[schemars(untagged)]
 #[expect(dead_code, reason = "it is for the schema alone; the reader says more of what is wrong than serde would")]
 enum Part {
-    /// A JSON pointer, if the value is JSON.
-    Json(String),
-    /// A field, if the value is a hash.
-    Hash(HashField),
+    /// A JSON pointer.
+    Pointer(String),
+    /// Where else.
+    Parts(PartDocument),
 }
 
-/// A field of a hash.
+/// Where a part of a value stands.
 #[cfg(feature = "schema")]
 #[derive(schemars::JsonSchema)]
 #[schemars(deny_unknown_fields)]
 #[expect(dead_code, reason = "it is for the schema alone")]
-struct HashField {
-    /// The field's name.
-    field: String,
+struct PartDocument {
+    /// A JSON pointer into the value; with `field`, into that of the field.
+    pointer: Option<String>,
+    /// The field, if the value is a hash.
+    field: Option<String>,
+    /// Whether it is the whole value, byte for byte.
+    raw: Option<True>,
+}
+
+/// The value `true`.
+#[cfg(feature = "schema")]
+struct True;
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for True {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "True".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "const": true })
+    }
 }
 
 /// The key that maps the user to sockets.

@@ -9,11 +9,13 @@ mod error;
 mod read;
 #[cfg(feature = "schema")]
 pub mod schema;
+mod traces;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use crate::{
-    announcement::Announcement,
+    announcement::{Announcement, Setting},
+    encoding::Encoding,
     index::{PlaceRef, Subject},
     json::Pointer,
     template::{Bindings, Placeholder, Placeholders, Template},
@@ -63,14 +65,18 @@ pub struct Unsaid {
 }
 
 /// One kind of place where users show up.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub struct Trace {
+    /// The number in the document, from 0, of what says it: a list of members is a trace each.
+    pub number: usize,
     /// The name of the key: the trace itself, or what holds it.
     pub key: Template,
     /// What in or of that key is the trace.
     pub what: What,
     /// How the keys of one user are found.
     pub reach: Reach,
+    /// What the index notes of a place, besides whose it is: see [`crate::index::Place`].
+    pub placed: Box<[Placeholder]>,
     /// Whether a sweep removes it.
     pub sweep: bool,
     /// Whether another part of the layout may have a key of the same name.
@@ -84,24 +90,68 @@ pub struct Trace {
 pub enum What {
     /// The key, whatever it holds; its name holds `{userId}`, or `{socketId}` of one of the user's sockets.
     Key,
-    /// The key, if its value names the user.
-    Owned(Field),
-    /// A member of the collection at the key.
-    Member {
-        /// The member's name.
-        member: Template,
-        /// Whom it names.
-        names: Named,
-    },
+    /// The key, if its value names the user, or one of the user's sockets.
+    Owned(Owner),
+    /// Members of the collection at the key.
+    Members(By),
     /// Nothing that is removed: the key maps a user to sockets. Stands behind the traces of the document.
     Mapping,
-    /// Elements of an array in the JSON document at the key.
-    Entries {
-        /// Where the array stands in the document.
-        array: Pointer,
-        /// Where the owner stands in an element.
-        owner: Pointer,
-    },
+    /// Elements of an array, or members of an object, in the JSON document at the key.
+    Entries(Arc<Entries>),
+}
+
+/// By what a member of a collection, or of an object, is known to be somebody's.
+#[derive(Clone, Debug, PartialEq)]
+pub enum By {
+    /// By itself, or its name. In a hash it is the field.
+    Name(Form),
+    /// By what its value says: of a hash the field's, else the member itself.
+    Value(Owner),
+}
+
+impl By {
+    /// The form in which the id stands there.
+    pub fn form(&self) -> &Form {
+        match self {
+            Self::Name(form) => form,
+            Self::Value(owner) => &owner.is,
+        }
+    }
+}
+
+/// Where a value names somebody, and in which form.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Owner {
+    /// Where in the value.
+    pub at: Field,
+    /// What stands there.
+    pub is: Form,
+}
+
+/// The form in which an id stands in a value, or in a member.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Form {
+    /// What stands there.
+    pub template: Template,
+    /// Whose id says who is meant; a user's own, too, where the template holds none and the key's name says whose it is.
+    pub names: Named,
+    /// Whether nothing but the id stands there.
+    pub is_plain: bool,
+}
+
+/// What goes from a JSON document.
+#[derive(Debug, PartialEq)]
+pub struct Entries {
+    /// Where the array or the object stands in the document.
+    pub at: Pointer,
+    /// Whether it is an object.
+    pub is_object: bool,
+    /// Whose its elements are; of an object, its members' values or names.
+    pub by: By,
+    /// What they get instead of being removed, if anything: where it stands in them.
+    pub set: Box<[(Pointer, Setting)]>,
+    /// Whether a document of which nothing is left there is deleted.
+    pub deletes_empty: bool,
 }
 
 /// Whose id a member holds.
@@ -142,13 +192,15 @@ pub enum Reach {
     ByValue,
 }
 
-/// A part of a value: of a JSON document or of a hash.
-#[derive(Debug, PartialEq)]
-pub enum Field {
-    /// A pointer into a string value that is a JSON document.
-    Json(Pointer),
-    /// A field of a hash.
-    Hash(Box<[u8]>),
+/// A part of a value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    /// The field of a hash in which it stands; without it the value is a string.
+    pub of_hash: Option<Box<[u8]>>,
+    /// Where it stands in the document there; without it all of that is meant.
+    pub pointer: Option<Pointer>,
+    /// How that document is read.
+    pub encoding: Encoding,
 }
 
 /// How a live socket is found.
@@ -184,13 +236,8 @@ pub struct Mapping {
 pub enum MappedIds {
     /// A string is one; of a collection each member is, and of a hash each field. With a template they stand in that form.
     Values(Option<Template>),
-    /// In the elements of an array in a JSON document.
-    Elements {
-        /// Where the array stands.
-        array: Pointer,
-        /// Where the id stands in an element.
-        id: Pointer,
-    },
+    /// In the elements of an array in a JSON document, by values.
+    Elements(Arc<Entries>),
 }
 
 impl MappedIds {
@@ -199,7 +246,7 @@ impl MappedIds {
         match self {
             Self::Values(None) => Some(socket.to_vec()),
             Self::Values(Some(form)) => Some(form.render(&Bindings::user(user).with(Placeholder::SOCKET, socket))),
-            Self::Elements { .. } => None,
+            Self::Elements(_) => None,
         }
     }
 }
@@ -284,7 +331,7 @@ impl Layout {
         let user = bindings.get(Placeholder::USER);
         let is_other = |template: &Template| *template != trace.key;
         let by_trace =
-            self.traces.iter().filter(|other| is_other(&other.key) && !matches!(other.what, What::Entries { .. }));
+            self.traces.iter().filter(|other| is_other(&other.key) && !matches!(other.what, What::Entries(_)));
         let differs = |other: &Trace| {
             other.key.matches(name).is_some_and(|read| !other.sweep || read.get(Placeholder::USER) != user)
         };
@@ -319,14 +366,33 @@ impl Layout {
     /// The socket whose data is at a place, if that says whose it is.
     pub fn owned_socket<'p>(&self, place: PlaceRef<'p>) -> Option<&'p [u8]> {
         self.sockets.as_ref()?.owned.filter(|owned| *owned == place.trace())?;
-        place.bind(&self.traces[place.trace()].key, Bindings::default()).get(Placeholder::SOCKET)
+        place.bind(&self.traces[place.trace()].placed, Bindings::default()).get(Placeholder::SOCKET)
     }
 
     /// Whether a member that names a socket is evidence of its user's session.
     pub fn has_members_by_socket(&self) -> bool {
         self.traces
             .iter()
-            .any(|trace| trace.is_evidence && matches!(trace.what, What::Member { names: Named::Socket, .. }))
+            .any(|trace| trace.is_evidence && matches!(trace.what, What::Members(_)) && trace.is_of_socket())
+    }
+}
+
+impl Field {
+    /// What a pointer leads to in a JSON document.
+    pub fn json(pointer: Pointer) -> Self {
+        Self { of_hash: None, pointer: Some(pointer), encoding: Encoding::default() }
+    }
+
+    /// Whether it stands in a document that is the value of a string.
+    pub fn is_document(&self) -> bool {
+        self.of_hash.is_none() && self.pointer.is_some()
+    }
+}
+
+impl Form {
+    /// What the placeholders stand for if this text is of the form, those given included.
+    pub fn read<'n>(&self, given: &Bindings<'n>, text: &'n [u8]) -> Option<Bindings<'n>> {
+        self.template.fill(given, text)
     }
 }
 
@@ -341,17 +407,48 @@ impl Trace {
                 What::Key if self.is_of_socket() => false,
                 What::Key => self.reach == Reach::ByName || is_mapping(&self.key),
                 What::Owned(_) => sockets.is_some_and(|sockets| self.key == sockets.data),
-                What::Member { .. } | What::Mapping => true,
-                What::Entries { .. } => false,
+                What::Members(_) | What::Mapping => true,
+                What::Entries(_) => false,
             };
     }
 
-    /// Whether each of the user's sockets has one: a member that names it, or a key that nothing else says the owner of.
-    pub fn is_of_socket(&self) -> bool {
+    /// The form in which an id stands in it, if it is not in the key's name alone.
+    pub fn form(&self) -> Option<&Form> {
         match &self.what {
-            What::Member { names, .. } => *names == Named::Socket,
-            What::Key => !self.key.has(Placeholder::USER),
-            What::Owned(_) | What::Entries { .. } | What::Mapping => false,
+            What::Owned(owner) => Some(&owner.is),
+            What::Members(by) => Some(by.form()),
+            What::Entries(entries) => Some(entries.by.form()),
+            What::Key | What::Mapping => None,
+        }
+    }
+
+    /// Whether each of the user's sockets has one: what names it, or a key that nothing else says the owner of.
+    pub fn is_of_socket(&self) -> bool {
+        match self.form() {
+            Some(form) => form.names == Named::Socket,
+            None => self.what == What::Key && !self.key.has(Placeholder::USER),
+        }
+    }
+
+    /// Whether an id stands in the names of members, of a collection or an object.
+    pub fn names_members(&self) -> bool {
+        match &self.what {
+            What::Members(by) => matches!(by, By::Name(_)),
+            What::Entries(entries) => matches!(entries.by, By::Name(_)),
+            What::Key | What::Owned(_) | What::Mapping => false,
+        }
+    }
+
+    /// Whether it is a member that the ids and the key's name do not make: others have to be looked at to find it.
+    pub fn has_open_member(&self) -> bool {
+        match &self.what {
+            What::Members(By::Name(form)) => {
+                let is_known =
+                    |p: &Placeholder| *p == form.names.placeholder() || *p == Placeholder::USER || self.key.has(*p);
+                !form.template.placeholders().iter().all(is_known)
+            }
+            What::Members(By::Value(_)) => true,
+            _ => false,
         }
     }
 
@@ -362,8 +459,7 @@ impl Trace {
 
     /// Whether the placeholder stands in the name of its key, or in that of its member.
     pub fn has(&self, placeholder: Placeholder) -> bool {
-        let of_member = matches!(&self.what, What::Member { member, .. } if member.has(placeholder));
-        self.key.has(placeholder) || of_member
+        self.key.has(placeholder) || self.form().is_some_and(|form| form.template.has(placeholder))
     }
 
     /// Whether it is something that can be removed.
@@ -375,7 +471,7 @@ impl Trace {
     pub fn is_watched(&self) -> bool {
         match self.what {
             What::Mapping => true,
-            What::Member { names: Named::User, .. } if self.is_evidence => true,
+            What::Members(_) if self.is_evidence && !self.is_of_socket() => true,
             _ => self.reach != Reach::Direct,
         }
     }
@@ -400,9 +496,11 @@ impl Sockets {
     fn mapping(&self, is_swept: bool) -> Option<Trace> {
         let key = self.of.as_ref()?.key.clone();
         Some(Trace {
+            number: usize::MAX,
             key,
             what: What::Mapping,
             reach: Reach::Direct,
+            placed: Box::default(),
             sweep: is_swept,
             may_overlap: false,
             is_evidence: is_swept,

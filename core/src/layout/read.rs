@@ -1,17 +1,17 @@
 //! Reading a layout: from the JSON document to what the rest of the module uses.
 
+use std::sync::Arc;
+
 use serde_json::value::RawValue;
 
 use super::{
-    Field, Layout, LiveRule, MappedIds, Mapping, Named, Reach, Sockets, Trace, Unsaid, What,
-    document::{
-        Document, IdDocument, LiveDocument, MOST_SECONDS, MappingDocument, SocketsDocument, TraceDocument, UnitDocument,
-    },
+    Entries, Field, Form, Layout, LiveRule, MappedIds, Mapping, Reach, Sockets, Trace, Unsaid, What,
+    document::{Document, IdDocument, LiveDocument, MOST_SECONDS, MappingDocument, SocketsDocument, UnitDocument},
     error::{LayoutError, LayoutProblem, one_line, other},
+    traces::{self, part, pointer, template},
 };
 use crate::{
     announcement::Announcement,
-    json::Pointer,
     template::{IdRule, LONGEST_LENGTH, Placeholder, Placeholders, Template},
 };
 
@@ -31,16 +31,15 @@ impl Layout {
         let mut names = read_ids(&document)?;
         let mut traces = Vec::new();
         for (at, raw) in document.traces.iter().enumerate() {
-            let trace = read_trace(raw.get(), &mut names).and_then(|trace| {
+            let read = traces::read(raw.get(), &mut names).map_err(|problem| problem.of_trace(at, raw))?;
+            for trace in read {
                 if traces.iter().any(|known: &Trace| known.key == trace.key && known.what == trace.what) {
-                    other("the same trace stands twice")
-                } else {
-                    Ok(trace)
+                    return Err(LayoutProblem::Other("the same trace stands twice".into()).of_trace(at, raw));
                 }
-            });
-            traces.push(trace.map_err(|problem| problem.of_trace(at, raw))?);
+                traces.push(Trace { number: at, ..trace });
+            }
         }
-        let sockets = document.sockets.map(|raw| read_sockets(raw.get(), &mut names)).transpose()?;
+        let sockets = document.sockets.map(|raw| read_sockets(raw.get(), &traces, &mut names)).transpose()?;
         let live = document.live.iter().map(|raw| read_live(raw.get(), &mut names)).collect::<Result<_, _>>()?;
         if let Some(stray) = names.stray() {
             other(format!(
@@ -49,12 +48,13 @@ impl Layout {
         }
         let announce = read_announce(&document.announce, &traces)?;
         let text = text.trim().to_owned();
-        let mut texts: Vec<String> = document.traces.iter().map(|raw| one_line(raw.get())).collect();
+        let mut texts: Vec<String> = traces.iter().map(|trace| one_line(document.traces[trace.number].get())).collect();
         texts.extend(sockets.as_ref().and_then(|sockets| sockets.of.as_ref()).map(|_| "`sockets.of`".to_owned()));
         let (name, watched, unsaid) = (document.name, Box::default(), None);
         let mut layout = Self { text, name, ids: names, traces, texts, watched, sockets, live, announce, unsaid };
         if let Some(sockets) = &mut layout.sockets {
-            let is_data = |trace: &Trace| matches!(trace.what, What::Key | What::Owned(_)) && trace.key == sockets.data;
+            let is_data =
+                |trace: &Trace| trace.key == sockets.data && (trace.what == What::Key || trace.is_users_key());
             let says_whose = |trace: &Trace| matches!(trace.what, What::Owned(_)) && is_data(trace);
             sockets.owned = layout.traces.iter().position(says_whose);
             sockets.data_trace = sockets.owned.or(layout.traces.iter().position(is_data));
@@ -68,7 +68,7 @@ impl Layout {
         layout.traces.extend(layout.sockets.as_ref().and_then(|sockets| sockets.mapping(is_swept)));
         layout.find_overlaps();
         layout.watched = (0..layout.traces.len()).filter(|number| layout.traces[*number].is_watched()).collect();
-        layout.unsaid = layout.find_unsaid(&document.traces);
+        layout.unsaid = layout.find_unsaid();
         Ok(layout)
     }
 
@@ -85,7 +85,7 @@ impl Layout {
     }
 
     /// A template from whose names or members a sweep would take an id of which nothing is said.
-    fn find_unsaid(&self, texts: &[&RawValue]) -> Option<Unsaid> {
+    fn find_unsaid(&self) -> Option<Unsaid> {
         if !self.tells_live() {
             return None;
         }
@@ -97,7 +97,7 @@ impl Layout {
         let of = self.mapping().map(|mapping| ("of", &mapping.key));
         let form = self.mapping().and_then(|mapping| match &mapping.ids {
             MappedIds::Values(Some(form)) => Some(("of.id", form)),
-            MappedIds::Values(None) | MappedIds::Elements { .. } => None,
+            MappedIds::Values(None) | MappedIds::Elements(_) => None,
         });
         let data = self.sockets.as_ref().map(|sockets| ("data", &sockets.data));
         let of_sockets = of
@@ -106,11 +106,13 @@ impl Layout {
             .chain(data)
             .filter_map(|(field, template)| unsaid(template).map(|id| found(&format!("`sockets.{field}`"), id)));
         let takes_ids = |trace: &Trace| trace.sweep && (trace.is_evidence || trace.reach != Reach::Direct);
-        let swept = self.traces.iter().zip(texts).filter(|(trace, _)| takes_ids(trace));
-        let of_traces = swept.filter_map(|(trace, raw)| {
-            let member = if let What::Member { member, .. } = &trace.what { Some(member) } else { None };
-            let id = unsaid(&trace.key).or_else(|| unsaid(member?))?;
-            Some(found(&one_line(raw.get()), id))
+        let swept = self.traces.iter().zip(&self.texts).filter(|(trace, _)| takes_ids(trace));
+        let of_traces = swept.filter_map(|(trace, text)| {
+            // A value that is an id and nothing else is taken as it is.
+            let is_taken_apart = |form: &&Form| !form.is_plain || trace.names_members();
+            let form = trace.form().filter(is_taken_apart);
+            let id = unsaid(&trace.key).or_else(|| unsaid(&form?.template))?;
+            Some(found(text, id))
         });
         of_traces.chain(of_sockets).next()
     }
@@ -126,20 +128,23 @@ impl Layout {
                 )?;
             }
             let is_left = |number: usize| !self.traces[number].sweep;
-            if let Some(at) = sockets.data_trace.filter(|number| sockets.of.is_none() && is_left(*number)) {
+            if let Some(trace) = sockets.data_trace.filter(|number| sockets.of.is_none() && is_left(*number)) {
+                let at = self.traces[trace].number;
                 let cause =
                     "a user is live by this key, where `sockets` has no `of`, so no sweep takes it; leave `sweep` out";
                 Err(LayoutProblem::Other(cause.into()).of_trace(at, texts[at]))?;
             }
             return Ok(());
         }
-        let Some(at) = self.traces.iter().position(Trace::is_of_socket) else { return Ok(()) };
+        let Some(Trace { number: at, .. }) = self.traces.iter().find(|trace| trace.is_of_socket()) else {
+            return Ok(());
+        };
         if self.traces.iter().any(says_whose) {
             return Ok(());
         }
         let cause = "it names {socketId}, but nothing says which sockets a user has; add `sockets`, \
                      or a `key` trace with {socketId} in its name and an `owner`";
-        Err(LayoutProblem::Other(cause.into()).of_trace(at, texts[at]))
+        Err(LayoutProblem::Other(cause.into()).of_trace(*at, texts[*at]))
     }
 }
 
@@ -160,125 +165,7 @@ fn read_ids(document: &Document<'_>) -> Result<Placeholders, LayoutProblem> {
     Ok(Placeholders::new(general, exceptions))
 }
 
-fn template(field: &'static str, text: &str, names: &mut Placeholders) -> Result<Template, LayoutProblem> {
-    Template::parse(text, names).map_err(|error| LayoutProblem::Template(field, error))
-}
-
-fn pointer(field: &'static str, text: &str) -> Result<Pointer, LayoutProblem> {
-    Pointer::parse(text).map_err(|error| LayoutProblem::Pointer(field, error))
-}
-
-fn field(name: &'static str, value: &serde_json::Value) -> Result<Field, LayoutProblem> {
-    match value {
-        serde_json::Value::String(text) => pointer(name, text).map(Field::Json),
-        serde_json::Value::Object(object) if object.len() == 1 => match object.get("field") {
-            Some(serde_json::Value::String(text)) => Ok(Field::Hash(text.as_bytes().into())),
-            _ => other(format!("`{name}` as an object must be {{\"field\": \"name of a hash field\"}}")),
-        },
-        _ => other(format!("`{name}` must be a JSON pointer, or {{\"field\": \"name of a hash field\"}}")),
-    }
-}
-
-fn read_trace(text: &str, names: &mut Placeholders) -> Result<Trace, LayoutProblem> {
-    let document: TraceDocument = serde_json::from_str(text).map_err(LayoutProblem::Json)?;
-    let sweep = document.sweep.unwrap_or(true);
-    let (key, what) = match &document {
-        TraceDocument { key: Some(key), members: None, member: None, entries: None, array: None, owner, .. } => {
-            read_key(key, owner.as_ref(), names)?
-        }
-        TraceDocument {
-            members: Some(key),
-            member: Some(member),
-            key: None,
-            entries: None,
-            array: None,
-            owner: None,
-            ..
-        } => read_member(key, member, names)?,
-        TraceDocument {
-            entries: Some(key),
-            array: Some(array),
-            owner: Some(owner),
-            key: None,
-            members: None,
-            member: None,
-            ..
-        } => read_entries(key, array, owner, names)?,
-        _ => {
-            return other(
-                "a trace is either `key`, or `key` with `owner`, or `members` with `member`, or `entries` with `array` and `owner`",
-            );
-        }
-    };
-    let reach = reach(&key, &what);
-    Ok(Trace { key, what, reach, sweep, may_overlap: false, is_evidence: false })
-}
-
-fn read_key(
-    key: &str,
-    owner: Option<&serde_json::Value>,
-    names: &mut Placeholders,
-) -> Result<(Template, What), LayoutProblem> {
-    let key = template("key", key, names)?;
-    match owner {
-        Some(owner) => Ok((key, What::Owned(field("owner", owner)?))),
-        None if key.has(Placeholder::USER) || key.has(Placeholder::SOCKET) => Ok((key, What::Key)),
-        None => other("`key` must hold {userId} or {socketId}, or `owner` must say where the value names the user"),
-    }
-}
-
-fn read_member(key: &str, member: &str, names: &mut Placeholders) -> Result<(Template, What), LayoutProblem> {
-    let key = template("members", key, names)?;
-    let member =
-        Template::parse_member(member, names, &key).map_err(|error| LayoutProblem::Template("member", error))?;
-    // With both, the one that the key leaves open says whose member it is.
-    let named = match (member.has(Placeholder::USER), member.has(Placeholder::SOCKET)) {
-        (true, true) if key.has(Placeholder::SOCKET) => Named::User,
-        (_, true) => Named::Socket,
-        (true, false) => Named::User,
-        (false, false) => return other("`member` must hold {userId} or {socketId}"),
-    };
-    let stray = member.placeholders().iter().find(|p| **p != named.placeholder() && !key.has(**p));
-    if let Some(stray) = stray {
-        return other(format!(
-            "`member` holds {{{}}}, which its key does not; besides {{{}}} it may hold only placeholders of `members`",
-            names.name(*stray),
-            names.name(named.placeholder()),
-        ));
-    }
-    Ok((key, What::Member { member, names: named }))
-}
-
-fn read_entries(
-    key: &str,
-    array: &str,
-    owner: &serde_json::Value,
-    names: &mut Placeholders,
-) -> Result<(Template, What), LayoutProblem> {
-    let Field::Json(owner) = field("owner", owner)? else {
-        return other("`owner` of `entries` must be a JSON pointer: the entries are elements of a JSON array");
-    };
-    Ok((template("entries", key, names)?, What::Entries { array: pointer("array", array)?, owner }))
-}
-
-/// A key's name follows from the ids alone if it holds nothing else. What is of a socket may have it in the key: each of the
-/// user's sockets gives one key.
-fn reach(key: &Template, what: &What) -> Reach {
-    let of_socket = match what {
-        What::Member { names, .. } => *names == Named::Socket,
-        What::Key => !key.has(Placeholder::USER),
-        _ => false,
-    };
-    let known = |p: &Placeholder| *p == Placeholder::USER || (of_socket && *p == Placeholder::SOCKET);
-    let by_name = *what == What::Key || matches!(what, What::Member { .. }) && key.has(Placeholder::USER);
-    match (key.placeholders().iter().all(known), by_name) {
-        (true, _) => Reach::Direct,
-        (false, true) => Reach::ByName,
-        (false, false) => Reach::ByValue,
-    }
-}
-
-fn read_sockets(text: &str, names: &mut Placeholders) -> Result<Sockets, LayoutProblem> {
+fn read_sockets(text: &str, traces: &[Trace], names: &mut Placeholders) -> Result<Sockets, LayoutProblem> {
     let document: SocketsDocument = serde_json::from_str(text).map_err(LayoutProblem::Json)?;
     let of = document.of.map(|of| read_mapping(of, names)).transpose()?;
     let data = template("sockets.data", &document.data, names)?;
@@ -286,7 +173,15 @@ fn read_sockets(text: &str, names: &mut Placeholders) -> Result<Sockets, LayoutP
     if !data.has(Placeholder::SOCKET) || !data.placeholders().iter().all(known) {
         other("`sockets.data` must hold {socketId}, may hold {userId}, and no other placeholder")?;
     }
-    let part = |name, value: &Option<serde_json::Value>| value.as_ref().map(|v| field(name, v)).transpose();
+    let of_trace = traces.iter().find_map(|trace| match &trace.what {
+        What::Owned(owner) if trace.key == data && owner.at.pointer.is_some() => Some(owner.at.encoding.clone()),
+        _ => None,
+    });
+    let encoding = match (&document.encoding, of_trace) {
+        (None, Some(of_trace)) => of_trace,
+        (said, _) => traces::encoding(said.as_ref())?,
+    };
+    let part = |name, value: &Option<serde_json::Value>| value.as_ref().map(|v| part(name, v, &encoding)).transpose();
     let (room, name) = (part("sockets.room", &document.room)?, part("sockets.name", &document.name)?);
     Ok(Sockets { of, data, room, name, owned: None, data_trace: None, trusts_mapping: document.trust_mapping })
 }
@@ -313,7 +208,9 @@ fn read_mapping(document: serde_json::Value, names: &mut Placeholders) -> Result
             MappedIds::Values(Some(form))
         }
         (Some(array), Some(id)) => {
-            MappedIds::Elements { array: pointer("sockets.of.array", &array)?, id: pointer("sockets.of.id", &id)? }
+            let at = pointer("sockets.of.array", &array)?;
+            let id = Field::json(pointer("sockets.of.id", &id)?);
+            MappedIds::Elements(Arc::new(Entries::of_ids(at, id, names)))
         }
         (Some(_), None) => {
             return other("`sockets.of` with `array` needs `id`, which says where the id stands in an element");
@@ -420,9 +317,18 @@ mod tests {
             (r#"{"members":"of:{userId}","member":"{socketId}@{userId}"}"#, Reach::Direct),
             (r#"{"members":"of:{socketId}","member":"{socketId}@{userId}"}"#, Reach::ByValue),
             (r#"{"entries":"rooms","array":"","owner":""}"#, Reach::Direct),
+            (r#"{"key":"a:{x}","owner":{"raw":true,"is":"{socketId}"}}"#, Reach::ByValue),
+            (r#"{"key":"a:{x}:{userId}","owner":{"raw":true,"is":"{socketId}"}}"#, Reach::ByName),
+            (r#"{"entries":"of:{userId}","array":"","owner":{"pointer":"","is":"{socketId}"}}"#, Reach::Direct),
+            (r#"{"entries":"of:{x}:{userId}","object":"","member":"{socketId}"}"#, Reach::ByName),
+            (r#"{"members":"user:{userId}","member":"online"}"#, Reach::Direct),
+            (r#"{"members":"of:{userId}","member":"{device}"}"#, Reach::Direct),
+            (r#"{"members":"devices","member":"{userId}:{device}"}"#, Reach::ByValue),
+            (r#"{"members":"sockets","owner":"/user_id"}"#, Reach::ByValue),
+            (r#"{"members":"sockets:{userId}","owner":"/user_id"}"#, Reach::Direct),
         ];
         for (text, expected) in table {
-            let trace = read_trace(text, &mut separated()).unwrap_or_else(|c| panic!("{text}: {c:?}"));
+            let [trace] = &*traces::read(text, &mut separated()).unwrap() else { panic!("{text}") };
             assert_eq!(trace.reach, expected, "{text}");
         }
     }
@@ -461,7 +367,7 @@ mod tests {
             (r#"{"key":"a:{userId}","member":"x"}"#, "a trace is either"),
             (r#"{"members":"a"}"#, "a trace is either"),
             ("{}", "a trace is either"),
-            (r#"{"members":"a","member":"x"}"#, "must hold {userId} or {socketId}"),
+            (r#"{"members":"a","member":"x"}"#, "`member` must hold {userId} or {socketId}, unless"),
             (r#"{"key":"a:{userId}:{roomId}"}"#, "`key`: a name could be read in two ways"),
             (r#"{"members":"a:{roomId}:{x}","member":"{userId}"}"#, "`members`: a name could be read in two ways"),
             (r#"{"members":"a","member":"{userId}:{roomId}"}"#, "`member`: a name could be read in two ways"),
@@ -472,7 +378,42 @@ mod tests {
             (r#"{"members":"a","member":"{userId}:{socketId}"}"#, "`member`: a name could be read in two ways"),
             (r#"{"members":"a","member":"{socketId}"}"#, "nothing says which sockets a user has"),
             (r#"{"entries":"a","array":"x","owner":"/u"}"#, "`array`: a JSON pointer must be empty or begin with '/'"),
-            (r#"{"entries":"a","array":"/x","owner":{"field":"u"}}"#, "must be a JSON pointer"),
+            (r#"{"entries":"a","array":"/x","owner":{"field":"u"}}"#, "takes no `field`"),
+            (r#"{"entries":"a","array":"/x","owner":{"raw":true}}"#, "\"\" is the whole element"),
+            (r#"{"entries":"a","array":"/x","object":"/x","owner":"/u"}"#, "a trace is either"),
+            (r#"{"entries":"a","array":"/x","member":"{userId}"}"#, "elements of an array are told by their `owner`"),
+            (r#"{"entries":"a","object":"/x","owner":"/u","member":"{userId}"}"#, "a trace is either"),
+            (r#"{"entries":"a","object":"/x","member":"x"}"#, "`member` must hold {userId} or {socketId}, unless"),
+            (r#"{"entries":"a","array":"/x","owner":"/u","empty":"keep"}"#, "unknown variant `keep`"),
+            (r#"{"entries":"a","array":"/x","owner":"/u","set":{}}"#, "must hold a value besides times"),
+            (r#"{"entries":"a","array":"/x","owner":"/u","set":{"/t":"{now}"}}"#, "must hold a value besides times"),
+            (r#"{"entries":"a","array":"/x","owner":"/u","set":{"/o":"{roomId}"}}"#, "may hold {now} and {userId}"),
+            (r#"{"entries":"a","array":"/x","owner":"/u","set":{"/*":1}}"#, "takes no step `*`"),
+            (r#"{"entries":"a","array":"/x","owner":"/u","set":{"o":1}}"#, "`set`: a JSON pointer"),
+            (r#"{"entries":"a","array":"/x","owner":"/u","set":{"/o":1},"empty":"delete"}"#, "`empty` has no meaning"),
+            (r#"{"key":"a:{userId}","set":{"/o":1}}"#, "a trace is either"),
+            (r#"{"members":"a","member":"{userId}","owner":"/u"}"#, "a trace is either"),
+            (r#"{"members":"a","member":[]}"#, "`member` must not be an empty list"),
+            (r#"{"members":"a","member":["{userId}","x"]}"#, "`member` must hold {userId} or {socketId}, unless"),
+            (r#"{"members":"a","member":["{userId}","{userId}"]}"#, "the same trace stands twice"),
+            (r#"{"members":"a","owner":{"field":"u"}}"#, "takes no `field`"),
+            (r#"{"key":"a:{x}","owner":{}}"#, "`owner` must be a JSON pointer, or an object"),
+            (r#"{"key":"a:{x}","owner":{"raw":false}}"#, "`owner` must be a JSON pointer, or an object"),
+            (r#"{"key":"a:{x}","owner":{"raw":true,"pointer":"/a"}}"#, "`owner` must be a JSON pointer, or an object"),
+            (r#"{"key":"a:{x}","owner":{"raw":true,"field":"a"}}"#, "`owner` must be a JSON pointer, or an object"),
+            (r#"{"key":"a:{x}","owner":{"raw":true,"is":"u"}}"#, "`is` must hold {userId} or {socketId}"),
+            (r#"{"key":"a:{userId}:b","owner":{"raw":true,"is":"u"}}"#, "`is` must hold {userId} or {socketId}"),
+            (r#"{"key":"a:{x}","owner":{"raw":true,"is":"{a}:{userId}"}}"#, "`is`: a name could be read in two ways"),
+            (r#"{"key":"a:{x}","owner":"/u","encoding":"bson"}"#, "`encoding`: 'bson' is no encoding; there are"),
+            (
+                r#"{"key":"a:{x}","owner":"/u","encoding":["base64"]}"#,
+                "`encoding`: after 'base64' write what is inside it",
+            ),
+            (r#"{"key":"a:{x}","owner":"/u","encoding":[]}"#, "`encoding`: an encoding names at least one format"),
+            (r#"{"key":"a:{x}","owner":{"field":"u"},"encoding":"msgpack"}"#, "`encoding` says how a value is read"),
+            (r#"{"key":"a:{userId}","encoding":"msgpack"}"#, "`encoding` says how a value is read"),
+            (r#"{"entries":"a","array":"","owner":"","encoding":"msgpack"}"#, "entries are always JSON"),
+            (r#"{"key":"a:{x}","owner":{"raw":true,"is":"{socketId}"}}"#, "nothing says which sockets a user has"),
             (r#"{"key":"a","owner":7}"#, "`owner` must be a JSON pointer"),
             (r#"{"key":"ok:{userId}"}"#, "the same trace stands twice"),
         ];
@@ -486,6 +427,7 @@ mod tests {
             (r#"{"of":"a:{userId}","data":"b:{userId}"}"#, "`sockets.data` must hold {socketId}"),
             (r#"{"of":"a:{userId}","data":"{x}"}"#, "`sockets.data` must hold {socketId}"),
             (r#"{"of":"a:{userId}","data":"b:{socketId}","room":"x"}"#, "`sockets.room`: a JSON pointer"),
+            (r#"{"of":"a:{userId}","data":"b:{socketId}","room":{"pointer":"/x","is":"{userId}"}}"#, "takes no `is`"),
             (r#"{"of":"a:{userId}"}"#, "missing field `data`"),
             (r#"{"of":"a:{userId}","data":"b:{socketId}","rooms":"/r"}"#, "unknown field `rooms`"),
             (r#"{"of":{"key":"a:{userId}","field":"b"},"data":"b:{socketId}"}"#, "unknown field `field`"),

@@ -1,8 +1,6 @@
 //! Applying: the only place where traces are removed.
 
-use std::borrow::Cow;
-
-use super::{Checked, EntriesTrace, MemberTrace, value};
+use super::{Checked, MemberTrace};
 use crate::ports::Store;
 
 /// What an applied plan removed, by kind of trace.
@@ -39,32 +37,15 @@ impl<N: AsRef<[u8]>> Checked<N> {
             }
         }
         for document in &plan.entries {
-            let Some((elements, text)) = document.cut_now(store) else { continue };
-            if store.replace(&document.key, &text) {
+            let Some((elements, rest)) = document.cut_now(store) else { continue };
+            let is_done = match rest {
+                Some(text) => store.replace(&document.key, &text),
+                None => store.unlink(&[&document.key]) > 0,
+            };
+            if is_done {
                 removed.entries = removed.entries.saturating_add(elements as u64);
             }
         }
         removed
-    }
-}
-
-impl<N: AsRef<[u8]>> EntriesTrace<N> {
-    /// How many elements go, and the document without them. It is cut once more if it is not what it was when it was planned:
-    /// what was removed before may have made another module write it, or log somebody else out of it. `None` if there is
-    /// nothing to cut any more.
-    fn cut_now(&self, store: &impl Store<Name = N>) -> Option<(usize, Cow<'_, [u8]>)> {
-        let key = store.open(&self.key)?;
-        let now = value::string(&key).ok()?;
-        if value::fingerprint(&now) == self.before {
-            return Some((self.elements, Cow::Borrowed(&self.document)));
-        }
-        let (mut elements, mut document) = (0_usize, now.into_owned());
-        for by in &self.cuts {
-            if let Ok(Some(cut)) = value::cut(&document, by) {
-                elements = elements.saturating_add(cut.elements);
-                document = cut.document;
-            }
-        }
-        (elements > 0).then_some((elements, Cow::Owned(document)))
     }
 }

@@ -42,7 +42,10 @@ impl<N: AsRef<[u8]>> Plan<N> {
                 && self.members.iter().all(|member| {
                     may(&member.key, Access::Delete) || !space.contains(&member.key, member.kind, &member.member)
                 })
-                && self.entries.iter().all(|document| may(&document.key, Access::Update))
+                && self.entries.iter().all(|document| {
+                    may(&document.key, Access::Update)
+                        && (!document.may_be_deleted() || may(&document.key, Access::Delete))
+                })
         };
         if !caller.permit(&goes) {
             return Err(NOT_TO_REMOVE);

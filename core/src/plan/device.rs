@@ -1,7 +1,11 @@
 //! Narrowing a plan to one device.
 
-use super::{CutBy, Detail, EntriesTrace, KeyTrace, Mapping, MemberTrace, Plan, Socket, Unclear, Whose, value};
-use crate::{json::Cut, layout::MappedIds, ports::Kind};
+use super::{Detail, EntriesTrace, KeyTrace, Mapping, MemberTrace, Plan, Socket, Unclear, Whose, entries::CutBy};
+use crate::{
+    layout::MappedIds,
+    ports::Kind,
+    template::{Bindings, Placeholder},
+};
 
 /// What a logout is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +78,7 @@ impl<N: AsRef<[u8]>> Plan<N> {
         self.rooms.retain(|room| !others_rooms.contains(room));
         self.keys.retain(|key| key.socket.as_deref() == Some(socket));
         self.members.retain(|member| member.socket.as_deref() == Some(socket));
-        self.entries.clear();
+        self.entries = self.entries.into_iter().filter_map(|document| document.only_socket(socket)).collect();
         self.leave_mapping(socket);
         self
     }
@@ -117,11 +121,15 @@ impl<N: AsRef<[u8]>> Plan<N> {
             (Some(member), _) => {
                 self.members.push(MemberTrace { key, kind, member, socket: socket_name, is_part: false });
             }
-            (None, MappedIds::Elements { array, id }) => {
-                let by = CutBy { array, owner: id, id: socket.into() };
-                let Ok(Some(cut)) = value::cut(&mapping.document, &by) else { return };
-                let (before, Cut { elements, document }) = (value::fingerprint(&mapping.document), cut);
-                self.entries.push(EntriesTrace { key, elements, document, before, cuts: vec![by], is_part: false });
+            (None, MappedIds::Elements(entries)) => {
+                let given = Bindings::user(&self.user).with(Placeholder::SOCKET, socket);
+                let by = CutBy::new(&entries, &given, 0);
+                // A trace of the layout may be the same elements.
+                let known = self.entries.iter_mut().find(|known| known.key.as_ref() == key.as_ref());
+                if known.is_none_or(|known| known.cut(&mapping.document, by.clone()).is_err()) {
+                    let trace = EntriesTrace::of(key, &mapping.document, by).ok().flatten();
+                    self.entries.extend(trace.map(EntriesTrace::of_no_part));
+                }
             }
             (None, MappedIds::Values(_)) => {}
         }

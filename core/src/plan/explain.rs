@@ -2,13 +2,16 @@
 
 use std::collections::HashSet;
 
-use super::value;
+use super::{
+    entries::{containers, named as item_texts},
+    value::{self, Mistyped, NOT_JSON},
+};
 use crate::{
     index::Subject,
     json,
-    layout::{Field, Layout, Named, Trace, What},
+    layout::{By, Entries, Form, Layout, Owner, Trace, What},
     ports::{Key, Keyspace, Kind},
-    template::{Bindings, Placeholder, Template},
+    template::{Bindings, Placeholder},
 };
 
 /// Whom a trace finds in a key.
@@ -48,9 +51,9 @@ pub fn explain<K: Keyspace>(
         What::Mapping => {
             bindings.get(Placeholder::USER).map(|user| Reading::of(Subject::User, user)).unwrap_or_default()
         }
-        What::Owned(field) => owner(&key, field),
-        What::Member { member, names } => members(&key, member, *names, bindings),
-        What::Entries { array, owner } => entries(&key, array, owner),
+        What::Owned(of) => owner(&key, of, bindings),
+        What::Members(by) => members(&key, by, bindings),
+        What::Entries(of) => entries(&key, of, bindings),
     };
     drop(key);
     allowed(reading, layout, bindings)
@@ -78,52 +81,88 @@ fn allowed(reading: Reading, layout: &Layout, bindings: &Bindings<'_>) -> Readin
     Reading { named, why }
 }
 
-fn owner(key: &impl Key, field: &Field) -> Reading {
-    match (value::text_at(key, field), field) {
-        (Ok(Some(id)), _) => Reading::of(Subject::User, &id),
-        (Ok(None), Field::Json(_)) => Reading::nobody("the pointer of `owner` leads to no string or number"),
-        (Ok(None), Field::Hash(_)) => Reading::nobody("the hash has no such field"),
-        (Err(_), Field::Json(_)) => Reading::nobody(not_a_document(key)),
-        (Err(_), Field::Hash(_)) => {
-            Reading::nobody(format!("the value is {}, and `owner` a field of a hash", words(key.kind())))
+fn owner(key: &impl Key, owner: &Owner, bindings: &Bindings<'_>) -> Reading {
+    let mut texts = Vec::new();
+    let [read] = value::texts(key, [Some(&owner.at)], &mut |_, text| texts.push(text.to_vec()));
+    if let Err(why) = read {
+        return Reading::nobody(not_read(key, owner, why));
+    }
+    if texts.is_empty() {
+        return Reading::nobody(match (&owner.at.pointer, &owner.at.of_hash) {
+            (None, Some(_)) => "the hash has no such field",
+            (_, None) => "the pointer of `owner` leads to no string or number",
+            (Some(_), Some(_)) => {
+                "the hash has no such field, or in it the pointer of `owner` leads to no string or number"
+            }
+        });
+    }
+    named(&owner.is, &texts, bindings, || format!("'{}' is not as `is` says", texts[0].escape_ascii()))
+}
+
+/// Those whom texts name in a form; `why` says why nobody is.
+fn named(form: &Form, texts: &[Vec<u8>], bindings: &Bindings<'_>, why: impl FnOnce() -> String) -> Reading {
+    let subject = form.names.subject();
+    let id = |text: &Vec<u8>| {
+        // What an id may hold is said later, with the id.
+        if form.is_plain {
+            return Some((subject, text.clone()));
         }
+        Some((subject, form.read(bindings, text)?.get(form.names.placeholder())?.to_vec()))
+    };
+    let named: Vec<_> = texts.iter().filter_map(id).collect();
+    let why = named.is_empty().then(why);
+    Reading { named, why }
+}
+
+fn not_read(key: &impl Key, owner: &Owner, why: Mistyped) -> String {
+    let kind = words(key.kind());
+    match (why, &owner.at.of_hash) {
+        (NOT_JSON, None) => "the value is not JSON".to_owned(),
+        (NOT_JSON, Some(_)) => "the hash's field is not JSON".to_owned(),
+        (Mistyped::Unreadable(why), None) => format!("the value can't be read, {why}"),
+        (Mistyped::Unreadable(why), Some(_)) => format!("the hash's field can't be read, {why}"),
+        (Mistyped::Kind, None) => format!("the value is {kind}, and not a string"),
+        (Mistyped::Kind, Some(_)) => format!("the value is {kind}, and `owner` a field of a hash"),
     }
 }
 
-fn not_a_document(key: &impl Key) -> String {
-    if key.kind() == Kind::String {
-        "the value is not JSON".to_owned()
-    } else {
-        format!("the value is {}, and not a string that holds JSON", words(key.kind()))
-    }
-}
-
-fn members(key: &impl Key, member: &Template, names: Named, bindings: &Bindings<'_>) -> Reading {
+fn members(key: &impl Key, by: &By, bindings: &Bindings<'_>) -> Reading {
     if !key.kind().is_collection() {
         return Reading::nobody(format!("the value is {}, which has no members", words(key.kind())));
     }
-    let members = key.members();
-    let id =
-        |text: &Vec<u8>| member.solve(names.placeholder(), bindings, text).map(|id| (names.subject(), id.to_vec()));
-    let named: Vec<_> = members.iter().filter_map(id).collect();
-    let why = named.is_empty().then(|| format!("none of its {} members is as `member` says", members.len()));
-    Reading { named, why }
+    let (members, mut texts) = (key.members(), Vec::new());
+    let read = |member: &Vec<u8>| value::member_texts(key, member, by, &mut |text| texts.push(text.to_vec()));
+    let unreadable = members.iter().map(read).filter(Result::is_err).count();
+    let said = if matches!(by, By::Name(_)) { "is as `member` says" } else { "names somebody as `owner` says" };
+    named(by.form(), &texts, bindings, || {
+        let not_read = if unreadable > 0 { format!("; {unreadable} can't be read") } else { String::new() };
+        format!("none of its {} members {said}{not_read}", members.len())
+    })
 }
 
-fn entries(key: &impl Key, array: &json::Pointer, owner: &json::Pointer) -> Reading {
-    let Ok(document) = value::string(key) else { return Reading::nobody(not_a_document(key)) };
-    let array = match value::array_at(&document, array) {
-        Err(_) => return Reading::nobody(not_a_document(key)),
-        Ok(None) => return Reading::nobody("the pointer `array` leads to no array"),
-        Ok(Some(array)) => array,
+fn entries(key: &impl Key, entries: &Entries, bindings: &Bindings<'_>) -> Reading {
+    let Ok(document) = value::string(key) else {
+        return Reading::nobody(format!("the value is {}, and not a string", words(key.kind())));
     };
-    let elements = json::elements(array).unwrap_or_default();
-    let id = |element| value::owner(element, owner).map(|id| (Subject::User, id.as_bytes().to_vec()));
-    let named: Vec<_> = elements.iter().filter_map(|element| id(element)).collect();
-    let why = named
-        .is_empty()
-        .then(|| format!("in none of its {} elements `owner` leads to a string or number", elements.len()));
-    Reading { named, why }
+    let (field, kind) = if entries.is_object { ("object", "an object") } else { ("array", "an array") };
+    let containers = match containers(&document, entries) {
+        Err(_) => return Reading::nobody("the value is not JSON"),
+        Ok(found) if found.is_empty() => {
+            let kind = kind.trim_start_matches("an ");
+            return Reading::nobody(format!("the pointer `{field}` leads to no {kind}"));
+        }
+        Ok(found) => found,
+    };
+    let items: Vec<_> = containers.iter().filter_map(|value| json::items(&document, value)).flatten().collect();
+    let texts = items.iter().flat_map(|item| item_texts(entries, item));
+    let texts: Vec<_> = texts.map(|text| text.as_bytes().to_vec()).collect();
+    named(entries.by.form(), &texts, bindings, || match &entries.by {
+        By::Value(_) if texts.is_empty() => {
+            format!("in none of its {} elements `owner` leads to a string or number", items.len())
+        }
+        By::Value(_) => format!("in none of its {} elements `owner` leads to what `is` says", items.len()),
+        By::Name(_) => format!("none of its {} members has a name as `member` says", items.len()),
+    })
 }
 
 /// A type in words.

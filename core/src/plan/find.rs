@@ -1,13 +1,14 @@
 //! Finding: every trace of a user, by its name where the name follows from the ids, else by the index.
 
 use super::{
-    CutBy, EntriesTrace, KeyTrace, MemberTrace, Plan, Socket, Unclear, Whose, live,
-    value::{self, Said},
+    EntriesTrace, KeyTrace, MemberTrace, Plan, Socket, Unclear, Whose,
+    entries::CutBy,
+    live,
+    value::{self, Mistyped, Naming, Said},
 };
 use crate::{
     index::{PlaceRef, PlaceSet, Subject},
-    json::Cut,
-    layout::{Field, Layout, Named, Reach, Trace, What},
+    layout::{By, Field, Form, Layout, Owner, Reach, Trace, What},
     ports::{Key, Keyspace, Kind},
     template::{Bindings, Placeholder, Template},
 };
@@ -92,22 +93,29 @@ pub fn find<K: Keyspace>(
     finder.finish()
 }
 
-/// The plan that removes one key, if it is a trace of the user as a whole.
+/// The plan that removes one key, if it is a trace of the user as a whole: by its name or its value.
 pub fn find_key<K: Keyspace>(space: &K, layout: &Layout, user: &[u8], name: &K::Name) -> Plan<K::Name> {
     let plan = Plan::empty(user, Detail::Facts);
     let mut finder = Finder { space, layout, user, part: &[], plan, said: Vec::new(), buffer: Vec::new() };
     for trace in layout.traces.iter().filter(|trace| names_a_key(trace)) {
         let is_users = |bindings: &Bindings<'_>| bindings.get(Placeholder::USER).is_none_or(|id| id == user);
         if let Some(bindings) = trace.key.matches(name.as_ref()).filter(is_users) {
-            finder.locate(trace, &bindings);
+            finder.locate(trace, &bindings.with(Placeholder::USER, user));
         }
     }
     finder.finish()
 }
 
-/// Whom a key's value names as its owner.
-pub fn owner<K: Keyspace>(space: &K, name: &K::Name, field: &Field) -> Option<Vec<u8>> {
-    value::text_at(&space.open(name)?, field).ok()?
+/// Whom a key's value names; `given` is what the key's name says.
+pub fn named<K: Keyspace>(space: &K, name: &K::Name, owner: &Owner, given: &Bindings<'_>) -> Vec<Vec<u8>> {
+    let Some(key) = space.open(name) else { return Vec::new() };
+    let mut named = Vec::new();
+    let [read] = value::texts(&key, [Some(&owner.at)], &mut |_, text| {
+        let read = owner.is.read(given, text);
+        named.extend(read.and_then(|read| Some(read.get(owner.is.names.placeholder())?.to_vec())));
+    });
+    // A value that can't be read names nobody.
+    if read.is_ok() { named } else { Vec::new() }
 }
 
 /// Everybody whose trace a key is as a whole: whom its name holds, or its value names.
@@ -116,10 +124,10 @@ pub fn owners<K: Keyspace>(space: &K, layout: &Layout, name: &K::Name) -> Vec<Ve
     for trace in layout.traces.iter().filter(|trace| names_a_key(trace)) {
         let Some(bindings) = trace.key.matches(name.as_ref()) else { continue };
         let of_name = bindings.get(Placeholder::USER);
-        owners.extend(match &trace.what {
-            What::Owned(field) => owner(space, name, field).filter(|id| of_name.is_none_or(|user| user == id)),
-            _ => of_name.map(<[u8]>::to_vec),
-        });
+        match &trace.what {
+            What::Owned(owner) => owners.extend(named(space, name, owner, &bindings)),
+            _ => owners.extend(of_name.map(<[u8]>::to_vec)),
+        }
     }
     owners
 }
@@ -132,7 +140,7 @@ pub fn still_there<K: Keyspace>(space: &K, layout: &Layout, subject: Subject, id
     let trace = &layout.traces[place.trace()];
     let given = Bindings::user(id);
     let given = if subject == Subject::Socket { given.with(Placeholder::SOCKET, id) } else { given };
-    let bindings = place.bind(&trace.key, given);
+    let bindings = place.bind(&trace.placed, given);
     let name = finder.name(&trace.key, &bindings);
     if subject == Subject::Anyone || trace.reach == Reach::ByName || !space.serves(&name) {
         return space.open(&name).is_some();
@@ -141,11 +149,11 @@ pub fn still_there<K: Keyspace>(space: &K, layout: &Layout, subject: Subject, id
 }
 
 fn names_a_key(trace: &Trace) -> bool {
-    matches!(trace.what, What::Key | What::Owned(_))
+    trace.what == What::Key || trace.is_users_key()
 }
 
 fn holds_users(trace: &Trace) -> bool {
-    matches!(trace.what, What::Entries { .. } | What::Member { names: Named::User, .. })
+    matches!(trace.what, What::Entries(_) | What::Members(_)) && !trace.is_of_socket()
 }
 
 /// What was found at a place.
@@ -176,7 +184,7 @@ pub(super) struct Finder<'a, K: Keyspace> {
     buffer: Vec<u8>,
 }
 
-impl<K: Keyspace> Finder<'_, K> {
+impl<'a, K: Keyspace> Finder<'a, K> {
     /// Looks where the name follows from the user's id and, if given, that of a socket.
     fn direct(&mut self, wanted: fn(&Trace) -> bool, socket: Option<&[u8]>) {
         let layout = self.layout;
@@ -207,7 +215,7 @@ impl<K: Keyspace> Finder<'_, K> {
             if trace.reach == Reach::Direct || !wanted(trace) || !self.plan.detail.asks_for(trace) {
                 continue;
             }
-            let located = self.locate(trace, &place.bind(&trace.key, given));
+            let located = self.locate(trace, &place.bind(&trace.placed, given));
             // What a cluster node may not look into only seems to be gone; the slow walk asks for that.
             if subject != Subject::Anyone && !located.is_valid(trace) && !self.space.is_cluster() {
                 self.plan.stale.push((subject, id.into(), place.to_owned()));
@@ -215,78 +223,93 @@ impl<K: Keyspace> Finder<'_, K> {
         }
     }
 
-    /// Looks at one place and notes the trace that is there. The only way in which a trace is found.
+    /// Looks at one place and notes the traces that are there. The only way in which a trace is found.
     fn locate(&mut self, trace: &Trace, bindings: &Bindings<'_>) -> Located {
         let name = self.name(&trace.key, bindings);
-        if matches!(trace.what, What::Key) && self.plan.detail.takes_unseen(bindings) {
+        if trace.what == What::Key && self.plan.detail.takes_unseen(bindings) {
             self.note_key(name, bindings);
             return Located { exists: true, is_trace: true };
         }
         let space = self.space;
         let Some(key) = space.open(&name) else { return Located::default() };
-        let is_part = self.is_part(bindings);
         // A sweep does not guess which of two readings of a name is right.
         if self.plan.detail == Detail::Sweep && self.layout.reads_otherwise(trace, name.as_ref(), bindings) {
             return Located { exists: true, is_trace: true };
         }
         // A key tells of sockets, of whatever part it is.
-        if !is_part && matches!(trace.what, What::Member { .. } | What::Entries { .. }) {
+        let is_inside = matches!(trace.what, What::Members(_) | What::Entries(_));
+        if is_inside && !self.may_be_part(trace, bindings) {
             return Located { exists: true, is_trace: true };
         }
-        let is_trace = match &trace.what {
-            What::Key | What::Mapping => true,
-            What::Owned(field) => {
-                let asks = self.plan.detail != Detail::Names;
-                let data = self.layout.sockets.as_ref().filter(|sockets| asks && trace.key == sockets.data);
-                let besides = data.map_or([None; 2], |sockets| [sockets.room.as_ref(), sockets.name.as_ref()]);
-                let said = value::names(&key, field, self.user, besides);
-                self.plan.mistyped += u64::from(said.is_err());
-                let said = said.unwrap_or_default();
-                let is_users = said.is_some();
-                self.said.extend(said.filter(|_| data.is_some()).map(|said| (self.plan.keys.len(), said)));
-                is_users
+        let given = self.given_in(trace, bindings);
+        let mut is_part = self.is_part(&given);
+        let found = match &trace.what {
+            What::Mapping => Ok(true),
+            What::Key => {
+                drop(key);
+                self.note_key(name, bindings);
+                Ok(true)
             }
-            What::Member { .. } if key.kind().is_collection() => true,
-            What::Entries { .. } if key.kind() == Kind::String => true,
-            What::Member { .. } | What::Entries { .. } => {
-                self.plan.mistyped += 1;
-                false
+            What::Owned(owner) => {
+                let besides = self.besides(trace);
+                let naming = value::names(&key, owner, bindings, besides.unwrap_or_default());
+                drop(key);
+                naming.map(|naming| {
+                    is_part = naming.as_ref().is_some_and(|naming| self.is_part(&naming.bind(bindings)));
+                    naming.map(|naming| self.note_owned(name, naming, besides.is_some(), bindings)).is_some()
+                })
+            }
+            What::Members(_) if !key.kind().is_collection() => Err(Mistyped::Kind),
+            What::Members(by) if trace.has_open_member() => Ok(self.locate_members(&name, key, by, &given)),
+            What::Members(by) => {
+                let kind = key.kind();
+                drop(key);
+                Ok(self.locate_member(name, kind, by.form(), bindings))
+            }
+            What::Entries(entries) => {
+                let by = CutBy::new(entries, &given, space.now());
+                // A long one is not copied: while it is looked at nothing is called that could change the key.
+                value::string(&key).and_then(|document| self.cut(&name, &document, by))
             }
         };
-        let is_trace = is_trace
-            && match &trace.what {
-                What::Mapping => true,
-                What::Key | What::Owned(_) => {
-                    drop(key);
-                    self.note_key(name, bindings);
-                    true
-                }
-                What::Member { member, names } => {
-                    let kind = key.kind();
-                    drop(key);
-                    self.locate_member(name, kind, member.render(bindings), *names, bindings)
-                }
-                What::Entries { array, owner } => {
-                    let by = CutBy { array: array.clone(), owner: owner.clone(), id: self.user.into() };
-                    // A long one is not copied: while it is looked at nothing is called that could change the key.
-                    let document = key.string();
-                    let cut = self.cut(&name, &document, &by);
-                    let before = if cut.is_some() { value::fingerprint(&document) } else { 0 };
-                    drop(document);
-                    drop(key);
-                    self.note_cut(name, before, by, cut)
-                }
-            };
+        self.plan.mistyped += u64::from(found.is_err());
+        let is_trace = found.unwrap_or(false);
         self.plan.has_evidence |= is_trace && trace.is_evidence;
         if let (true, Some(room)) = (is_trace && is_part, bindings.get(Placeholder::ROOM)) {
             self.plan.rooms.push(room.to_vec());
         }
-        Located { exists: true, is_trace }
+        // What is not of the part may be a trace all the same.
+        Located { exists: true, is_trace: is_trace || !self.part.is_empty() }
     }
 
     /// Whether a trace with these placeholders is of the part that is asked for.
     fn is_part(&self, bindings: &Bindings<'_>) -> bool {
         self.part.iter().all(|(placeholder, value)| bindings.get(*placeholder) == Some(value))
+    }
+
+    /// Whether it may be, once it is known what stands in it.
+    fn may_be_part(&self, trace: &Trace, bindings: &Bindings<'_>) -> bool {
+        self.part.iter().all(|(placeholder, value)| match bindings.get(*placeholder) {
+            Some(known) => known == *value,
+            None => trace.form().is_some_and(|form| form.template.has(*placeholder)),
+        })
+    }
+
+    /// What must stand in a trace of the part that is asked for.
+    fn given_in<'b>(&self, trace: &Trace, bindings: &Bindings<'b>) -> Bindings<'b>
+    where
+        'a: 'b,
+    {
+        let of_value = self.part.iter().filter(|(placeholder, _)| {
+            bindings.get(*placeholder).is_none() && trace.form().is_some_and(|form| form.template.has(*placeholder))
+        });
+        of_value.fold(*bindings, |given, (placeholder, value)| given.with(*placeholder, value))
+    }
+
+    /// What is read of a socket's data besides whose it is, if that is of use.
+    fn besides(&self, trace: &Trace) -> Option<[Option<&'a Field>; 2]> {
+        let sockets = self.layout.sockets.as_ref().filter(|_| self.plan.detail != Detail::Names)?;
+        (trace.key == sockets.data).then_some([sockets.room.as_ref(), sockets.name.as_ref()])
     }
 
     fn note_key(&mut self, name: K::Name, bindings: &Bindings<'_>) {
@@ -295,48 +318,77 @@ impl<K: Keyspace> Finder<'_, K> {
         self.plan.keys.push(KeyTrace { name, socket, is_part });
     }
 
-    fn locate_member(
-        &mut self,
-        key: K::Name,
-        kind: Kind,
-        member: Vec<u8>,
-        names: Named,
-        bindings: &Bindings<'_>,
-    ) -> bool {
+    /// Notes a key that names its owner; `is_data` says that it is a socket's data.
+    fn note_owned(&mut self, name: K::Name, naming: Naming, is_data: bool, bindings: &Bindings<'_>) {
+        let filled = naming.bind(bindings);
+        self.note_room(&naming.others);
+        self.note_key(name, &filled);
+        if is_data {
+            self.said.push((self.plan.keys.len() - 1, naming.said));
+        }
+    }
+
+    /// Notes the room that stands in a value or a member, and not in the key's name.
+    fn note_room(&mut self, others: &[(Placeholder, Vec<u8>)]) {
+        let rooms = others.iter().filter(|(placeholder, _)| *placeholder == Placeholder::ROOM);
+        self.plan.rooms.extend(rooms.map(|(_, room)| room.clone()));
+    }
+
+    /// Notes the member that the ids and the key's name make.
+    fn locate_member(&mut self, key: K::Name, kind: Kind, form: &Form, bindings: &Bindings<'_>) -> bool {
+        let member = form.template.render(bindings);
         // Removing a field that has expired, but is still in memory, counts it all the same.
         let tells = kind != Kind::Hash && self.plan.detail.takes_unseen(bindings);
         let is_trace = tells || self.space.contains(&key, kind, &member);
         if is_trace {
-            let socket = bindings.get(Placeholder::SOCKET).filter(|_| names == Named::Socket).map(Into::into);
-            self.plan.members.push(MemberTrace { key, kind, member, socket, is_part: true });
+            self.note_member(key, kind, member, form, bindings);
         }
         is_trace
     }
 
-    /// Cuts the user's elements out of an array. A document may be cut by several traces of the layout: each goes on with
-    /// what the one before left.
-    fn cut(&mut self, key: &K::Name, document: &[u8], by: &CutBy) -> Option<Cut> {
-        let may_name = value::may_name(document, self.user);
-        let before = self.plan.entries.iter().find(|known| known.key.as_ref() == key.as_ref());
-        let document = before.map_or(document, |known| &known.document);
-        let cut = may_name.and_then(|may| if may { value::cut(document, by) } else { Ok(None) });
-        cut.unwrap_or_else(|_| {
-            self.plan.mistyped += 1;
-            None
-        })
+    fn note_member(&mut self, key: K::Name, kind: Kind, member: Vec<u8>, form: &Form, bindings: &Bindings<'_>) {
+        let names_socket = form.template.has(Placeholder::SOCKET);
+        let socket = bindings.get(Placeholder::SOCKET).filter(|_| names_socket).map(Into::into);
+        self.plan.members.push(MemberTrace { key, kind, member, socket, is_part: true });
     }
 
-    /// Notes what was cut out of a document by a trace, if it was.
-    fn note_cut(&mut self, key: K::Name, before: u64, by: CutBy, cut: Option<Cut>) -> bool {
-        let Some(Cut { elements, document }) = cut else { return false };
-        if let Some(known) = self.plan.entries.iter_mut().find(|known| known.key.as_ref() == key.as_ref()) {
-            known.elements += elements;
-            known.document = document;
-            known.cuts.push(by);
-        } else {
-            self.plan.entries.push(EntriesTrace { key, elements, document, before, cuts: vec![by], is_part: true });
+    /// Notes those members of a collection that name the user, or the socket: all of them are looked at, unless the index knows
+    /// which one it is.
+    fn locate_members(&mut self, name: &K::Name, key: K::Key<'_>, by: &By, given: &Bindings<'_>) -> bool {
+        let (kind, known) = (key.kind(), given.get(Placeholder::MEMBER));
+        let candidates = known.map_or_else(|| key.members(), |member| vec![member.to_vec()]);
+        let mut found = Vec::new();
+        for member in candidates {
+            match value::member_names(&key, &member, by, given) {
+                Ok(naming) => found.extend(naming.map(|naming| (member, naming))),
+                Err(_) => self.plan.mistyped += 1,
+            }
         }
-        true
+        drop(key);
+        // A field whose value was read is there.
+        let is_seen = known.is_none() || kind == Kind::Hash && matches!(by, By::Value(_));
+        found.retain(|(member, _)| is_seen || self.space.contains(name, kind, member));
+        let is_trace = !found.is_empty();
+        for (member, naming) in found {
+            self.note_room(&naming.others);
+            self.note_member(name.clone(), kind, member, by.form(), &naming.bind(given));
+        }
+        is_trace
+    }
+
+    /// Cuts out of a document what is somebody's. It may be cut by several traces of the layout: each goes on with what the one
+    /// before left.
+    fn cut(&mut self, key: &K::Name, document: &[u8], by: CutBy) -> Result<bool, Mistyped> {
+        if !by.wanted().map_or(Ok(true), |id| value::may_name(document, id))? {
+            return Ok(false);
+        }
+        if let Some(known) = self.plan.entries.iter_mut().find(|known| known.key.as_ref() == key.as_ref()) {
+            return known.cut(document, by);
+        }
+        let found = EntriesTrace::of(key.clone(), document, by)?;
+        let is_trace = found.is_some();
+        self.plan.entries.extend(found);
+        Ok(is_trace)
     }
 
     pub(super) fn name(&mut self, template: &Template, bindings: &Bindings<'_>) -> K::Name {
@@ -364,7 +416,8 @@ impl<K: Keyspace> Finder<'_, K> {
         }
         // Cutting a document that was deleted would bring it back.
         let (keys, traces) = (&plan.keys, &self.layout.traces);
-        let may_go = |name: &[u8]| traces.iter().any(|trace| names_a_key(trace) && trace.key.matches(name).is_some());
+        let is_key = |trace: &Trace| matches!(trace.what, What::Key | What::Owned(_));
+        let may_go = |name: &[u8]| traces.iter().any(|trace| is_key(trace) && trace.key.matches(name).is_some());
         let goes = |name: &K::Name| may_go(name.as_ref()) && keys.iter().any(|key| key.name.as_ref() == name.as_ref());
         plan.members.retain(|member| !goes(&member.key));
         plan.entries.retain(|document| !goes(&document.key));

@@ -1,6 +1,6 @@
 //! The key that maps a user to sockets, and which sockets those are.
 
-use super::value;
+use super::{entries, value};
 use crate::{
     json,
     layout::{Layout, MappedIds},
@@ -77,14 +77,13 @@ pub(super) fn read<K: Keyspace>(space: &K, layout: &Layout, user: &[u8]) -> Mapp
             let are_missing = sockets.len() < count || matches!(kind, Kind::Stream | Kind::Other);
             (sockets, are_missing)
         }
-        MappedIds::Elements { array, id } => {
+        MappedIds::Elements(entries) => {
             document = value::string(&key).map(std::borrow::Cow::into_owned).unwrap_or_default();
-            let elements = value::array_at(&document, array).ok().flatten().and_then(json::elements);
-            let socket = |element| value::owner(element, id).map(|text| text.as_bytes().to_vec());
-            let sockets =
-                elements.as_ref().map(|elements| elements.iter().filter_map(|element| socket(element)).collect());
-            let sockets: Vec<_> = sockets.unwrap_or_default();
-            let are_missing = elements.is_none_or(|elements| sockets.len() < elements.len());
+            let arrays = entries::containers(&document, entries).unwrap_or_default();
+            let elements: Vec<_> = arrays.iter().filter_map(|array| json::items(&document, array)).flatten().collect();
+            let named = elements.iter().map(|element| entries::named(entries, element));
+            let sockets: Vec<_> = named.filter_map(|texts| Some(texts.first()?.as_bytes().to_vec())).collect();
+            let are_missing = arrays.is_empty() || sockets.len() < elements.len();
             (sockets, are_missing)
         }
     };

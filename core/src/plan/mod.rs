@@ -8,6 +8,7 @@
 mod apply;
 mod check;
 mod device;
+mod entries;
 mod explain;
 mod find;
 mod live;
@@ -21,20 +22,20 @@ mod value;
 
 use crate::{
     index::{Place, Subject},
-    json::Pointer,
     ports::Kind,
 };
 
 pub use apply::Removed;
 pub use check::{Checked, NOBODY, Unseen, check_unseen};
 pub use device::Scope;
+pub use entries::EntriesTrace;
 pub use explain::{Reading, explain, words};
-pub use find::{Detail, Part, find, find_key, owner, owners, still_there};
+pub use find::{Detail, Part, find, find_key, named, owners, still_there};
 use mapping::Mapping;
 
 pub use live::{LiveBy, LiveSocket, live_by};
 pub use mapping::mapped_sockets;
-pub use observe::{End, MOST_MEMBERS, Presence, Sight, Sighting, Sought, observe};
+pub use observe::{End, MOST_MEMBERS, Presence, Sight, Sighting, Sought, observe, observe_members};
 
 /// Every trace of one user that exists at this instant. `N` is a key's name in the server's form.
 ///
@@ -109,34 +110,6 @@ pub struct MemberTrace<N> {
     socket: Option<Box<[u8]>>,
     /// Whether it is of the part that was asked for.
     is_part: bool,
-}
-
-/// A document to cut elements out of.
-#[derive(Debug)]
-pub struct EntriesTrace<N> {
-    /// The document's key.
-    pub key: N,
-    /// How many elements go.
-    pub elements: usize,
-    /// The document without them.
-    document: Vec<u8>,
-    /// The [`value::fingerprint`] of the document with them.
-    before: u64,
-    /// By what it was cut.
-    cuts: Vec<CutBy>,
-    /// Whether it is of the part that was asked for.
-    is_part: bool,
-}
-
-/// Which elements of an array are cut out.
-#[derive(Clone, Debug)]
-struct CutBy {
-    /// Where the array stands in the document.
-    array: Pointer,
-    /// Where the id stands in an element.
-    owner: Pointer,
-    /// The id of those that go.
-    id: Box<[u8]>,
 }
 
 /// One of the user's sockets.

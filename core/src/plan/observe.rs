@@ -1,12 +1,12 @@
 //! Observing: what the index must know of one key.
 
-use super::value;
+use super::{entries, value};
 use crate::{
     index::{Place, Subject},
     json,
-    layout::{Field, Layout, Named, Reach, Trace, What},
+    layout::{By, Form, Layout, Named, Reach, Trace, What},
     ports::Key,
-    template::{Bindings, Placeholder, Placeholders, Template},
+    template::{Bindings, Placeholder, Placeholders},
     watcher::Suspect,
 };
 
@@ -23,9 +23,9 @@ pub struct Sighting<'a> {
     pub id: &'a [u8],
     /// The number of the trace.
     trace: usize,
-    /// Its key, and what that key's placeholders stand for.
-    key: &'a Template,
-    bindings: &'a Bindings<'a>,
+    /// What the index notes of the place, and what that stands for.
+    placed: &'a [Placeholder],
+    bindings: Bindings<'a>,
     /// When the key ends, if that matters and was looked at.
     pub end: End,
 }
@@ -33,7 +33,7 @@ pub struct Sighting<'a> {
 impl Sighting<'_> {
     /// Appends the place where the subject was seen, for [`crate::index::PlaceRef::of_bytes`].
     pub fn write_place(&self, out: &mut Vec<u8>) {
-        Place::write(self.trace, self.key, self.bindings, out);
+        Place::write(self.trace, self.placed, &self.bindings, out);
     }
 }
 
@@ -138,6 +138,28 @@ pub fn observe<K: Key>(
     sight
 }
 
+/// Looks at some members of a collection that is there: who shows up in them, and at which place.
+pub fn observe_members(
+    layout: &Layout,
+    number: usize,
+    bindings: &Bindings<'_>,
+    key: &impl Key,
+    members: &[Vec<u8>],
+) -> Vec<(Subject, Vec<u8>, Place)> {
+    let mut seen = Vec::new();
+    let mut tell = |sighting: Sighting<'_>| {
+        let place = Place::new(number, sighting.placed, &sighting.bindings);
+        seen.push((sighting.subject, sighting.id.to_vec(), place));
+    };
+    let (trace, end) = (&layout.traces[number], End::Unknown);
+    let mut observer = Observer { trace, number, ids: &layout.ids, bindings, end, tell: &mut tell };
+    for member in members {
+        // What can't be read names nobody.
+        let _ = observer.look_at_member(key, member);
+    }
+    seen
+}
+
 /// Looks into a key whose value says who shows up there.
 struct Observer<'o> {
     trace: &'o Trace,
@@ -152,44 +174,63 @@ impl Observer<'_> {
     fn look(&mut self, key: &impl Key) -> Result<(), value::Mistyped> {
         match &self.trace.what {
             What::Key | What::Mapping => {}
-            What::Owned(Field::Json(_)) | What::Entries { .. } if key.size() > value::LONGEST_DOCUMENT => self.anyone(),
-            What::Owned(field) => value::look_at(key, field, |id| id.map_or((), |id| self.meet(Subject::User, id)))?,
-            What::Member { .. } if !key.kind().is_collection() => return Err(value::Mistyped),
-            What::Member { .. } if key.size() > MOST_MEMBERS => self.anyone(),
-            What::Member { member, names } => {
-                key.members().iter().for_each(|text| self.meet_member(member, *names, text));
+            What::Owned(owner) if owner.at.is_document() && key.size() > value::LONGEST_DOCUMENT => self.anyone(),
+            What::Owned(owner) => {
+                let [read] = value::texts(key, [Some(&owner.at)], &mut |_, text| self.meet(&owner.is, text));
+                read?;
             }
-            What::Entries { array, owner } => {
+            What::Members(_) if !key.kind().is_collection() => return Err(value::Mistyped::Kind),
+            What::Members(_) if key.size() > MOST_MEMBERS => self.anyone(),
+            What::Members(by) => {
+                let members = key.members().into_iter();
+                // Each is looked at, whatever is wrong with others.
+                return members.map(|member| self.meet_member(key, by, &member)).fold(Ok(()), Result::and);
+            }
+            What::Entries(_) if key.size() > value::LONGEST_DOCUMENT => self.anyone(),
+            What::Entries(entries) => {
                 let document = value::string(key)?;
-                let elements = value::array_at(&document, array)?.and_then(json::elements).unwrap_or_default();
-                let owners = elements.iter().filter_map(|element| value::owner(element, owner));
-                owners.for_each(|id| self.meet(Subject::User, id.as_bytes()));
+                for container in entries::containers(&document, entries)? {
+                    for item in json::items(&document, container).unwrap_or_default() {
+                        let texts = entries::named(entries, &item);
+                        for text in &texts {
+                            self.meet(entries.by.form(), text.as_bytes());
+                        }
+                    }
+                }
             }
         }
         Ok(())
     }
 
-    fn look_at_member(&mut self, key: &impl Key, text: &[u8]) -> Result<(), value::Mistyped> {
+    fn look_at_member(&mut self, key: &impl Key, member: &[u8]) -> Result<(), value::Mistyped> {
         match &self.trace.what {
-            What::Member { member, names } if key.kind().is_collection() => self.meet_member(member, *names, text),
-            _ => return Err(value::Mistyped),
+            What::Members(by) if key.kind().is_collection() => self.meet_member(key, by, member),
+            _ => Err(value::Mistyped::Kind),
         }
-        Ok(())
     }
 
-    fn meet_member(&mut self, member: &Template, names: Named, text: &[u8]) {
-        if let Some(id) = member.solve(names.placeholder(), self.bindings, text) {
-            self.meet(names.subject(), id);
-        }
+    fn meet_member(&mut self, key: &impl Key, by: &By, member: &[u8]) -> Result<(), value::Mistyped> {
+        let bindings = self.bindings.with(Placeholder::MEMBER, member);
+        value::member_texts(key, member, by, &mut |text| self.meet_at(by.form(), text, &bindings))
+    }
+
+    fn meet(&mut self, form: &Form, text: &[u8]) {
+        self.meet_at(form, text, self.bindings);
     }
 
     /// Where the name holds the user too, a value that names somebody else is nobody's trace. Nor is one that holds what the
     /// layout does not allow as an id.
-    fn meet(&mut self, subject: Subject, id: &[u8]) {
-        let user_of_name = self.bindings.get(Placeholder::USER);
-        let placeholder = if subject == Subject::Socket { Placeholder::SOCKET } else { Placeholder::USER };
-        if self.ids.rule(placeholder).allows(id) && user_of_name.is_none_or(|user| user == id) {
-            self.tell(subject, id);
+    fn meet_at(&mut self, form: &Form, text: &[u8], place: &Bindings<'_>) {
+        // Nearly every text is an id and nothing else.
+        let of_name = self.bindings.get(form.names.placeholder());
+        let read = if form.is_plain { None } else { form.read(self.bindings, text) };
+        let id = if form.is_plain { Some(text) } else { read.and_then(|read| read.get(form.names.placeholder())) };
+        let is_allowed = |id: &&[u8]| {
+            self.ids.rule(form.names.placeholder()).allows(id)
+                && (form.names == Named::Socket || of_name.is_none_or(|known| known == *id))
+        };
+        if let Some(id) = id.filter(is_allowed) {
+            self.tell_at(form.names.subject(), id, place);
         }
     }
 
@@ -198,7 +239,11 @@ impl Observer<'_> {
     }
 
     fn tell(&mut self, subject: Subject, id: &[u8]) {
-        let (trace, key, bindings, end) = (self.number, &self.trace.key, self.bindings, self.end);
-        (self.tell)(Sighting { subject, id, trace, key, bindings, end });
+        self.tell_at(subject, id, self.bindings);
+    }
+
+    fn tell_at(&mut self, subject: Subject, id: &[u8], place: &Bindings<'_>) {
+        let (trace, placed, bindings, end) = (self.number, &*self.trace.placed, *place, self.end);
+        (self.tell)(Sighting { subject, id, trace, placed, bindings, end });
     }
 }

@@ -5,94 +5,185 @@ use std::{
     hash::{DefaultHasher, Hasher},
 };
 
-use serde_json::value::RawValue;
-
-use super::CutBy;
 use crate::{
-    json::{self, Cut, Pointer},
-    layout::Field,
+    encoding::Unreadable,
+    json,
+    layout::{By, Field, Form, Owner},
     ports::{Key, Kind},
+    template::{Bindings, Placeholder},
 };
 
-/// The value cannot hold a trace: it is not JSON, or of another type than the layout says.
+/// Why a value cannot hold a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Mistyped;
+pub(super) enum Mistyped {
+    /// It is of another type than the layout says.
+    Kind,
+    /// It is not in the encoding that the layout says, or can't be read in it.
+    Unreadable(Unreadable),
+}
+
+/// It is no JSON document.
+pub(super) const NOT_JSON: Mistyped = Mistyped::Unreadable(Unreadable::NOT_JSON);
 
 /// What a socket's data says: the room and the user's name.
 pub(super) type Said = [Option<Vec<u8>>; 2];
+
+/// A value that names somebody.
+#[derive(Debug, Default)]
+pub(super) struct Naming {
+    /// What else stands beside the id there, by its placeholder.
+    pub(super) others: Vec<(Placeholder, Vec<u8>)>,
+    /// What two other parts of it say.
+    pub(super) said: Said,
+}
+
+impl Naming {
+    /// The placeholders with what stands there.
+    pub(super) fn bind<'a>(&'a self, bindings: &Bindings<'a>) -> Bindings<'a> {
+        self.others.iter().fold(*bindings, |bindings, (placeholder, value)| bindings.with(*placeholder, value))
+    }
+}
 
 /// A longer document is not read into the index at every change, but looked into at every logout; and only if the user's id
 /// stands in it. In bytes.
 pub(super) const LONGEST_DOCUMENT: usize = 64 * 1024;
 
-/// The text that a part of the value holds, if it holds one.
-pub(super) fn text_at(key: &impl Key, field: &Field) -> Result<Option<Vec<u8>>, Mistyped> {
-    look_at(key, field, |text| text.map(<[u8]>::to_vec))
-}
-
-/// The texts that parts of the value hold.
-pub(super) fn texts_at<const N: usize>(key: &impl Key, fields: [Option<&Field>; N]) -> [Option<Vec<u8>>; N] {
-    look_at_all(key, fields, |texts| texts.map(|text| text.ok().flatten().map(<[u8]>::to_vec)))
-}
-
-/// Whether a part of the value holds this text, and if so, what two others hold.
+/// Whether a key's value names somebody in this form, where `given` are the ids that must stand there; and if so, what two
+/// other parts of it hold.
 pub(super) fn names(
     key: &impl Key,
-    field: &Field,
-    wanted: &[u8],
+    owner: &Owner,
+    given: &Bindings<'_>,
     [one, other]: [Option<&Field>; 2],
-) -> Result<Option<[Option<Vec<u8>>; 2]>, Mistyped> {
+) -> Result<Option<Naming>, Mistyped> {
     // To get at a short string takes a call.
-    let is_long = matches!(field, Field::Json(_)) && key.kind() == Kind::String && key.size() > LONGEST_DOCUMENT;
+    let is_long = owner.at.is_document() && key.kind() == Kind::String && key.size() > LONGEST_DOCUMENT;
+    let is_long = is_long && owner.at.encoding.is_json();
+    let Some(wanted) = given.get(owner.is.names.placeholder()) else { return Ok(None) };
     if is_long && !may_name(&key.string(), wanted)? {
         return Ok(None);
     }
-    look_at_all(key, [Some(field), one, other], |[text, one, other]| {
-        let names = text? == Some(wanted);
-        Ok(names.then(|| [one, other].map(|text| text.ok().flatten().map(<[u8]>::to_vec))))
-    })
+    let mut naming = None;
+    let mut said = Said::default();
+    let [found, ..] = texts(key, [Some(&owner.at), one, other], &mut |at, text| match at.checked_sub(1) {
+        Some(at) => {
+            said[at].get_or_insert_with(|| text.to_vec());
+        }
+        None if naming.is_none() => naming = naming_in(&owner.is, given, text),
+        None => {}
+    });
+    found.map(|()| naming.map(|naming| Naming { said, ..naming }))
 }
 
-/// Looks at the text that a part of the value holds, if it holds one.
-pub(super) fn look_at<R>(key: &impl Key, field: &Field, look: impl FnOnce(Option<&[u8]>) -> R) -> Result<R, Mistyped> {
-    look_at_all(key, [Some(field)], |[text]| text.map(look))
+/// Whether a text names somebody in this form.
+fn naming_in(form: &Form, given: &Bindings<'_>, text: &[u8]) -> Option<Naming> {
+    let read = form.read(given, text)?;
+    let open = form.template.placeholders().iter().filter(|placeholder| given.get(**placeholder).is_none());
+    let others = open.filter_map(|placeholder| Some((*placeholder, read.get(*placeholder)?.to_vec())));
+    Some(Naming { others: others.collect(), ..Naming::default() })
 }
 
-/// Looks at the texts that parts of the value hold, as far as they hold one. The value is read in one pass.
-fn look_at_all<R, const N: usize>(
+/// Whether a member of the collection names somebody, by itself or by its value.
+pub(super) fn member_names(
+    key: &impl Key,
+    member: &[u8],
+    by: &By,
+    given: &Bindings<'_>,
+) -> Result<Option<Naming>, Mistyped> {
+    let mut naming = None;
+    member_texts(key, member, by, &mut |text| {
+        if naming.is_none() {
+            naming = naming_in(by.form(), given, text);
+        }
+    })?;
+    Ok(naming)
+}
+
+/// Calls `found` with each text by which a member of the collection may name somebody: itself, or what its value holds.
+pub(super) fn member_texts(
+    key: &impl Key,
+    member: &[u8],
+    by: &By,
+    found: &mut dyn FnMut(&[u8]),
+) -> Result<(), Mistyped> {
+    let owner = match by {
+        By::Name(_) => {
+            found(member);
+            return Ok(());
+        }
+        By::Value(owner) => owner,
+    };
+    let value = if key.kind() == Kind::Hash { key.field(member) } else { Some(member.to_vec()) };
+    let Some(value) = value else { return Ok(()) };
+    let [read] = texts_in(&value, [Some(&owner.at)], &mut |_, text| found(text));
+    read
+}
+
+/// The texts that parts of the value hold; of several in one part the first.
+pub(super) fn texts_at<const N: usize>(key: &impl Key, fields: [Option<&Field>; N]) -> [Option<Vec<u8>>; N] {
+    let mut first = [const { None }; N];
+    texts(key, fields, &mut |at, text| {
+        first[at].get_or_insert_with(|| text.to_vec());
+    });
+    first
+}
+
+/// Calls `found` with each text that one of the parts holds, and the part's number. Nothing is found in a part that can't be
+/// read, and a string is read in one pass.
+pub(super) fn texts<const N: usize>(
     key: &impl Key,
     fields: [Option<&Field>; N],
-    look: impl FnOnce([Result<Option<&[u8]>, Mistyped>; N]) -> R,
-) -> R {
+    found: &mut dyn FnMut(usize, &[u8]),
+) -> [Result<(), Mistyped>; N] {
     // What is not asked for is not mistyped.
-    let nothing = fields.map(|field| field.map_or(Ok(None), |_| Err(Mistyped)));
+    let mut results = fields.map(|field| field.map_or(Ok(()), |_| Err(Mistyped::Kind)));
     match key.kind() {
-        Kind::Hash => {
-            let texts = fields.map(|field| match field {
-                Some(Field::Hash(field)) => Ok(key.field(field)),
-                Some(Field::Json(_)) => Err(Mistyped),
-                None => Ok(None),
-            });
-            look(texts.each_ref().map(|text| text.as_ref().map(|text| text.as_deref()).map_err(|mistyped| *mistyped)))
-        }
         Kind::String => {
-            let pointers = fields.map(|field| match field {
-                Some(Field::Json(pointer)) => Some(pointer),
-                _ => None,
-            });
-            let string = key.string();
-            let Ok(found) = json::find_all(&string, pointers) else { return look(nothing) };
-            let texts = found.map(|value| value.and_then(json::text));
-            let mut texts = texts.each_ref().map(|text| Ok(text.as_deref().map(str::as_bytes)));
-            for (text, field) in texts.iter_mut().zip(fields) {
-                if matches!(field, Some(Field::Hash(_))) {
-                    *text = Err(Mistyped);
-                }
-            }
-            look(texts)
+            let in_string = fields.map(|field| field.filter(|field| field.of_hash.is_none()));
+            let read = texts_in(&key.string(), in_string, found);
+            let asked = results.iter_mut().zip(read).zip(in_string);
+            asked.filter(|(_, field)| field.is_some()).for_each(|((result, read), _)| *result = read);
         }
-        _ => look(nothing),
+        Kind::Hash => {
+            for (at, result) in results.iter_mut().enumerate() {
+                let Some((field, name)) = fields[at].and_then(|field| Some((field, field.of_hash.as_ref()?))) else {
+                    continue;
+                };
+                *result = match key.field(name) {
+                    Some(text) => texts_in(&text, [Some(field)], &mut |_, text| found(at, text))[0],
+                    None => Ok(()),
+                };
+            }
+        }
+        _ => {}
     }
+    results
+}
+
+/// The same in a text: that of a string, a field, or a member.
+pub(super) fn texts_in<const N: usize>(
+    text: &[u8],
+    fields: [Option<&Field>; N],
+    found: &mut dyn FnMut(usize, &[u8]),
+) -> [Result<(), Mistyped>; N] {
+    let mut results = [Ok(()); N];
+    for (at, field) in fields.iter().enumerate() {
+        if field.is_some_and(|field| field.pointer.is_none()) {
+            found(at, text);
+        }
+    }
+    // As a rule all of them are read in the same way.
+    let mut rest = fields.map(|field| field.filter(|field| field.pointer.is_some()));
+    while let Some(first) = rest.iter().flatten().next() {
+        let encoding = &first.encoding;
+        let now = rest.map(|field| field.filter(|field| field.encoding == *encoding));
+        let pointers = now.map(|field| field.and_then(|field| field.pointer.as_ref()));
+        let read = encoding.texts(text, pointers, found).map_err(Mistyped::Unreadable);
+        for (at, field) in rest.iter_mut().enumerate().filter(|(at, _)| now[*at].is_some()) {
+            (*field, results[at]) = (None, read);
+        }
+    }
+    results
 }
 
 /// Whether a document may name somebody. A long one in which the id does not stand is not read, so of one that begins like
@@ -103,15 +194,8 @@ pub(super) fn may_name(document: &[u8], id: &[u8]) -> Result<bool, Mistyped> {
     } else if json::begins(document) {
         Ok(false)
     } else {
-        Err(Mistyped)
+        Err(NOT_JSON)
     }
-}
-
-/// Cuts elements out of an array of a document. `None` if there is none.
-pub(super) fn cut(document: &[u8], by: &CutBy) -> Result<Option<Cut>, Mistyped> {
-    let Some(array) = array_at(document, &by.array)? else { return Ok(None) };
-    let goes = |element: &RawValue| owner(element, &by.owner).is_some_and(|owner| owner.as_bytes() == &*by.id);
-    Ok(json::cut(document, array, goes))
 }
 
 /// A number that is another one for nearly every other text, to see whether a document is what it was.
@@ -121,18 +205,7 @@ pub(super) fn fingerprint(document: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// The array in a document, if it leads to one.
-pub(super) fn array_at<'d>(document: &'d [u8], array: &Pointer) -> Result<Option<&'d RawValue>, Mistyped> {
-    let array = json::find(document, array).map_err(|_| Mistyped)?;
-    Ok(array.filter(|value| value.get().starts_with('[')))
-}
-
-/// Whom an element of such an array names.
-pub(super) fn owner<'d>(element: &'d RawValue, owner: &Pointer) -> Option<Cow<'d, str>> {
-    owner.find(element).and_then(json::text)
-}
-
 /// The bytes of a string that should be a document.
 pub(super) fn string(key: &impl Key) -> Result<Cow<'_, [u8]>, Mistyped> {
-    if key.kind() == Kind::String { Ok(key.string()) } else { Err(Mistyped) }
+    if key.kind() == Kind::String { Ok(key.string()) } else { Err(Mistyped::Kind) }
 }

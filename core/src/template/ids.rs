@@ -7,6 +7,8 @@ use super::{TemplateError, text};
 /// The most different placeholders in one layout; the bound makes [`super::Bindings`] a small plain array.
 pub const MAX_PLACEHOLDERS: usize = 8;
 
+const _: () = assert!(Placeholder::MEMBER.0 as usize == MAX_PLACEHOLDERS, "no placeholder has its number");
+
 /// The longest id of a fixed length, in bytes.
 pub const LONGEST_LENGTH: usize = 64 * 1024;
 
@@ -21,6 +23,12 @@ impl Placeholder {
     pub const SOCKET: Self = Self(1);
     /// `{roomId}`: where the user was; reported by replies and events.
     pub const ROOM: Self = Self(2);
+    /// No placeholder of a template, but the whole member of a collection, where the index has to know which one it is.
+    pub const MEMBER: Self = Self(8);
+
+    pub(super) fn of_index(index: usize) -> Self {
+        Self(u8::try_from(index).expect("fewer placeholders than MAX_PLACEHOLDERS"))
+    }
 
     pub(super) fn index(self) -> usize {
         usize::from(self.0)

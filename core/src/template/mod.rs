@@ -17,7 +17,7 @@ use text::{Backslash, Piece, pieces};
 
 /// What each placeholder stands for in one name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Bindings<'a>([Option<&'a [u8]>; MAX_PLACEHOLDERS]);
+pub struct Bindings<'a>([Option<&'a [u8]>; MAX_PLACEHOLDERS + 1]);
 
 impl<'a> Bindings<'a> {
     /// Bindings with `{userId}` alone.
@@ -32,6 +32,11 @@ impl<'a> Bindings<'a> {
         self
     }
 
+    /// Those that are bound, with what they stand for.
+    pub fn iter(&self) -> impl Iterator<Item = (Placeholder, &'a [u8])> {
+        self.0.into_iter().enumerate().filter_map(|(number, value)| Some((Placeholder::of_index(number), value?)))
+    }
+
     /// What the placeholder stands for, if it is bound.
     pub fn get(&self, placeholder: Placeholder) -> Option<&'a [u8]> {
         self.0[placeholder.index()]
@@ -42,6 +47,16 @@ impl<'a> Bindings<'a> {
 enum Part {
     Literal(Box<[u8]>),
     Placeholder(Placeholder, IdRule),
+}
+
+impl Part {
+    /// What stands there, if it is known.
+    fn bytes<'p>(&'p self, bindings: &Bindings<'p>) -> Option<&'p [u8]> {
+        match self {
+            Self::Literal(literal) => Some(literal),
+            Self::Placeholder(placeholder, _) => bindings.get(*placeholder),
+        }
+    }
 }
 
 /// A parsed template. Literals and placeholders alternate, no literal is empty, and no placeholder stands twice.
@@ -186,6 +201,11 @@ impl Template {
         self.placeholders.contains(&placeholder)
     }
 
+    /// Whether it is a placeholder, and no literal.
+    pub fn is_placeholder(&self) -> bool {
+        matches!(*self.parts, [Part::Placeholder(..)])
+    }
+
     /// The literal bytes every match begins with; empty if a placeholder comes first.
     pub fn prefix(&self) -> &[u8] {
         match self.parts.first() {
@@ -289,19 +309,35 @@ impl Template {
     pub fn solve<'n>(&self, placeholder: Placeholder, bindings: &Bindings<'_>, name: &'n [u8]) -> Option<&'n [u8]> {
         let is_it = |part: &Part| matches!(part, Part::Placeholder(p, _) if *p == placeholder);
         let at = self.parts.iter().position(is_it)?;
-        let side = |parts: &[Part]| {
-            let mut bytes = Vec::new();
-            for part in parts {
-                match part {
-                    Part::Literal(literal) => bytes.extend_from_slice(literal),
-                    Part::Placeholder(p, _) => bytes.extend_from_slice(bindings.get(*p)?),
-                }
-            }
-            Some(bytes)
-        };
-        let value = name.strip_prefix(&*side(&self.parts[..at])?)?.strip_suffix(&*side(&self.parts[at + 1..])?)?;
+        let (before, behind) = (&self.parts[..at], &self.parts[at + 1..]);
+        let rest = before.iter().try_fold(name, |rest, part| rest.strip_prefix(part.bytes(bindings)?))?;
+        let value = behind.iter().rev().try_fold(rest, |rest, part| rest.strip_suffix(part.bytes(bindings)?))?;
         let Part::Placeholder(_, rule) = &self.parts[at] else { return None };
         rule.allows(value).then_some(value)
+    }
+
+    /// What every placeholder stands for in `name`, if those in `given` stand there for what they do in it. `None` if it does
+    /// not fit, or the layout does not allow what another one would stand for.
+    pub fn fill<'n>(&self, given: &Bindings<'n>, name: &'n [u8]) -> Option<Bindings<'n>> {
+        let mut open = self.placeholders.iter().filter(|placeholder| given.get(**placeholder).is_none());
+        match (open.next(), open.next()) {
+            (None, _) => {
+                let rest = self.parts.iter().try_fold(name, |rest, part| rest.strip_prefix(part.bytes(given)?))?;
+                rest.is_empty().then_some(*given)
+            }
+            (Some(one), None) => self.solve(*one, given, name).map(|value| given.with(*one, value)),
+            _ => {
+                let read = self.matches(name)?;
+                let agrees = |placeholder: &Placeholder| {
+                    given.get(*placeholder).is_none_or(|value| read.get(*placeholder) == Some(value))
+                };
+                let with = |filled: Bindings<'n>, placeholder: &Placeholder| match read.get(*placeholder) {
+                    Some(value) => filled.with(*placeholder, value),
+                    None => filled,
+                };
+                self.placeholders.iter().all(agrees).then(|| self.placeholders.iter().fold(*given, with))
+            }
+        }
     }
 }
 

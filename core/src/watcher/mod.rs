@@ -81,7 +81,7 @@ impl Watcher {
             .flat_map(|sockets| sockets.of.iter().map(|mapping| &mapping.key).chain([&sockets.data]));
         let vital: Vec<&Template> = vital.collect();
         let traces = layout.watched.iter().map(|number| &layout.traces[*number]);
-        let traces = traces.map(|trace| (&trace.key, matches!(trace.what, What::Member { .. })));
+        let traces = traces.map(|trace| (&trace.key, matches!(trace.what, What::Members(_))));
         let mut keys: Vec<Watched> = Vec::new();
         for (template, is_collection) in traces.chain(vital.iter().map(|template| (*template, false))) {
             if let Some(known) = keys.iter_mut().find(|known| known.template == *template) {

@@ -1,0 +1,208 @@
+//! What of a JSON document is somebody's: elements of arrays, and members of objects.
+
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+
+use super::value::{self, Mistyped};
+use crate::{
+    json::{self, Edits, Item},
+    layout::{By, Entries},
+    ports::Keyspace,
+    template::{Bindings, Placeholder},
+};
+
+/// A document of which something goes.
+#[derive(Debug)]
+pub struct EntriesTrace<N> {
+    /// The document's key.
+    pub key: N,
+    /// How many elements or members go, or are marked.
+    pub elements: usize,
+    /// The document without them.
+    document: Vec<u8>,
+    /// The [`value::fingerprint`] of the document with them.
+    before: u64,
+    /// The document with them, if one device may go alone.
+    whole: Vec<u8>,
+    /// By what it was cut.
+    cuts: Vec<CutBy>,
+    /// Whether it is of the part that was asked for.
+    pub(super) is_part: bool,
+}
+
+/// Whose elements are cut out of a document.
+#[derive(Clone, Debug)]
+pub(super) struct CutBy {
+    entries: Arc<Entries>,
+    /// What the placeholders stand for that must stand there.
+    given: Vec<(Placeholder, Box<[u8]>)>,
+    /// The moment, in milliseconds since 1970.
+    at: u64,
+}
+
+/// A document without what was cut out of it.
+struct Cut {
+    /// How many elements were; at least one.
+    elements: usize,
+    document: Vec<u8>,
+}
+
+impl CutBy {
+    pub(super) fn new(entries: &Arc<Entries>, given: &Bindings<'_>, at: u64) -> Self {
+        let given = given.iter().map(|(placeholder, value)| (placeholder, value.into())).collect();
+        Self { entries: entries.clone(), given, at }
+    }
+
+    fn given(&self) -> Bindings<'_> {
+        self.given.iter().fold(Bindings::default(), |given, (placeholder, value)| given.with(*placeholder, value))
+    }
+
+    /// The id that stands in the document if anything of it goes; `None` if no id need stand there.
+    pub(super) fn wanted(&self) -> Option<&[u8]> {
+        let form = self.entries.by.form();
+        let names = form.names.placeholder();
+        self.given().get(names).filter(|_| form.template.has(names))
+    }
+
+    /// Whether it is about elements that name this socket.
+    fn is_of_socket(&self, socket: &[u8]) -> bool {
+        let names = self.entries.by.form().names.placeholder();
+        names == Placeholder::SOCKET && self.given().get(names) == Some(socket)
+    }
+
+    fn cut(&self, document: &[u8]) -> Result<Option<Cut>, Mistyped> {
+        let (mut edits, mut elements) = (Edits::default(), 0);
+        let given = self.given();
+        let user = given.get(Placeholder::USER).unwrap_or_default();
+        for container in containers(document, &self.entries)? {
+            let items = json::items(document, container).unwrap_or_default();
+            let is_somebodys = |item: &Item<'_>| self.names(item, &given);
+            if self.entries.set.is_empty() {
+                elements += edits.remove(&items, is_somebodys);
+            } else {
+                for item in items.iter().filter(|item| is_somebodys(item) && !self.is_set(item.value, user)) {
+                    elements += usize::from(self.set(document, item.value, user, &mut edits));
+                }
+            }
+        }
+        Ok((elements > 0).then(|| Cut { elements, document: edits.apply(document) }))
+    }
+
+    fn names(&self, item: &Item<'_>, given: &Bindings<'_>) -> bool {
+        named(&self.entries, item).iter().any(|text| self.entries.by.form().read(given, text.as_bytes()).is_some())
+    }
+
+    /// Whether an element has the values already, but for times.
+    fn is_set(&self, element: &RawValue, user: &[u8]) -> bool {
+        self.entries.set.iter().all(|(at, setting)| {
+            at.find(element).is_some_and(|now| setting.is_time() || is_equal(now, &setting.text(user, self.at)))
+        })
+    }
+
+    /// Marks an element; whether there was a place for any of the values.
+    fn set(&self, document: &[u8], element: &RawValue, user: &[u8], edits: &mut Edits) -> bool {
+        let before = edits.len();
+        for (at, setting) in &self.entries.set {
+            edits.set(document, element, at, setting.text(user, self.at));
+        }
+        edits.len() > before
+    }
+}
+
+fn is_equal(one: &RawValue, other: &[u8]) -> bool {
+    let one = serde_json::from_str::<serde_json::Value>(one.get());
+    one.is_ok_and(|one| serde_json::from_slice::<serde_json::Value>(other).is_ok_and(|other| one == other))
+}
+
+/// The arrays or objects of a document that a trace is about.
+pub(super) fn containers<'d>(document: &'d [u8], entries: &Entries) -> Result<Vec<&'d RawValue>, Mistyped> {
+    let mut found = Vec::new();
+    let begin = if entries.is_object { '{' } else { '[' };
+    json::each(document, &entries.at, &mut |value| found.extend(value.get().starts_with(begin).then_some(value)))
+        .map_err(|_| value::NOT_JSON)?;
+    Ok(found)
+}
+
+/// The texts by which an element may name somebody.
+pub(super) fn named<'d>(entries: &Entries, item: &Item<'d>) -> Vec<std::borrow::Cow<'d, str>> {
+    match &entries.by {
+        By::Name(_) => item.name.iter().cloned().collect(),
+        By::Value(owner) => {
+            let mut texts = Vec::new();
+            if let Some(pointer) = &owner.at.pointer {
+                pointer.each(item.value, &mut |value| texts.extend(json::text(value)));
+            }
+            texts
+        }
+    }
+}
+
+impl<N: AsRef<[u8]>> EntriesTrace<N> {
+    /// Cuts a document that is there; `None` if nothing of it goes.
+    pub(super) fn of(key: N, document: &[u8], by: CutBy) -> Result<Option<Self>, Mistyped> {
+        let Some(Cut { elements, document: rest }) = by.cut(document)? else { return Ok(None) };
+        let is_of_socket = by.entries.by.form().names.placeholder() == Placeholder::SOCKET;
+        let whole = if is_of_socket { document.to_vec() } else { Vec::new() };
+        let before = value::fingerprint(document);
+        Ok(Some(Self { key, elements, document: rest, before, whole, cuts: vec![by], is_part: true }))
+    }
+
+    /// Cuts it once more, by another trace of the layout. `document` is the one that is there. Whether more goes.
+    pub(super) fn cut(&mut self, document: &[u8], by: CutBy) -> Result<bool, Mistyped> {
+        let Some(cut) = by.cut(&self.document)? else { return Ok(false) };
+        if self.whole.is_empty() && by.entries.by.form().names.placeholder() == Placeholder::SOCKET {
+            self.whole = document.to_vec();
+        }
+        self.elements += cut.elements;
+        self.document = cut.document;
+        self.cuts.push(by);
+        Ok(true)
+    }
+
+    /// What of it is about one socket.
+    pub(super) fn only_socket(self, socket: &[u8]) -> Option<Self> {
+        let mut cuts = self.cuts.into_iter().filter(|by| by.is_of_socket(socket));
+        let mut narrowed = Self::of(self.key, &self.whole, cuts.next()?).ok()??;
+        for by in cuts {
+            narrowed.cut(&self.whole, by).ok()?;
+        }
+        Some(narrowed)
+    }
+
+    /// The same, of no part that was asked for.
+    pub(super) fn of_no_part(self) -> Self {
+        Self { is_part: false, ..self }
+    }
+
+    /// Whether the whole document may go.
+    pub(super) fn may_be_deleted(&self) -> bool {
+        self.cuts.iter().any(|by| by.entries.deletes_empty)
+    }
+
+    /// How many elements go, and what is left of the document; `None` instead of it if the document is deleted. It is cut once
+    /// more if it is not what it was when it was planned: what was removed before may have made another module write it, or log
+    /// somebody else out of it. `None` if there is nothing to cut any more.
+    pub(super) fn cut_now<K: Keyspace<Name = N>>(&self, space: &K) -> Option<(usize, Option<Vec<u8>>)> {
+        let key = space.open(&self.key)?;
+        let now = value::string(&key).ok()?;
+        let (mut elements, mut document) = (self.elements, self.document.clone());
+        if value::fingerprint(&now) != self.before {
+            (elements, document) = (0, now.into_owned());
+            for by in &self.cuts {
+                if let Ok(Some(cut)) = by.cut(&document) {
+                    elements = elements.saturating_add(cut.elements);
+                    document = cut.document;
+                }
+            }
+        }
+        let is_empty = |by: &CutBy| {
+            by.entries.deletes_empty
+                && containers(&document, &by.entries).is_ok_and(|found| {
+                    found.iter().all(|value| json::items(&document, value).is_some_and(|items| items.is_empty()))
+                })
+        };
+        let is_deleted = self.cuts.iter().any(is_empty);
+        (elements > 0).then(|| (elements, (!is_deleted).then_some(document)))
+    }
+}
