@@ -33,6 +33,7 @@ mod liveness;
 mod logout;
 mod model;
 mod names;
+mod own_collections;
 mod part;
 mod property;
 mod readme;

@@ -1,7 +1,8 @@
 //! Keeping what belongs to sockets away that were logged out, even if a request in flight writes it again.
 //!
 //! Their data goes at once, and so does what the user's mapping says of them. What else such a request writes of the user has
-//! no socket in it: what is seen of the user right after goes a moment later, unless the user is live then or has a mapping.
+//! no socket in it: what is seen of the user right after goes a moment later, unless the user is live then, or goes on with
+//! another socket.
 
 use std::time::Instant;
 
@@ -14,7 +15,7 @@ use crate::{
     index::Place,
     known::returned::Returned,
     layout::Layout,
-    plan::{self, Detail},
+    plan::{self, Detail, Plan},
     ports::Host,
     session::Ask,
     template::Bindings,
@@ -119,9 +120,9 @@ fn remove_the_rest<H: Host>(ask: Ask<'_, H>, returned: &Returned) {
         trace.key.render(&place.borrowed().bind(&trace.placed, user))
     };
     let names: Vec<Vec<u8>> = returned.places.iter().map(name).collect();
-    // A mapping that is left names another socket, whose data may be on its way.
+    // A mapping that is left names another socket, whose data may be on its way. So may a collection of the user's own.
     let whole = logout::plan_now(ask, &returned.user, Detail::Facts);
-    if names.is_empty() || whole.may_be_live() || whole.has_mapping() {
+    if names.is_empty() || whole.may_be_live() || whole.has_mapping() || lists_another(ask, &whole) {
         return;
     }
     let plan = logout::plan_now(ask, &returned.user, Detail::Sweep).only_keys(&names);
@@ -129,4 +130,11 @@ fn remove_the_rest<H: Host>(ask: Ask<'_, H>, returned: &Returned) {
         let removed = checked.apply(ask.host).total();
         ask.state(|state| state.sweeping.report.fenced += removed);
     }
+}
+
+/// Whether collections of the user's own name a socket that was not logged out.
+fn lists_another<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>) -> bool {
+    let (database, now) = (ask.host.database(), ask.host.instant());
+    let stops = |socket: &[u8]| ask.state(|state| state.sweeping.fence.stops(database, socket, &plan.user, now));
+    plan.listed_sockets().any(|socket| !stops(socket))
 }

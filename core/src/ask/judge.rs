@@ -16,7 +16,7 @@ use crate::{
 pub enum Judged<N> {
     /// The user is stale.
     Stale(Box<StaleUser<N>>),
-    /// The user is live, and these sockets in the mapping have no data key.
+    /// The user is live, and these sockets in the mapping, or in the user's own collections, have no data key.
     Live(Vec<DeadSocket>),
     /// There is nothing to sweep, or it can't be told.
     Other,
@@ -58,8 +58,9 @@ pub fn judge<H: Host>(ask: Ask<'_, H>, user: &[u8]) -> Judged<H::Name> {
             Liveness::Absent if !plan.sockets.is_empty() && state.layout.has_members_by_socket() => {
                 LivenessMark::Doubtful(now)
             }
-            // The mapping is evidence of a session, but no trace; a trace may come, and nothing tells of it.
-            Liveness::Absent if plan.has_mapping() => LivenessMark::Doubtful(now),
+            // The mapping is evidence of a session, but no trace; a trace may come, and nothing tells of it. So may a socket
+            // die that is listed.
+            Liveness::Absent if plan.has_mapping() || plan.lists_others() => LivenessMark::Doubtful(now),
             Liveness::Absent => LivenessMark::Quiet,
             // Whoever was stale may not be so any more.
             Liveness::Live | Liveness::Unclear => LivenessMark::Doubtful(now),
@@ -86,27 +87,28 @@ fn note_live<H: Host>(
     live_by: &LiveBy,
     time: u64,
 ) -> Vec<DeadSocket> {
-    note_owners(state, database, user, live_by.sockets.iter().map(|socket| &*socket.id));
+    let sockets = live_by.sockets.iter().map(|socket| &*socket.id);
+    note_owners(state, database, user, sockets.chain(live_by.listed.iter().map(|id| &**id)));
     let mark = live(state, database, user, live_by, state.clock.after(time));
     state.databases[database].index.set_mark(user, mark);
     state.sweeping.dead.note(database, &live_by.dead, time)
 }
 
-/// Where no trace says by its value whose a socket is, the mapping does.
+/// Where no trace says by its value whose a socket is, the mapping does, or a collection of the user's own.
 fn note_owners<'s, H: Host>(
     state: &mut State<H>,
     database: usize,
     user: &[u8],
-    mapped: impl Iterator<Item = &'s [u8]>,
+    sockets: impl Iterator<Item = &'s [u8]>,
 ) {
-    let is_told_by_mapping = state
+    let are_told_by_name = state
         .layout
         .sockets
         .as_ref()
         .is_some_and(|sockets| sockets.owned.is_none() && !sockets.data.has(Placeholder::USER));
-    if is_told_by_mapping {
+    if are_told_by_name {
         let user = HashedSubject::new(Subject::User, user).hash;
-        for socket in mapped {
+        for socket in sockets {
             state.databases[database].index.add_owner(SocketHash::of(socket), user);
         }
     }
@@ -131,7 +133,8 @@ fn live<H: Host>(state: &State<H>, database: usize, user: &[u8], live_by: &LiveB
             None => now,
         });
     };
-    let are_one = live_by.dead.is_empty() && !live_by.has_more && ends.len() == live_by.sockets.len();
+    let are_all = live_by.dead.is_empty() && live_by.listed.is_empty() && !live_by.has_more;
+    let are_one = are_all && ends.len() == live_by.sockets.len();
     if are_one && ends.iter().all(|end| *end == last) { LivenessMark::Live(last) } else { LivenessMark::Mixed(last) }
 }
 

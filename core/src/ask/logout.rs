@@ -198,6 +198,7 @@ fn forget<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>) {
         let stays = |place: PlaceRef<'_>| {
             let trace = &layout.traces[place.trace()];
             trace.reach == Reach::ByName && matches!(trace.what, What::Members(_))
+                || plan.lists_others() && trace.lists_sockets()
                 || plan.detail == Detail::Sweep && (!trace.sweep || is_doubtful(place))
                 || keeps_mapping && trace.what == What::Mapping
         };
@@ -214,7 +215,8 @@ fn forget<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>) {
             }
             stays
         });
-        let mark = if keeps_mapping { LivenessMark::Doubtful(state.clock.after(now)) } else { LivenessMark::Quiet };
+        let is_found_again = keeps_mapping || plan.lists_others();
+        let mark = if is_found_again { LivenessMark::Doubtful(state.clock.after(now)) } else { LivenessMark::Quiet };
         known.index.set_mark(&plan.user, mark);
         for socket in plan.sockets.iter().filter(|socket| !socket.is_others()) {
             known.index.retain(Subject::Socket, &socket.id, stays);

@@ -55,7 +55,8 @@ pub enum LivenessMark {
     Doubtful(Tick),
     /// The user is live, and stays so until then if nothing happens.
     Live(Tick),
-    /// The same, by several sockets that end at different times, or one of which is dead: each sweep has to look which.
+    /// The same, by several sockets that end at different times, or one of which is dead or may be: each sweep has to look
+    /// which.
     Mixed(Tick),
     /// The user has been stale since then.
     Stale(Tick),
@@ -122,13 +123,15 @@ pub enum LivenessChange {
     Evidence(Tick),
     /// Something changed by which the user may be live, at this moment; it does not end before the second one.
     Vital(Tick, Tick),
+    /// A collection of the user's own may name a socket that is dead.
+    Listed(Tick),
 }
 
 impl LivenessChange {
     /// The mark of a user about whom nothing was known.
     pub(super) fn first(self) -> LivenessMark {
         match self {
-            Self::Evidence(now) => LivenessMark::Doubtful(now),
+            Self::Evidence(now) | Self::Listed(now) => LivenessMark::Doubtful(now),
             Self::Vital(now, end) => LivenessMark::Doubtful(end.max(now)),
         }
     }
@@ -139,8 +142,10 @@ impl LivenessChange {
     pub(super) fn change(self, mark: LivenessMark) -> LivenessMark {
         match (self, mark) {
             (Self::Evidence(_), LivenessMark::Live(_) | LivenessMark::Mixed(_) | LivenessMark::Doubtful(_))
+            | (Self::Listed(_), LivenessMark::Mixed(_) | LivenessMark::Doubtful(_))
             | (_, LivenessMark::Stale(_)) => mark,
-            (Self::Evidence(_), LivenessMark::Quiet)
+            (Self::Listed(_), LivenessMark::Live(until)) => LivenessMark::Mixed(until),
+            (Self::Evidence(_) | Self::Listed(_), LivenessMark::Quiet)
             | (
                 Self::Vital(..),
                 LivenessMark::Quiet | LivenessMark::Live(Tick::LAST) | LivenessMark::Mixed(Tick::LAST),
@@ -216,6 +221,11 @@ mod tests {
             (LivenessChange::Vital(now, now), LivenessMark::Mixed(late), LivenessMark::Doubtful(late)),
             (LivenessChange::Vital(now, now), LivenessMark::Mixed(Tick::LAST), LivenessMark::Doubtful(now)),
             (LivenessChange::Vital(now, late), LivenessMark::Stale(early), LivenessMark::Stale(early)),
+            (LivenessChange::Listed(now), LivenessMark::Quiet, LivenessMark::Doubtful(now)),
+            (LivenessChange::Listed(now), LivenessMark::Live(late), LivenessMark::Mixed(late)),
+            (LivenessChange::Listed(now), LivenessMark::Mixed(late), LivenessMark::Mixed(late)),
+            (LivenessChange::Listed(now), LivenessMark::Doubtful(early), LivenessMark::Doubtful(early)),
+            (LivenessChange::Listed(now), LivenessMark::Stale(early), LivenessMark::Stale(early)),
         ];
         for (news, mark, expected) in table {
             assert_eq!(news.change(mark), expected, "{news:?} of {mark:?}");

@@ -1,15 +1,16 @@
-//! Sockets of live users that are in the mapping and have no data key: since when, as far as it was noticed.
+//! Sockets of live users that are in the mapping, or in a collection of the user's own, and have no data key: since when, as
+//! far as it was noticed.
 
 use std::collections::HashMap;
 
 /// The most sockets of which it is remembered. Of more, sweeps with a grace leave the dead ones where they are.
 const MOST: usize = 1 << 16;
 
-/// When there are so many, those go that were noticed longer ago than this, in milliseconds: whoever took them out of the
-/// mapping did not say so.
+/// When there are so many, those go that were noticed longer ago than this, in milliseconds: whoever took them out of where
+/// they stood did not say so.
 const OLD: u64 = 24 * 3600 * 1000;
 
-/// A socket in a mapping that has no data key.
+/// A socket of a live user that has no data key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadSocket {
     /// Its id.

@@ -97,6 +97,7 @@ fn see<H: Host>(
     }
     let now = state.clock.moment();
     let news = match end {
+        End::Unknown if state.layout.traces[place.trace()].lists_sockets() => LivenessChange::Listed(now),
         End::Unknown => LivenessChange::Evidence(now),
         End::Never => LivenessChange::Vital(now, now),
         End::At(moment) => LivenessChange::Vital(now, state.clock.tick(moment).next()),

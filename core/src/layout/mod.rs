@@ -452,6 +452,15 @@ impl Trace {
         }
     }
 
+    /// Whether it is a collection of the user's own that names sockets: one of them that has no data key is a dead socket of
+    /// the user's.
+    pub fn lists_sockets(&self) -> bool {
+        matches!(self.what, What::Members(_))
+            && self.is_of_socket()
+            && self.key.has(Placeholder::USER)
+            && !self.key.has(Placeholder::SOCKET)
+    }
+
     /// Whether it is a key that goes as a whole, and says itself whose it is.
     pub fn is_users_key(&self) -> bool {
         matches!(self.what, What::Key | What::Owned(_)) && !self.is_of_socket()
@@ -471,7 +480,7 @@ impl Trace {
     pub fn is_watched(&self) -> bool {
         match self.what {
             What::Mapping => true,
-            What::Members(_) if self.is_evidence && !self.is_of_socket() => true,
+            What::Members(_) if self.is_evidence && (!self.is_of_socket() || self.lists_sockets()) => true,
             _ => self.reach != Reach::Direct,
         }
     }

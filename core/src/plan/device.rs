@@ -31,7 +31,7 @@ impl<N> Socket<N> {
 
     /// Whether the user's mapping holds it.
     pub fn is_mapped(&self) -> bool {
-        self.mapped
+        self.named_by.mapping
     }
 
     /// Whether the connection's holder is to close it: the socket's data named the user, or the mapping's word is
@@ -62,9 +62,10 @@ impl<N: AsRef<[u8]>> Plan<N> {
         (self.narrowed(socket), Scope::Socket)
     }
 
-    /// Whether the mapping holds a socket that has no data key.
+    /// Whether the mapping, or a collection of the user's own, holds a socket that has no data key.
     pub fn is_dead(&self, socket: &[u8]) -> bool {
-        let is_it = |known: &Socket<N>| known.id == socket && known.mapped && known.data.is_none() && !known.elsewhere;
+        let is_held = |known: &Socket<N>| known.named_by.mapping || known.named_by.collection;
+        let is_it = |known: &Socket<N>| known.id == socket && is_held(known) && !may_live(known);
         self.sockets.iter().any(is_it)
     }
 
@@ -108,7 +109,7 @@ impl<N: AsRef<[u8]>> Plan<N> {
 
     /// Adds the socket's place in the mapping.
     fn leave_mapping(&mut self, socket: &[u8]) {
-        if !self.sockets.iter().any(|known| known.mapped) {
+        if !self.sockets.iter().any(|known| known.named_by.mapping) {
             return;
         }
         let is_left = |mapping: &Mapping<N>| self.detail == Detail::Sweep && !mapping.is_swept;

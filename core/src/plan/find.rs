@@ -30,7 +30,7 @@ pub enum Detail {
 
 impl Detail {
     /// Whether the caller wants traces of this kind.
-    fn asks_for(self, trace: &Trace) -> bool {
+    pub(super) fn asks_for(self, trace: &Trace) -> bool {
         trace.sweep || self != Self::Sweep
     }
 
@@ -72,7 +72,7 @@ pub fn find<K: Keyspace>(
     finder.indexed(holds_users, Subject::Anyone, b"", &large_sets, None);
     let has_sockets = layout.traces.iter().any(Trace::is_of_socket);
     if detail != Detail::Names || has_sockets {
-        finder.sockets();
+        finder.sockets(&known);
         let count = if has_sockets { finder.plan.sockets.len() } else { 0 };
         for at in 0..count {
             // Whose data is somebody else's, that one's traces are not the user's.
@@ -142,7 +142,7 @@ pub fn still_there<K: Keyspace>(space: &K, layout: &Layout, subject: Subject, id
     let given = if subject == Subject::Socket { given.with(Placeholder::SOCKET, id) } else { given };
     let bindings = place.bind(&trace.placed, given);
     let name = finder.name(&trace.key, &bindings);
-    if subject == Subject::Anyone || trace.reach == Reach::ByName || !space.serves(&name) {
+    if subject == Subject::Anyone || trace.reach == Reach::ByName || trace.lists_sockets() || !space.serves(&name) {
         return space.open(&name).is_some();
     }
     finder.locate(trace, &bindings).is_trace
@@ -462,6 +462,7 @@ impl<N> Plan<N> {
             user_name: None,
             signs: Vec::new(),
             mapping: None,
+            lists_others: false,
             unclear: Unclear::Nothing,
             left_out: 0,
             stale: Vec::new(),

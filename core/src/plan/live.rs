@@ -1,6 +1,8 @@
 //! Whether a user is live, and by what.
 
-use super::{End, mapping, value};
+use std::collections::HashSet;
+
+use super::{End, listed, mapping, value};
 use crate::{
     index::PlaceSet,
     layout::{Layout, LiveRule, Sockets, What},
@@ -21,8 +23,10 @@ pub struct LiveBy {
     pub sockets: Vec<LiveSocket>,
     /// Whether there may be more of them.
     pub has_more: bool,
-    /// Sockets in the mapping that have none.
+    /// Sockets in the mapping, or in collections of the user's own, that have none.
     pub dead: Vec<Vec<u8>>,
+    /// Sockets in collections of the user's own that are dead as soon as their data keys go. Nobody is live by them.
+    pub listed: Vec<Vec<u8>>,
     /// If the user is live by what else the layout says: until when.
     pub rule: Option<End>,
 }
@@ -48,12 +52,21 @@ impl LiveBy {
 /// Finds by what a user is live, and changes nothing. `places` are where the index knows the user.
 pub fn live_by<K: Keyspace>(space: &K, layout: &Layout, places: &PlaceSet, user: &[u8]) -> LiveBy {
     let mut live_by = LiveBy { rule: rule(space, layout, user), ..LiveBy::default() };
-    match &layout.sockets {
-        Some(sockets) if sockets.of.is_some() => mapped(space, layout, sockets, user, &mut live_by),
-        Some(sockets) => owned(space, layout, sockets, places, user, &mut live_by),
-        None => {}
+    let Some(sockets) = &layout.sockets else { return live_by };
+    if sockets.of.is_some() {
+        mapped(space, layout, sockets, user, &mut live_by);
+    } else {
+        owned(space, layout, sockets, places, user, &mut live_by);
     }
+    listed(space, layout, sockets, places, user, &mut live_by);
     live_by
+}
+
+/// What there is to look at in one go: all, or a part that begins elsewhere each time.
+fn part<'i>(ids: &'i [Vec<u8>], space: &impl Keyspace) -> impl Iterator<Item = &'i Vec<u8>> {
+    let start = usize::try_from(space.now()).unwrap_or_default() % ids.len().max(1);
+    let (behind, before) = ids.split_at(if ids.len() > MOST_LOOKED_AT { start } else { 0 });
+    before.iter().chain(behind).take(MOST_LOOKED_AT)
 }
 
 /// A hash may lose a field without anybody's doing, and goes with its last one.
@@ -66,9 +79,7 @@ fn mapped<K: Keyspace>(space: &K, layout: &Layout, sockets: &Sockets, user: &[u8
     let mapped = mapping::read(space, layout, user);
     let Some(mapping) = mapped.mapping else { return };
     let ids = mapped.sockets;
-    let start = usize::try_from(space.now()).unwrap_or_default() % ids.len().max(1);
-    let (behind, before) = ids.split_at(if ids.len() > MOST_LOOKED_AT { start } else { 0 });
-    for id in before.iter().chain(behind).take(MOST_LOOKED_AT) {
+    for id in part(&ids, space) {
         let name = space.name(&sockets.data.render(&Bindings::user(user).with(Placeholder::SOCKET, id)));
         let Some(data) = space.open(&name) else {
             if space.serves(&name) {
@@ -80,6 +91,30 @@ fn mapped<K: Keyspace>(space: &K, layout: &Layout, sockets: &Sockets, user: &[u8
         let kinds = [mapping.kind, data.kind()];
         drop(data);
         live_by.add(id, ends, kinds.into_iter().any(|kind| may_fade(space, kind)));
+    }
+    live_by.has_more |= ids.len() > MOST_LOOKED_AT;
+}
+
+/// Looks at the sockets that the user's own collections name, besides those that were looked at already.
+fn listed<K: Keyspace>(
+    space: &K,
+    layout: &Layout,
+    sockets: &Sockets,
+    places: &PlaceSet,
+    user: &[u8],
+    live_by: &mut LiveBy,
+) {
+    let mut ids = listed::read(space, layout, places, user, |trace| trace.sweep);
+    if ids.is_empty() {
+        return;
+    }
+    let known = live_by.sockets.iter().map(|socket| &socket.id).chain(&live_by.dead);
+    let known: HashSet<Vec<u8>> = known.cloned().collect();
+    ids.retain(|id| !known.contains(id));
+    for id in part(&ids, space) {
+        let name = space.name(&sockets.data.render(&Bindings::user(user).with(Placeholder::SOCKET, id)));
+        let is_dead = space.open(&name).is_none() && space.serves(&name);
+        if is_dead { &mut live_by.dead } else { &mut live_by.listed }.push(id.clone());
     }
     live_by.has_more |= ids.len() > MOST_LOOKED_AT;
 }

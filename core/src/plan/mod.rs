@@ -11,6 +11,7 @@ mod device;
 mod entries;
 mod explain;
 mod find;
+mod listed;
 mod live;
 mod mapping;
 mod observe;
@@ -66,6 +67,8 @@ pub struct Plan<N> {
     signs: Vec<N>,
     /// The key that maps the user to sockets, if there is one.
     mapping: Option<Mapping<N>>,
+    /// Whether a collection of the user's own names a socket that is not the user's, and would be if its data key went.
+    lists_others: bool,
     /// What is not known, because another node of the cluster would know of a key, or the mapping holds what the layout does
     /// not allow as a socket's id.
     unclear: Unclear,
@@ -117,8 +120,8 @@ pub struct MemberTrace<N> {
 pub struct Socket<N> {
     /// Its id.
     pub id: Vec<u8>,
-    /// Whether the mapping holds it.
-    mapped: bool,
+    /// What names it as the user's.
+    named_by: NamedBy,
     /// Whether another node of the cluster would know of its data key.
     elsewhere: bool,
     /// Its data key, if the layout says which and it exists.
@@ -129,6 +132,28 @@ pub struct Socket<N> {
     whose: Whose,
     /// Whether the connection's holder is to close it.
     closes: bool,
+}
+
+/// What names a socket as the user's.
+#[derive(Clone, Copy, Debug, Default)]
+struct NamedBy {
+    /// The mapping.
+    mapping: bool,
+    /// The name of a key that is the user's.
+    key: bool,
+    /// A member of a collection that is the user's own by the name of its key.
+    collection: bool,
+}
+
+impl NamedBy {
+    /// What names a socket to one or the other.
+    fn and(self, other: Self) -> Self {
+        Self {
+            mapping: self.mapping || other.mapping,
+            key: self.key || other.key,
+            collection: self.collection || other.collection,
+        }
+    }
 }
 
 /// Whose a socket's data is.
@@ -177,7 +202,7 @@ impl<N> Plan<N> {
         if self.live {
             Liveness::Live
         } else if self.unclear != Unclear::Nothing
-            || self.sockets.iter().any(|socket| socket.mapped && socket.elsewhere)
+            || self.sockets.iter().any(|socket| socket.named_by.mapping && socket.elsewhere)
         {
             Liveness::Unclear
         } else if (self.has_evidence || self.mapping.as_ref().is_some_and(|mapping| mapping.is_swept))
@@ -197,13 +222,23 @@ impl<N> Plan<N> {
 
     /// The sockets in the mapping, as far as they were asked for.
     pub fn mapped_sockets(&self) -> impl Iterator<Item = &[u8]> {
-        self.sockets.iter().filter(|socket| socket.mapped).map(|socket| &*socket.id)
+        self.sockets.iter().filter(|socket| socket.named_by.mapping).map(|socket| &*socket.id)
+    }
+
+    /// The sockets that collections of the user's own name, and that are the user's.
+    pub fn listed_sockets(&self) -> impl Iterator<Item = &[u8]> {
+        self.sockets.iter().filter(|socket| socket.named_by.collection).map(|socket| &*socket.id)
     }
 
     /// Whether the user may be live, by whatever a plan of all facts can tell.
     pub fn may_be_live(&self) -> bool {
         let has_data = self.sockets.iter().any(|socket| socket.data.is_some() || socket.elsewhere);
         self.live || has_data || self.unclear != Unclear::Nothing
+    }
+
+    /// Whether what is left of the user may become evidence of a session without a word: see [`Plan::lists_others`].
+    pub fn lists_others(&self) -> bool {
+        self.lists_others
     }
 
     /// Whether the user has a mapping.

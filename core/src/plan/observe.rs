@@ -102,7 +102,7 @@ pub fn observe<K: Key>(
         let trace = &layout.traces[*number];
         let Some(bindings) = trace.key.matches(sought.name) else { continue };
         is_watched = true;
-        let by_name = trace.reach == Reach::ByName || trace.what == What::Mapping;
+        let by_name = trace.reach == Reach::ByName || trace.what == What::Mapping || trace.lists_sockets();
         let mut of_name = [(Subject::User, Placeholder::USER), (Subject::Socket, Placeholder::SOCKET)].into_iter();
         let of_name = of_name.find_map(|(subject, placeholder)| Some((subject, bindings.get(placeholder)?)));
         let named = of_name.filter(|_| by_name);

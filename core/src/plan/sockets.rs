@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 
 use super::{
-    KeyTrace, Socket, Unclear, Whose,
+    KeyTrace, NamedBy, Socket, Unclear, Whose,
     find::Finder,
-    mapping,
+    listed, mapping,
     value::{self, Said},
 };
 use crate::{
+    index::PlaceSet,
     ports::Keyspace,
     template::{Bindings, Placeholder},
 };
@@ -16,18 +17,40 @@ use crate::{
 /// Up to this many sockets are searched one by one among the keys of a plan.
 const FEW: usize = 8;
 
-/// A socket of the user's, before its data is looked at.
+/// A socket that may be the user's, before its data is looked at.
 struct Known {
     id: Vec<u8>,
-    /// Whether the mapping holds it.
-    mapped: bool,
+    named_by: NamedBy,
     /// What its data said, if that was read already because it is the user's.
     said: Option<Said>,
 }
 
 impl<K: Keyspace> Finder<'_, K> {
-    /// Looks at the data of each socket, which says whether the user is live, in which room, and the user's name.
-    pub(super) fn sockets(&mut self) {
+    /// Looks at the data of each socket, which says whether the user is live, in which room, and the user's name. `places` are
+    /// where the index knows the user.
+    pub(super) fn sockets(&mut self, places: &PlaceSet) {
+        let known = self.known_sockets(places);
+        // Of many sockets there are as many keys to look among.
+        let names: Option<HashSet<Box<[u8]>>> = (known.iter().filter(|known| known.said.is_none()).count() > FEW)
+            .then(|| self.plan.keys.iter().map(|key| key.name.as_ref().into()).collect());
+        for known in known {
+            let NamedBy { mapping, key, collection } = known.named_by;
+            let mut socket = self.socket(known, names.as_ref());
+            let may_have_data = socket.data.is_some() || socket.elsewhere;
+            self.plan.lists_others |= collection && may_have_data && socket.whose != Whose::Users;
+            // As long as it has its data, a collection does not say whose it is.
+            if may_have_data && !mapping && !key {
+                continue;
+            }
+            socket.closes = self.closes(&socket);
+            let counts = socket.named_by.mapping || self.layout.mapping().is_none() && socket.whose == Whose::Users;
+            self.plan.live |= counts && socket.data.is_some();
+            self.plan.sockets.push(socket);
+        }
+    }
+
+    /// The sockets in the mapping, in names of the user's keys, and in collections of the user's own: sorted, none twice.
+    fn known_sockets(&mut self, places: &PlaceSet) -> Vec<Known> {
         let mapped = mapping::read(self.space, self.layout, self.user);
         if mapped.is_unclear {
             self.plan.unclear = Unclear::Sockets;
@@ -35,31 +58,31 @@ impl<K: Keyspace> Finder<'_, K> {
         self.plan.mistyped += u64::from(mapped.is_unclear && mapped.mapping.is_some());
         self.plan.mapping = mapped.mapping;
         let mapped = mapped.sockets.into_iter();
-        let mut known: Vec<Known> = mapped.map(|id| Known { id, mapped: true, said: None }).collect();
+        let by_mapping = NamedBy { mapping: true, ..NamedBy::default() };
+        let mut known: Vec<Known> = mapped.map(|id| Known { id, named_by: by_mapping, said: None }).collect();
+        let by_key = NamedBy { key: true, ..NamedBy::default() };
         let mut said = std::mem::take(&mut self.said).into_iter().peekable();
         for (at, key) in self.plan.keys.iter().enumerate() {
             let said = said.next_if(|(of, _)| *of == at).map(|(_, said)| said);
-            known.extend(key.socket.as_deref().map(|id| Known { id: id.to_vec(), mapped: false, said }));
+            known.extend(key.socket.as_deref().map(|id| Known { id: id.to_vec(), named_by: by_key, said }));
+        }
+        // Without `sockets` in the layout nothing says which are dead.
+        if self.layout.sockets.is_some() {
+            let detail = self.plan.detail;
+            let listed = listed::read(self.space, self.layout, places, self.user, |trace| detail.asks_for(trace));
+            let by_collection = NamedBy { collection: true, ..NamedBy::default() };
+            known.extend(listed.into_iter().map(|id| Known { id, named_by: by_collection, said: None }));
         }
         known.sort_by(|a, b| a.id.cmp(&b.id));
         known.dedup_by(|again, one| {
             let is_same = again.id == one.id;
             if is_same {
-                one.mapped |= again.mapped;
+                one.named_by = one.named_by.and(again.named_by);
                 one.said = one.said.take().or(again.said.take());
             }
             is_same
         });
-        // Of many sockets there are as many keys to look among.
-        let names: Option<HashSet<Box<[u8]>>> = (known.iter().filter(|known| known.said.is_none()).count() > FEW)
-            .then(|| self.plan.keys.iter().map(|key| key.name.as_ref().into()).collect());
-        for known in known {
-            let mut socket = self.socket(known, names.as_ref());
-            socket.closes = self.closes(&socket);
-            let counts = socket.mapped || self.layout.mapping().is_none() && socket.whose == Whose::Users;
-            self.plan.live |= counts && socket.data.is_some();
-            self.plan.sockets.push(socket);
-        }
+        known
     }
 
     /// Looks which of the layout's other signs of life are there. Of those on another node of the cluster nobody here knows.
@@ -82,7 +105,7 @@ impl<K: Keyspace> Finder<'_, K> {
         let takes_word = sockets.owned.is_none() || sockets.trusts_mapping && !socket.elsewhere;
         match socket.whose {
             Whose::Users => true,
-            Whose::Nobodys => socket.mapped && takes_word,
+            Whose::Nobodys => socket.named_by.mapping && takes_word,
             Whose::Others => false,
         }
     }
@@ -90,9 +113,9 @@ impl<K: Keyspace> Finder<'_, K> {
     /// Looks at one, unless its data was read before. `names` are those of all keys in the plan, if it is not to look for
     /// itself.
     fn socket(&mut self, known: Known, names: Option<&HashSet<Box<[u8]>>>) -> Socket<K::Name> {
-        let Known { id, mapped, said } = known;
+        let Known { id, named_by, said } = known;
         let mut socket =
-            Socket { id, mapped, elsewhere: false, data: None, room: None, whose: Whose::Nobodys, closes: false };
+            Socket { id, named_by, elsewhere: false, data: None, room: None, whose: Whose::Nobodys, closes: false };
         let Some(sockets) = &self.layout.sockets else { return socket };
         let name = self.name(&sockets.data, &Bindings::user(self.user).with(Placeholder::SOCKET, &socket.id));
         let is_read = said.is_some();
@@ -113,7 +136,7 @@ impl<K: Keyspace> Finder<'_, K> {
             self.plan.user_name = self.plan.user_name.take().or_else(|| String::from_utf8(user_name?).ok());
         } else if sockets.owned.is_some() {
             socket.whose = Whose::Others;
-        } else if mapped && sockets.data_trace.is_some() {
+        } else if named_by.mapping && sockets.data_trace.is_some() {
             // Nothing but the mapping says whose it is.
             socket.whose = Whose::Users;
         }

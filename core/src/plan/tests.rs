@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, rc::Rc};
 
-use super::{Checked, Detail, Plan, Scope, Sought, find, observe, still_there};
+use super::{Checked, Detail, Plan, Scope, Sought, find, live_by, observe, still_there};
 use crate::{
     error::Error,
     fake::{Call, Fake, Value},
@@ -262,4 +262,30 @@ fn values_that_cannot_hold_a_trace_are_counted_and_left_alone() {
     assert_eq!((show(&plan), plan.mistyped), ("h:1".into(), 3));
     let suspect = Suspect { key: b"h:3".to_vec(), member: None };
     assert_eq!(observe(&layout, Sought::suspect(&suspect), &|| space.open(&suspect.key), &mut |_| {}).mistyped, 1);
+}
+
+/// Nothing but the collection's name says whose the sockets are.
+#[test]
+fn a_look_at_a_user_takes_up_a_part_of_a_large_own_collection() {
+    let layout = layout(&format!(r#"{DATA}, {{"members":"conns:{{userId}}","member":"sid:{{socketId}}"}}"#));
+    let names: Vec<String> = (0..3000).map(|number| format!("sid:s{number}")).collect();
+    let names: Vec<&str> = names.iter().map(|name| &**name).collect();
+    let space = Fake::default()
+        .string("map:u", "s1")
+        .string("data:s1", r#"{"user":"u"}"#)
+        .string("data:s2", r#"{"user":"v"}"#)
+        .collection("conns:u", Kind::Set, &names)
+        .collection("conns:v", Kind::Set, &["s7", "sid:", "sid:s2", "sid:a:b"]);
+    let look = |user: &str| {
+        let index = index(&space, &layout);
+        live_by(&space, &layout, &index.places(Subject::User, user.as_bytes()), user.as_bytes())
+    };
+    let found = look("u");
+    assert_eq!(found.sockets.len(), 1);
+    assert!(found.has_more && (1022..=1024).contains(&found.dead.len()), "{}", found.dead.len());
+    space.pass(std::time::Duration::from_millis(1024));
+    assert!(look("u").dead[0] != found.dead[0], "others the next time");
+    let found = look("v");
+    assert_eq!((found.dead.len(), found.listed, found.has_more), (0, vec![b"s2".to_vec()], false));
+    assert!(!plan(&space, &layout, "u").is_dead(b"s1") && plan(&space, &layout, "u").is_dead(b"s3"));
 }

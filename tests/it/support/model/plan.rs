@@ -52,6 +52,7 @@ impl<'a> Model<'a> {
         plan.sockets.extend(mapped.iter().cloned());
         let own = self.key_traces(user);
         plan.sockets.extend(own.iter().filter_map(|(_, bindings)| bindings.get("socketId").cloned()));
+        plan.sockets.extend(self.listed_and_dead(user));
         let own_keys: BTreeSet<_> = own.iter().map(|(key, _)| key.clone()).collect();
         let of_sockets = self.socket_keys(&plan.sockets, &own_keys, user);
         for (key, bindings) in own.into_iter().chain(of_sockets) {
@@ -187,9 +188,30 @@ impl<'a> Model<'a> {
         self.mapped_ids(user).is_none_or(|ids| ids.contains(&None))
     }
 
-    /// The sockets in the mapping that have no data key.
-    pub fn dead_sockets(&self, user: &[u8]) -> Vec<Bytes> {
-        self.mapped_sockets(user).into_iter().filter(|socket| !self.has_data(user, socket)).collect()
+    /// The sockets in the mapping, and in the user's own collections, that have no data key.
+    pub fn dead_sockets(&self, user: &[u8]) -> BTreeSet<Bytes> {
+        let mapped = self.mapped_sockets(user).into_iter().filter(|socket| !self.has_data(user, socket));
+        mapped.chain(self.listed_and_dead(user)).collect()
+    }
+
+    /// The sockets without a data key in collections whose names hold the user. Without `sockets` nothing says which are.
+    fn listed_and_dead(&self, user: &[u8]) -> BTreeSet<Bytes> {
+        let mut found = BTreeSet::new();
+        let lists = |key: &Template, member: &Template| {
+            self.layout.sockets.is_some() && member.has("socketId") && key.has("userId") && !key.has("socketId")
+        };
+        for (key, entry) in self.keys {
+            for trace in &self.layout.traces {
+                let Trace::Members { key: template, member } = trace else { continue };
+                let own = template.matches(key).filter(|of_key| of_key.get("userId").is_some_and(|id| id == user));
+                let Some(of_key) = own.filter(|_| lists(template, member)) else { continue };
+                let texts = members(&entry.content);
+                let ids = texts.iter().filter_map(|text| member.matches_where(text, &of_key)?.remove("socketId"));
+                found.extend(ids.filter(|id| self.layout.ids.allow("socketId", id)));
+            }
+        }
+        found.retain(|socket| !self.has_data(user, socket));
+        found
     }
 
     fn data_key(&self, user: &[u8], socket: &[u8]) -> Option<Bytes> {
