@@ -74,6 +74,12 @@ pub fn printable(id: &[u8]) -> String {
     format!("{}... ({} bytes)", id[..LONGEST].escape_ascii(), id.len())
 }
 
+/// An id as the value of a field such as `user=`, or as one of several that commas part: as [`printable`], and a blank or comma
+/// in it is escaped too.
+pub fn field(id: &[u8]) -> String {
+    printable(id).replace(' ', r"\x20").replace(',', r"\x2c")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,5 +101,8 @@ mod tests {
         assert_eq!(printable(b"u1"), "u1");
         assert_eq!(printable(b"a\nb\0\xff\""), r#"a\nb\x00\xff\""#);
         assert!(printable(&[b'x'; 1000]).ends_with("... (1000 bytes)"));
+        assert_eq!(field(b"u1"), "u1");
+        assert_eq!(field(br"a, b\x2c"), r"a\x2c\x20b\\x2c");
+        assert!(!field(&[b','; 1000]).contains([',', ' ']));
     }
 }

@@ -97,6 +97,26 @@ fn ids_and_reasons_cannot_forge_log_lines() {
 }
 
 #[test]
+fn an_id_cannot_pass_for_two_or_for_another_field() {
+    let server = Server::start();
+    for user in ["two words keys=9", "a,b", "c\nd", "\\x2c"] {
+        server.cmd(["SADD", "active_users", user]);
+        server.cmd(["SET", &format!("typing:den:{user}"), "1"]);
+    }
+    assert_eq!(server.cmd(["SESSION.LOGOUT", "two words keys=9"]), int(2));
+    let [cleaning] = &*lines(&server, "=== CLEANING UP USER LOGOUT ===") else { panic!("one line") };
+    assert!(cleaning.ends_with(r"user=two\x20words\x20keys=9 reason=logout"), "{cleaning}");
+    let [success] = &*lines(&server, "SUCCESS") else { panic!("one line") };
+    assert!(success.contains(r" user=two\x20words\x20keys=9 keys=1 members=1 "), "{success}");
+    assert_eq!(server.run("SESSION.SWEEP"), int(3));
+    let [swept] = &*lines(&server, "sweep ended users=3 ") else { panic!("one line") };
+    let (_, names) = swept.split_once(" first=").expect("users are named");
+    let mut names: Vec<&str> = names.split(',').collect();
+    names.sort_unstable();
+    assert_eq!(names, [r"\\x2c", r"a\x2cb", r"c\nd"], "{swept}");
+}
+
+#[test]
 fn the_log_level_is_an_option_at_load_and_at_run_time() {
     let server = Server::builder().option("log-level", "warning").config("loglevel warning").start();
     let logged = |level: &str| {

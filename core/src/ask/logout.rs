@@ -141,7 +141,7 @@ fn write_lines<H: Host>(
     removed: Removed,
     took: Duration,
 ) {
-    let user = journal::printable(user);
+    let user = journal::field(user);
     let reason = journal::printable(context.reason);
     let Removed { keys, members, entries } = removed;
     let counts = format!("keys={keys} members={members} entries={entries} usec={}", took.as_micros());

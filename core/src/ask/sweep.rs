@@ -119,7 +119,7 @@ impl<H: Host> Job<H> {
             self.shown.push(Reply::Map(checked.plan().to_map()));
         }
         if self.first.len() < MOST_NAMED {
-            self.first.push(journal::printable(user));
+            self.first.push(journal::field(user));
         }
         if !self.order.is_dry {
             if deadline.is_some() {

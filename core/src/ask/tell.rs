@@ -79,7 +79,7 @@ pub fn tell<H: Host>(ask: Ask<'_, H>, ready: &Ready<'_>, user: &[u8], removed: u
             (Some(LeftOut { key, why, .. }), _) => format!("key {} {}", journal::printable(key), reason(*why)),
             (None, target) => format!("the server refused the one for {}", target.unwrap_or_default()),
         };
-        let user = journal::printable(user);
+        let user = journal::field(user);
         ask.host
             .log(Level::Warning, &format!("events about a logout were left out user={user} count={left_out}: {why}"));
     }
