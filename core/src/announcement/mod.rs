@@ -155,6 +155,10 @@ impl Announcement {
     /// # Errors
     /// [`AnnouncementError`].
     pub fn parse(text: &str, goes: impl Fn(&[u8]) -> bool) -> Result<Self, AnnouncementError> {
+        // serde would take the values of the fields too.
+        if text.starts_with('[') {
+            Err(AnnouncementProblem::Other("an item of `announce` must be an object"))?;
+        }
         let document: Document = serde_json::from_str(text).map_err(AnnouncementProblem::Json)?;
         if document.event.is_empty() || RESERVED.contains(&&*document.event) {
             Err(AnnouncementProblem::Other(

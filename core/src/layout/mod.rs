@@ -9,6 +9,7 @@ mod error;
 mod read;
 #[cfg(feature = "schema")]
 pub mod schema;
+mod strict;
 mod traces;
 
 use std::{fmt, sync::Arc};

@@ -8,6 +8,7 @@ use super::{
     Entries, Field, Form, Layout, LiveRule, MappedIds, Mapping, Reach, Sockets, Trace, Unsaid, What,
     document::{Document, IdDocument, LiveDocument, MOST_SECONDS, MappingDocument, SocketsDocument, UnitDocument},
     error::{LayoutError, LayoutProblem, one_line, other},
+    strict,
     traces::{self, part, pointer, template},
 };
 use crate::{
@@ -21,7 +22,7 @@ impl Layout {
     /// # Errors
     /// [`LayoutError`], for anything that is wrong in any way.
     pub fn parse(text: &str) -> Result<Self, LayoutError> {
-        let document: Document = serde_json::from_str(text).map_err(LayoutProblem::Json)?;
+        let document: Document = strict::read_whole(text)?;
         if document.name.is_empty() {
             other("`name` must not be empty")?;
         }
@@ -166,7 +167,7 @@ fn read_ids(document: &Document<'_>) -> Result<Placeholders, LayoutProblem> {
 }
 
 fn read_sockets(text: &str, traces: &[Trace], names: &mut Placeholders) -> Result<Sockets, LayoutProblem> {
-    let document: SocketsDocument = serde_json::from_str(text).map_err(LayoutProblem::Json)?;
+    let document: SocketsDocument = strict::read_part(text, "`sockets`")?;
     let of = document.of.map(|of| read_mapping(of, names)).transpose()?;
     let data = template("sockets.data", &document.data, names)?;
     let known = |p: &Placeholder| [Placeholder::USER, Placeholder::SOCKET].contains(p);
@@ -190,7 +191,8 @@ fn read_sockets(text: &str, traces: &[Trace], names: &mut Placeholders) -> Resul
 fn read_mapping(document: serde_json::Value, names: &mut Placeholders) -> Result<Mapping, LayoutProblem> {
     let document = match document {
         serde_json::Value::String(key) => MappingDocument { key, array: None, id: None },
-        document => serde_json::from_value(document).map_err(LayoutProblem::Json)?,
+        serde_json::Value::Object(_) => serde_json::from_value(document).map_err(LayoutProblem::Json)?,
+        _ => return other("`sockets.of` must be the name of a key, or an object"),
     };
     let key = template("sockets.of", &document.key, names)?;
     if key.placeholders() != [Placeholder::USER] {
@@ -220,7 +222,7 @@ fn read_mapping(document: serde_json::Value, names: &mut Placeholders) -> Result
 }
 
 fn read_live(text: &str, names: &mut Placeholders) -> Result<LiveRule, LayoutProblem> {
-    let document: LiveDocument = serde_json::from_str(text).map_err(LayoutProblem::Json)?;
+    let document: LiveDocument = strict::read_part(text, "an item of `live`")?;
     let rule = match document {
         LiveDocument { key: Some(key), scores: None, member: None, within: None, unit: None } => {
             let key = template("live.key", &key, names)?;

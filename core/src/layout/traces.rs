@@ -6,6 +6,7 @@ use super::{
     By, Entries, Field, Form, Named, Owner, Reach, Trace, What,
     document::{OneOrMany, OwnerDocument, TraceDocument},
     error::{LayoutProblem, other},
+    strict,
 };
 use crate::{
     announcement::Setting,
@@ -67,7 +68,7 @@ fn place(
 
 /// The traces that an item of the document says: one for each member of a list.
 pub(super) fn read(text: &str, names: &mut Placeholders) -> Result<Vec<Trace>, LayoutProblem> {
-    let document: TraceDocument = serde_json::from_str(text).map_err(LayoutProblem::Json)?;
+    let document: TraceDocument = strict::read_part(text, "a trace")?;
     let has_entries = document.array.is_some() || document.object.is_some();
     let changes = document.set.is_some() || document.empty.is_some();
     let encoding = encoding(document.encoding.as_ref())?;
