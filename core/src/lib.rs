@@ -40,6 +40,7 @@ pub mod session;
 pub mod template;
 #[cfg(test)]
 mod tests;
+pub mod then;
 pub mod tracker;
 pub mod watcher;
 pub mod work;

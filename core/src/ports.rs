@@ -141,6 +141,9 @@ pub trait Store: Keyspace {
 
     /// `SET` with `KEEPTTL`. Says whether it was done.
     fn replace(&self, name: &Self::Name, value: &[u8]) -> bool;
+
+    /// A command that the layout has written; what the server says if it refuses it all the same goes to the log.
+    fn write(&self, command: &'static CStr, arguments: &[&[u8]]);
 }
 
 /// What a command is shown on a node of a cluster.

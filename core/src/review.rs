@@ -6,6 +6,7 @@ use crate::{
     error::Error,
     layout::{By, Entries, Layout, LiveRule, Reach, Trace, What},
     template::{IdRule, Placeholder, Template},
+    then::Then,
     watcher::Watcher,
 };
 
@@ -125,8 +126,9 @@ fn access(layout: &Layout) -> Vec<String> {
     let removed = layout.traces.iter().map(|trace| &trace.key);
     let data = layout.sockets.iter().map(|sockets| &sockets.data);
     let consulted = data.chain(layout.live.iter().map(LiveRule::key));
-    let written = patterns(removed.clone());
-    let read = patterns(removed.chain(consulted));
+    let then: Vec<Vec<u8>> = layout.then.iter().flat_map(Then::key_patterns).collect();
+    let written = patterns(removed.clone().map(Template::acl_pattern).chain(then));
+    let read = patterns(removed.chain(consulted).map(Template::acl_pattern));
     let mut lines = vec![acl_setuser("+session.logout", "~", &written)];
     let more: Vec<Vec<u8>> = read.iter().filter(|pattern| !written.contains(pattern)).cloned().collect();
     if !more.is_empty() {
@@ -147,8 +149,8 @@ fn acl_setuser(command: &str, kind: &str, patterns: &[Vec<u8>]) -> String {
 
 /// The patterns of these names, each once, in order. One that takes every name makes the others needless, and the server
 /// refuses them beside it.
-fn patterns<'t>(templates: impl Iterator<Item = &'t Template>) -> Vec<Vec<u8>> {
-    let patterns: BTreeSet<Vec<u8>> = templates.map(Template::acl_pattern).collect();
+fn patterns(patterns: impl Iterator<Item = Vec<u8>>) -> Vec<Vec<u8>> {
+    let patterns: BTreeSet<Vec<u8>> = patterns.collect();
     if patterns.contains(&everything()[0]) { everything() } else { patterns.into_iter().collect() }
 }
 

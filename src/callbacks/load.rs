@@ -121,6 +121,7 @@ fn start<'a>(
     let layout = read_layout(&arguments.layout)?;
     arguments.allowed_by(&layout).map_err(|unsaid| LoadError::Unsaid(arguments.layout.clone(), unsaid))?;
     require_commands(server)?;
+    require(server, layout.then.iter().map(|then| then.command.name))?;
     let databases = (0..usize::MAX).take_while(|database| server.select(*database)).count();
     server.select(0);
     let name = layout.name.clone();
@@ -200,18 +201,22 @@ fn require_commands(server: &Server) -> Result<(), LoadError> {
         c"GET",
         c"CLIENT",
     ];
-    // By these the module follows transactions. With one argument too many they do nothing, as those above without any.
-    let transactions = [c"MULTI", c"EXEC", c"DISCARD"];
-    let surplus = |command| if transactions.contains(&command) { Some(CallArgument::Bytes(b"")) } else { None };
-    let is_missing = |command| {
+    // By these the module follows transactions.
+    require(server, commands.into_iter().chain([c"MULTI", c"EXEC", c"DISCARD"]))
+}
+
+/// Says which of these commands the server does not have. Without arguments they do nothing, and those that take none do nothing
+/// with one too many.
+fn require(server: &Server, mut commands: impl Iterator<Item = &'static CStr>) -> Result<(), LoadError> {
+    let surplus = |command| {
+        let takes_none = [c"MULTI", c"EXEC", c"DISCARD"].contains(&command);
+        takes_none.then_some(CallArgument::Bytes(b""))
+    };
+    let is_missing = |command: &&'static CStr| {
         let call = surplus(command).into_iter().fold(Call::new(command), Call::with);
         call.run(server).is_err_and(|refused| refused.is_unknown_command())
     };
-    commands
-        .into_iter()
-        .chain(transactions)
-        .find(|command| is_missing(command))
-        .map_or(Ok(()), |name| Err(LoadError::MissingCommand(name)))
+    commands.find(is_missing).map_or(Ok(()), |name| Err(LoadError::MissingCommand(name)))
 }
 
 unsafe extern "C" fn on_info(ctx: *mut raw::RedisModuleInfoCtx, for_crash_report: c_int) {

@@ -1,5 +1,7 @@
 //! Changing a database.
 
+use std::ffi::CStr;
+
 use redis_session_core::ports::{Keyspace, Kind, Store};
 
 use super::{
@@ -39,6 +41,11 @@ impl Store for Server {
                 .sum(),
             Kind::String | Kind::Stream | Kind::Other => 0,
         }
+    }
+
+    fn write(&self, command: &'static CStr, arguments: &[&[u8]]) {
+        let arguments = arguments.iter().map(|argument| CallArgument::Bytes(argument));
+        arguments.fold(Call::new(command), Call::with).replicated().run_or_log(self);
     }
 
     fn replace(&self, name: &Name, value: &[u8]) -> bool {

@@ -44,5 +44,6 @@ mod sweep;
 mod sweep_after_changes;
 mod sweep_evidence;
 mod sweep_slices;
+mod then;
 mod values;
 mod watching;

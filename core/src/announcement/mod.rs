@@ -11,8 +11,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-pub(crate) use text::Values;
-use text::{Hole, Text, TextError};
+pub(crate) use text::{Hole, Text, TextError, Values};
 
 /// A message to the rooms that a user left.
 #[derive(Debug, PartialEq)]
@@ -70,12 +69,29 @@ impl Setting {
     /// [`AnnouncementError`].
     pub fn parse(value: &serde_json::Value) -> Result<Self, AnnouncementError> {
         let text = serde_json::value::to_raw_value(value).map_err(AnnouncementProblem::Json)?;
-        let node = Node::parse(&text, DEEPEST)?;
-        let is_known = |hole| [Hole::Now, Hole::User].contains(&hole);
-        if node.holds(&|hole| !is_known(hole)) {
+        let setting = Self::parse_any(&text)?;
+        if setting.holds(&|hole| ![Hole::Now, Hole::User].contains(&hole)) {
             return Err(AnnouncementProblem::Other("it may hold {now} and {userId}, and no other placeholder").into());
         }
-        Ok(Self(node))
+        Ok(setting)
+    }
+
+    /// Reads any JSON value, whose strings may hold any placeholder of announcements.
+    ///
+    /// # Errors
+    /// [`AnnouncementError`].
+    pub(crate) fn parse_any(value: &RawValue) -> Result<Self, AnnouncementError> {
+        Ok(Self(Node::parse(value, DEEPEST)?))
+    }
+
+    /// Whether there is such a placeholder in it.
+    pub(crate) fn holds(&self, wanted: &dyn Fn(Hole) -> bool) -> bool {
+        self.0.holds(wanted)
+    }
+
+    /// Its JSON text.
+    pub(crate) fn json(&self, values: &Values<'_>) -> Vec<u8> {
+        json(&Filled { node: &self.0, values })
     }
 
     /// Whether it is another one at each moment.
@@ -86,8 +102,8 @@ impl Setting {
     /// Its JSON text for a user, at a moment in milliseconds since 1970.
     pub fn text(&self, user: &[u8], at: u64) -> Vec<u8> {
         let now = at.to_string();
-        let values = Values { user, user_name: user, room: b"", socket: b"", reason: b"", at, now: now.as_bytes() };
-        json(&Filled { node: &self.0, values: &values })
+        let (now, none) = (now.as_bytes(), &b""[..]);
+        self.json(&Values { user, user_name: user, room: none, socket: none, reason: none, at, now, id: none })
     }
 }
 
@@ -176,6 +192,13 @@ impl Announcement {
         Ok(Self { event: document.event, args, append })
     }
 
+    /// Whether such a placeholder stands in it.
+    pub(crate) fn holds(&self, hole: Hole) -> bool {
+        let is_it = |held| held == hole;
+        self.args.iter().any(|node| node.holds(&is_it))
+            || self.append.as_ref().is_some_and(|append| append.key.holds(&is_it))
+    }
+
     /// The arguments of one message.
     pub(crate) fn args<'a>(&'a self, values: Values<'a>) -> Args<'a> {
         Args { nodes: &self.args, values }
@@ -198,7 +221,7 @@ impl Append {
                 "`append` must begin with a literal, so that no id can name a key at will",
             ));
         }
-        let sample = Values { user: b"u", user_name: b"n", room: b"r", socket: b"s", reason: b"w", at: 0, now: b"0" };
+        let sample = Values::sample();
         if goes(&key.bytes(&sample)) {
             return Err(AnnouncementProblem::Other(
                 "`append` names a key that is a trace, which the next logout would delete",

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::template::{
-    TemplateError,
+    TemplateError, acl_literal,
     text::{Backslash, Piece, pieces},
 };
 
@@ -16,17 +16,19 @@ pub(crate) enum Hole {
     Socket,
     Reason,
     Now,
+    Id,
 }
 
 impl Hole {
     /// All of them, with their names.
-    pub(crate) const NAMES: [(&'static str, Self); 6] = [
+    pub(crate) const NAMES: [(&'static str, Self); 7] = [
         ("userId", Self::User),
         ("userName", Self::UserName),
         ("roomId", Self::Room),
         ("socketId", Self::Socket),
         ("reason", Self::Reason),
         ("now", Self::Now),
+        ("id", Self::Id),
     ];
 }
 
@@ -43,9 +45,24 @@ pub(crate) struct Values<'a> {
     pub(crate) at: u64,
     /// The same as text.
     pub(crate) now: &'a [u8],
+    /// A new id, the same for all that is told and written of one logout.
+    pub(crate) id: &'a [u8],
+}
+
+impl Values<'static> {
+    /// Some values, to see what a text may be.
+    pub(crate) fn sample() -> Self {
+        Self { user: b"u", user_name: b"n", room: b"r", socket: b"s", reason: b"w", at: 0, now: b"0", id: b"i" }
+    }
 }
 
 impl<'a> Values<'a> {
+    /// Those of a user of whom nothing else is known: all others are `nobody`.
+    pub(crate) fn of_nobody(user: &'a [u8], nobody: &'a [u8]) -> Self {
+        let [user_name, room, socket, reason, id] = [nobody; 5];
+        Self { user, user_name, room, socket, reason, at: 0, now: b"0", id }
+    }
+
     pub(crate) fn get(&self, hole: Hole) -> &'a [u8] {
         match hole {
             Hole::User => self.user,
@@ -54,6 +71,7 @@ impl<'a> Values<'a> {
             Hole::Socket => self.socket,
             Hole::Reason => self.reason,
             Hole::Now => self.now,
+            Hole::Id => self.id,
         }
     }
 }
@@ -92,6 +110,32 @@ impl Text {
             }
         };
         pieces(text, Backslash::Literal)?.into_iter().map(part).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// A text without placeholders.
+    pub(crate) fn literal(text: &str) -> Self {
+        Self([Part::Literal(text.into())].into())
+    }
+
+    /// The text, if no placeholder stands in it.
+    pub(crate) fn fixed(&self) -> Option<&str> {
+        match &*self.0 {
+            [] => Some(""),
+            [Part::Literal(literal)] => Some(literal),
+            _ => None,
+        }
+    }
+
+    /// A pattern for access control that every such text matches: see [`crate::template::Template::acl_pattern`].
+    pub(crate) fn acl_pattern(&self) -> Vec<u8> {
+        let mut pattern = Vec::new();
+        for part in &self.0 {
+            match part {
+                Part::Literal(literal) => acl_literal(literal.as_bytes(), &mut pattern),
+                Part::Hole(_) => pattern.push(b'*'),
+            }
+        }
+        pattern
     }
 
     /// Whether the text is this placeholder and nothing else.

@@ -40,8 +40,9 @@ pub fn clean<H: Host>(ask: Ask<'_, H>, deadline: Instant) -> bool {
         let began = ask.host.instant();
         match judge::judge(ask, &user) {
             Judged::Stale(stale_user) if stale_user.since <= since => {
-                if let Ok(checked) = stale_user.plan.check(ask.host, &ask.host.anybody(), false) {
-                    logout::log_out(ask, &checked, LogoutContext::user(Cause::Expiry, began));
+                let context = LogoutContext::user(Cause::Expiry, began);
+                if let Ok(checked) = logout::check(ask, stale_user.plan, &context, &ask.host.anybody(), false) {
+                    logout::log_out(ask, &checked, context);
                 }
             }
             Judged::Live(sockets) => {

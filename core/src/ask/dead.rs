@@ -27,7 +27,7 @@ pub fn log_out<H: Host>(
     if !plan.is_dead(socket) {
         return Ok(false);
     }
-    let checked = plan.narrowed(socket).check(ask.host, caller, false)?;
     let context = LogoutContext { scope: Scope::Socket, ..LogoutContext::user(cause, began) };
+    let checked = logout::check(ask, plan.narrowed(socket), &context, caller, false)?;
     Ok(logout::log_out(ask, &checked, context).total() > 0)
 }

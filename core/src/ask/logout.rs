@@ -4,11 +4,12 @@ use std::{cell::RefCell, time::Duration};
 
 use super::{
     context::{Cause, LogoutContext},
-    read,
+    follow, read,
     tell::{self, Messenger},
 };
 use crate::{
     error::Error,
+    events::{self, Departure, new_id},
     faults,
     index::{HashedSubject, LivenessMark, PlaceRef, SocketHash, Subject},
     journal::{self, Level},
@@ -75,11 +76,36 @@ fn plan_part<H: Host>(ask: Ask<'_, H>, user: &[u8], detail: Detail, part: Part<'
 
 /// How much a plan has to say for a logout that others are told of, or that fences sockets off.
 pub fn detail<H: Host>(ask: Ask<'_, H>) -> Detail {
-    if ask.state(|state| state.is_fencing()) || Messenger::now(ask).has_audience() {
+    if ask.state(|state| state.is_fencing() || !state.layout.then.is_empty()) || Messenger::now(ask).has_audience() {
         Detail::Audience
     } else {
         Detail::Names
     }
+}
+
+/// Asks whether the caller may carry out a plan, with what the layout has written then; see [`Plan::check`].
+///
+/// # Errors
+/// [`Error::NoPermission`].
+pub fn check<H: Host>(
+    ask: Ask<'_, H>,
+    mut plan: Plan<H::Name>,
+    context: &LogoutContext<'_>,
+    caller: &H::Caller,
+    shown: bool,
+) -> Result<Checked<H::Name>, Error> {
+    let layout = ask.state(|state| state.layout.clone());
+    plan.at = ask.host.now();
+    if layout.has_id {
+        plan.id = new_id();
+    }
+    // A replica writes nothing: its master has.
+    if !layout.then.is_empty() && !ask.host.is_replica() {
+        let departure = Departure::new(&plan, context.scope, context.reason);
+        let (writes, left_out) = events::writes(ask.host, &layout, &plan, &departure);
+        plan = plan.followed_by(writes, left_out);
+    }
+    plan.check(ask.host, caller, shown)
 }
 
 /// Removes what was planned, fences it off, and tells the audience, the log and INFO.
@@ -93,6 +119,8 @@ pub fn log_out<H: Host>(ask: Ask<'_, H>, checked: &Checked<H::Name>, context: Lo
     faults::point("apply", user);
     let removed = checked.apply(ask.host);
     if removed.total() > 0 {
+        note_writes(ask, checked.plan());
+        tell::tell_unwritten(ask, checked.plan());
         doubt_others(ask, checked.plan());
         let database = ask.host.database();
         ask.state(|state| {
@@ -131,6 +159,15 @@ pub fn log_out<H: Host>(ask: Ask<'_, H>, checked: &Checked<H::Name>, context: Lo
         faults::point("applied", user);
     }
     removed
+}
+
+/// The command filter does not show the module its own calls.
+fn note_writes<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>) {
+    for key in plan.writes.iter().flat_map(|write| &write.keys) {
+        if ask.state(|state| state.watcher.cares_for(key.as_ref())) {
+            follow::changed(ask, key.clone());
+        }
+    }
 }
 
 fn write_lines<H: Host>(

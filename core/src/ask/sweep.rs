@@ -114,7 +114,8 @@ impl<H: Host> Job<H> {
         if u128::from(stale_for) < self.order.grace.as_millis() {
             return Ok(());
         }
-        let checked = stale_user.plan.check(ask.host, caller, self.order.shows)?;
+        let context = LogoutContext::user(Cause::Sweep, began);
+        let checked = logout::check(ask, stale_user.plan, &context, caller, self.order.shows)?;
         if self.order.shows {
             self.shown.push(Reply::Map(checked.plan().to_map()));
         }
@@ -125,7 +126,7 @@ impl<H: Host> Job<H> {
             if deadline.is_some() {
                 gate::pass(ask)?;
             }
-            logout::log_out(ask, &checked, LogoutContext::user(Cause::Sweep, began));
+            logout::log_out(ask, &checked, context);
         }
         self.found += 1;
         Ok(())

@@ -8,10 +8,10 @@ use std::rc::Rc;
 use super::{context::LogoutContext, follow};
 use crate::{
     config::Options,
-    events::{Audience, Departure, LeftOut, Notice, Ready, ServerCommand, Unfit},
+    events::{Audience, Departure, Notice, Ready, ServerCommand},
     journal::{self, Level},
     layout::Layout,
-    plan::Plan,
+    plan::{LeftOut, Plan, Unfit},
     ports::Host,
     session::Ask,
 };
@@ -50,7 +50,7 @@ impl Messenger {
         if host.is_replica() {
             return None;
         }
-        let departure = Departure::new(plan, scope, reason, host.now());
+        let departure = Departure::new(plan, scope, reason);
         Some(Notice::new(audience, departure).check(host, plan, |key| self.layout.is_trace(key)))
     }
 }
@@ -68,21 +68,36 @@ pub fn tell<H: Host>(ask: Ask<'_, H>, ready: &Ready<'_>, user: &[u8], removed: u
             refused.get_or_insert_with(|| journal::printable(target));
         }
     });
+    ask.state(|state| state.metrics.events_sent += sent);
+    let why = match (ready.left_out.first(), refused) {
+        (Some(left_out), _) => because(left_out),
+        (None, target) => format!("the server refused the one for {}", target.unwrap_or_default()),
+    };
+    say_left_out(ask, "events about a logout were left out", user, left_out, &why);
+}
+
+/// Says what of that which the layout has written at a logout was left out.
+pub fn tell_unwritten<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>) {
+    if let Some(first) = plan.unwritten.first() {
+        let count = plan.unwritten.len() as u64;
+        say_left_out(ask, "commands of `then` were left out", &plan.user, count, &because(first));
+    }
+}
+
+fn say_left_out<H: Host>(ask: Ask<'_, H>, what: &str, user: &[u8], count: u64, why: &str) {
     let now = ask.host.instant();
     let may_say = ask.state(|state| {
-        state.metrics.events_sent += sent;
-        state.metrics.events_left_out += left_out;
-        left_out > 0 && state.journal.admits(now, 1)
+        state.metrics.events_left_out += count;
+        count > 0 && state.journal.admits(now, 1)
     });
     if may_say {
-        let why = match (ready.left_out.first(), refused) {
-            (Some(LeftOut { key, why, .. }), _) => format!("key {} {}", journal::printable(key), reason(*why)),
-            (None, target) => format!("the server refused the one for {}", target.unwrap_or_default()),
-        };
         let user = journal::field(user);
-        ask.host
-            .log(Level::Warning, &format!("events about a logout were left out user={user} count={left_out}: {why}"));
+        ask.host.log(Level::Warning, &format!("{what} user={user} count={count}: {why}"));
     }
+}
+
+fn because(LeftOut { key, why, .. }: &LeftOut) -> String {
+    format!("key {} {}", journal::printable(key), reason(*why))
 }
 
 /// Calls a command for replicas too, as a client's call would do it: a message goes there for their own subscribers, and

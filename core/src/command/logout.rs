@@ -67,9 +67,9 @@ impl Command for Logout<'_> {
             None => (plan, Scope::User),
         };
         let (plan, scope) = if part.is_empty() { (plan, scope) } else { (plan.only_part(), Scope::Part) };
-        let checked = plan.check(ask.host, &ask.host.caller(), command.with_traces)?;
         let cause = Cause::Logout;
         let context = LogoutContext { scope, cause, reason: command.reason.unwrap_or(cause.reason()), began };
+        let checked = logout::check(ask, plan, &context, &ask.host.caller(), command.with_traces)?;
         let removed = logout::log_out(ask, &checked, context);
         if removed.total() == 0 {
             let what = if command.with_traces { Unseen::RemoveAndShow } else { Unseen::Remove };

@@ -27,11 +27,13 @@ pub struct Departure<'a> {
     pub(super) reason: &'a [u8],
     /// When, in milliseconds since 1970.
     pub(super) at: u64,
+    /// The new id of this logout.
+    pub(super) id: &'a str,
 }
 
 impl<'a> Departure<'a> {
     /// What others may know of a plan that is about to be applied.
-    pub fn new<N>(plan: &'a Plan<N>, scope: Scope, reason: &'a [u8], at: u64) -> Self {
+    pub fn new<N>(plan: &'a Plan<N>, scope: Scope, reason: &'a [u8]) -> Self {
         let mut seats: Vec<_> = plan.sockets.iter().filter_map(|s| Some((s.room_left()?, &*s.id))).collect();
         seats.sort_unstable();
         let own = |mapped| plan.sockets.iter().filter(move |s| s.is_mapped() == mapped && s.closes());
@@ -45,8 +47,14 @@ impl<'a> Departure<'a> {
             rooms: &plan.rooms,
             scope,
             reason,
-            at,
+            at: plan.at,
+            id: &plan.id,
         }
+    }
+
+    /// Whether all of the user goes.
+    pub(super) fn is_whole(&self) -> bool {
+        self.scope == Scope::User
     }
 
     /// The rooms left, as Socket.IO knows them: what is not UTF-8 is no room there.
@@ -67,6 +75,7 @@ impl<'a> Departure<'a> {
             reason: self.reason,
             at: self.at,
             now: now.as_bytes(),
+            id: self.id.as_bytes(),
         }
     }
 }

@@ -7,19 +7,23 @@
 
 mod departure;
 mod event;
+mod id;
 mod socketio;
 #[cfg(test)]
 mod tests;
+mod then;
 
 use std::{cell::OnceCell, collections::HashSet, ffi::CStr};
 
 pub use departure::Departure;
+pub use id::new_id;
+pub use then::writes;
 
 use crate::{
     announcement::{Announcement, Append, Form, json},
     config::{Adapter, Options, SocketIo},
     layout::Layout,
-    plan::Plan,
+    plan::{LeftOut, Plan, Unfit},
     ports::{Key, Keyspace, Kind},
 };
 use socketio::Rooms;
@@ -63,28 +67,6 @@ impl<'c> ServerCommand<'c> {
     pub fn key(&self) -> Option<&'c [u8]> {
         [c"XADD", c"RPUSH"].contains(&self.name).then(|| self.arguments.first().copied()).flatten()
     }
-}
-
-/// Why a key cannot take an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unfit {
-    /// Another node of the cluster serves it.
-    Elsewhere,
-    /// It holds a value of another type.
-    Mistyped,
-    /// It is a trace: the logout deletes it, or somebody else's would.
-    Trace,
-}
-
-/// A key that cannot take an entry.
-#[derive(Debug, PartialEq, Eq)]
-pub struct LeftOut {
-    /// Its name.
-    pub key: Vec<u8>,
-    /// Why.
-    pub why: Unfit,
-    /// How many entries it would have taken.
-    pub events: u64,
 }
 
 /// What is to be told of a logout.

@@ -29,6 +29,7 @@ fn ann<'a>(sockets: &[&'a [u8]], rooms: &'a [Vec<u8>]) -> Departure<'a> {
         scope: Scope::User,
         reason: b"logout",
         at: AT,
+        id: "0123456789abcdefghjk",
     }
 }
 

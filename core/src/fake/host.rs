@@ -112,6 +112,14 @@ impl Store for Fake {
         self.call_back(Call::Replace(name));
         true
     }
+
+    fn write(&self, command: &'static CStr, arguments: &[&[u8]]) {
+        let line = [command.to_bytes()].into_iter().chain(arguments.iter().copied()).map(<[u8]>::to_vec);
+        let line: Vec<Bytes> = line.collect();
+        let shown: Vec<String> = line.iter().map(|word| text(word)).collect();
+        assert!(!super::commands::execute(self, &line).is_error(), "{shown:?}");
+        self.commands.borrow_mut().push(shown.join(" "));
+    }
 }
 
 impl Clients for Fake {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 #[cfg(feature = "schema")]
-use crate::{announcement::Document as AnnouncementDocument, template::LONGEST_LENGTH};
+use crate::{announcement::Document as AnnouncementDocument, template::LONGEST_LENGTH, then::Document as ThenDocument};
 
 /// The longest time for which a score may count, in seconds: ten years.
 pub(super) const MOST_SECONDS: u64 = 10 * 365 * 24 * 3600;
@@ -45,6 +45,10 @@ pub(super) struct Document<'a> {
     #[serde(borrow, default)]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<AnnouncementDocument<'static>>"))]
     pub(super) announce: Vec<&'a RawValue>,
+    /// What is written at a logout, after the removal and in the same transaction, in this order.
+    #[serde(borrow, default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<ThenDocument<'static>>"))]
+    pub(super) then: Vec<&'a RawValue>,
 }
 
 /// What an id may hold.

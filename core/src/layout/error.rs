@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use serde_json::value::RawValue;
 
-use crate::{announcement::AnnouncementError, json::PointerError, template::TemplateError};
+use crate::{announcement::AnnouncementError, json::PointerError, template::TemplateError, then::ThenError};
 
 /// Why a document is not a layout. Its text is one sentence that says what to fix, after the trace it is about.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub(super) enum LayoutProblem {
     Pointer(&'static str, PointerError),
     /// An announcement: its number, from 1, its text, and what is wrong with it.
     Announcement(usize, String, AnnouncementError),
+    /// The same of what is written.
+    Then(usize, String, ThenError),
     Other(String),
 }
 
@@ -59,6 +61,7 @@ impl fmt::Display for LayoutError {
             LayoutProblem::Template(field, error) => write!(f, "`{field}`: {error}"),
             LayoutProblem::Pointer(field, error) => write!(f, "`{field}`: {error}"),
             LayoutProblem::Announcement(number, text, error) => write!(f, "announce {number} {text}: {error}"),
+            LayoutProblem::Then(number, text, error) => write!(f, "then {number} {text}: {error}"),
             LayoutProblem::Other(sentence) => f.write_str(sentence),
         }
     }

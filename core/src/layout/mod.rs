@@ -20,6 +20,7 @@ use crate::{
     index::{PlaceRef, Subject},
     json::Pointer,
     template::{Bindings, Placeholder, Placeholders, Template},
+    then::Then,
 };
 
 pub use error::LayoutError;
@@ -51,6 +52,10 @@ pub struct Layout {
     pub live: Vec<LiveRule>,
     /// What is announced to the rooms that a user leaves.
     pub announce: Vec<Announcement>,
+    /// What is written at a logout.
+    pub then: Vec<Then>,
+    /// Whether something that is told or written holds an id of its own.
+    pub has_id: bool,
     /// Why nobody may be swept, if so.
     pub unsaid: Option<Unsaid>,
 }
@@ -321,6 +326,16 @@ impl Layout {
     pub fn is_trace(&self, name: &[u8]) -> bool {
         let is_key = |trace: &&Trace| matches!(trace.what, What::Key | What::Owned(_));
         self.traces.iter().filter(is_key).any(|trace| trace.key.matches(name).is_some())
+    }
+
+    /// Whether something would be written to a key of this name in vain: it is a trace as a whole, or somebody is live by it.
+    fn keeps_nothing(&self, name: &[u8]) -> bool {
+        let data = self.sockets.as_ref().map(|sockets| &sockets.data);
+        let mut vital = data
+            .into_iter()
+            .chain(self.mapping().map(|mapping| &mapping.key))
+            .chain(self.live.iter().map(LiveRule::key));
+        self.is_trace(name) || vital.any(|template| template.matches(name).is_some())
     }
 
     /// Whether a key that `trace` takes as a whole, or for the mapping, is by its name also something else by another part of the

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use super::{
-    Entries, Field, Form, Layout, LiveRule, MappedIds, Mapping, Reach, Sockets, Trace, Unsaid, What,
+    By, Entries, Field, Form, Layout, LiveRule, MappedIds, Mapping, Reach, Sockets, Trace, Unsaid, What,
     document::{Document, IdDocument, LiveDocument, MOST_SECONDS, MappingDocument, SocketsDocument, UnitDocument},
     error::{LayoutError, LayoutProblem, one_line, other},
     strict,
     traces::{self, part, pointer, template},
 };
 use crate::{
-    announcement::Announcement,
+    announcement::{Announcement, Hole},
     template::{IdRule, LONGEST_LENGTH, Placeholder, Placeholders, Template},
+    then::Then,
 };
 
 impl Layout {
@@ -52,7 +53,9 @@ impl Layout {
         let mut texts: Vec<String> = traces.iter().map(|trace| one_line(document.traces[trace.number].get())).collect();
         texts.extend(sockets.as_ref().and_then(|sockets| sockets.of.as_ref()).map(|_| "`sockets.of`".to_owned()));
         let (name, watched, unsaid) = (document.name, Box::default(), None);
-        let mut layout = Self { text, name, ids: names, traces, texts, watched, sockets, live, announce, unsaid };
+        let (then, has_id) = (Vec::new(), false);
+        let mut layout =
+            Self { text, name, ids: names, traces, texts, watched, sockets, live, announce, then, has_id, unsaid };
         if let Some(sockets) = &mut layout.sockets {
             let is_data =
                 |trace: &Trace| trace.key == sockets.data && (trace.what == What::Key || trace.is_users_key());
@@ -70,7 +73,29 @@ impl Layout {
         layout.find_overlaps();
         layout.watched = (0..layout.traces.len()).filter(|number| layout.traces[*number].is_watched()).collect();
         layout.unsaid = layout.find_unsaid();
+        layout.then = layout.read_then(&document.then)?;
+        let has_id = layout.then.iter().any(|then| then.holds(Hole::Id));
+        layout.has_id = has_id || layout.announce.iter().any(|announcement| announcement.holds(Hole::Id));
         Ok(layout)
+    }
+
+    /// What is written at a logout. It must not come back as what the next one would remove, or as a sign of life.
+    fn read_then(&self, texts: &[&RawValue]) -> Result<Vec<Then>, LayoutProblem> {
+        let read = |(at, raw): (usize, &&RawValue)| {
+            let about = |error| LayoutProblem::Then(at + 1, one_line(raw.get()), error);
+            Then::parse(raw.get(), |key, added| self.keeps_nothing(key) || self.removes_one_of(key, added))
+                .map_err(about)
+        };
+        texts.iter().enumerate().map(read).collect()
+    }
+
+    /// Whether one of the texts is a member that a logout removes from the collection of that name.
+    fn removes_one_of(&self, key: &[u8], added: &[Vec<u8>]) -> bool {
+        self.traces.iter().any(|trace| {
+            let What::Members(By::Name(form)) = &trace.what else { return false };
+            let bindings = trace.key.matches(key);
+            bindings.is_some_and(|bindings| added.iter().any(|text| form.read(&bindings, text).is_some()))
+        })
     }
 
     /// Notes which traces may have a key of the same name as another part of the layout. Names that begin differently are

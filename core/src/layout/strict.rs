@@ -11,7 +11,7 @@ use serde::{
 use super::error::{LayoutProblem, other};
 
 /// The fields of a layout whose values are read later, each by itself.
-const READ_LATER: [&str; 4] = ["traces", "sockets", "live", "announce"];
+const READ_LATER: [&str; 5] = ["traces", "sockets", "live", "announce", "then"];
 
 /// Reads a layout from its text.
 pub(super) fn read_whole<'d, T: Deserialize<'d>>(text: &'d str) -> Result<T, LayoutProblem> {

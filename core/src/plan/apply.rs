@@ -22,7 +22,7 @@ impl Removed {
 }
 
 impl<N: AsRef<[u8]>> Checked<N> {
-    /// Removes everything in the plan. Nothing here can fail or panic: no arithmetic, no index, no conversion.
+    /// Removes everything in the plan, and if that was anything, writes what follows. Nothing here can fail or panic: no arithmetic, no index, no conversion.
     pub fn apply(&self, store: &impl Store<Name = N>) -> Removed {
         let plan = &self.0;
         let mut removed = Removed::default();
@@ -45,6 +45,10 @@ impl<N: AsRef<[u8]>> Checked<N> {
             if is_done {
                 removed.entries = removed.entries.saturating_add(elements as u64);
             }
+        }
+        for write in plan.writes.iter().filter(|_| removed.total() > 0) {
+            let arguments: Vec<&[u8]> = write.arguments.iter().map(|argument| &**argument).collect();
+            store.write(write.name, &arguments);
         }
         removed
     }

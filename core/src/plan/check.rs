@@ -2,10 +2,12 @@
 
 use super::{Part, Plan};
 use crate::{
+    announcement::Values,
     error::Error,
     layout::{Layout, LiveRule, Trace},
     ports::{Access, Keyspace, May, Permissions},
     template::Template,
+    then::Each,
 };
 
 const NOT_TO_REMOVE: Error = Error::NoPermission { to: "delete or write" };
@@ -46,6 +48,7 @@ impl<N: AsRef<[u8]>> Plan<N> {
                     may(&document.key, Access::Update)
                         && (!document.may_be_deleted() || may(&document.key, Access::Delete))
                 })
+                && self.writes.iter().all(|write| write.keys.iter().all(|key| may(key, write.access)))
         };
         if !caller.permit(&goes) {
             return Err(NOT_TO_REMOVE);
@@ -127,7 +130,10 @@ pub fn check_unseen<K: Keyspace>(
         Unseen::Show => false,
     };
     let gone: Vec<_> = layout.traces.iter().filter(goes).map(|trace| name(&trace.key)).collect();
-    let may_go = |may: May<'_, K::Name>| gone.iter().all(|name| may(name, Access::Delete));
+    let written: Vec<_> = if what == Unseen::Show { Vec::new() } else { written(space, layout, user, part) };
+    let may_go = |may: May<'_, K::Name>| {
+        gone.iter().all(|name| may(name, Access::Delete)) && written.iter().all(|(name, access)| may(name, *access))
+    };
     if !caller.permit(&may_go) {
         return Err(NOT_TO_REMOVE);
     }
@@ -139,4 +145,15 @@ pub fn check_unseen<K: Keyspace>(
         layout.traces.iter().filter(|trace| is_part(trace)).map(|trace| &trace.key).chain(data).map(name).collect();
     let may_show = |may: May<'_, K::Name>| may_go(may) && shown.iter().all(|name| may(name, Access::Read));
     if caller.permit(&may_show) { Ok(()) } else { Err(NOT_TO_SHOW) }
+}
+
+/// The keys that would be written at a logout of a user, or of a part.
+fn written<K: Keyspace>(space: &K, layout: &Layout, user: &[u8], part: Part<'_>) -> Vec<(K::Name, Access)> {
+    let values = Values::of_nobody(user, NOBODY);
+    let follows = layout.then.iter().filter(|then| part.is_empty() || then.each != Each::User);
+    let keys = follows.flat_map(|then| {
+        let keys = then.arguments(&values).into_iter().filter(|(_, is_key)| *is_key);
+        keys.map(|(key, _)| (space.name(&key), then.access()))
+    });
+    keys.collect()
 }

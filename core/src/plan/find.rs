@@ -467,6 +467,10 @@ impl<N> Plan<N> {
             left_out: 0,
             stale: Vec::new(),
             mistyped: 0,
+            at: 0,
+            id: String::new(),
+            writes: Vec::new(),
+            unwritten: Vec::new(),
         }
     }
 }

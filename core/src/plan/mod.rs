@@ -20,6 +20,7 @@ mod sockets;
 #[cfg(test)]
 mod tests;
 mod value;
+mod write;
 
 use crate::{
     index::{Place, Subject},
@@ -37,6 +38,7 @@ use mapping::Mapping;
 pub use live::{LiveBy, LiveSocket, live_by};
 pub use mapping::mapped_sockets;
 pub use observe::{End, MOST_MEMBERS, Presence, Sight, Sighting, Sought, observe, observe_members};
+pub use write::{LeftOut, Unfit, Write};
 
 /// Every trace of one user that exists at this instant. `N` is a key's name in the server's form.
 ///
@@ -80,6 +82,14 @@ pub struct Plan<N> {
     pub stale: Vec<(Subject, Box<[u8]>, Place)>,
     /// How many values could not hold a trace: not JSON, or of another type.
     pub mistyped: u64,
+    /// When it is carried out, in milliseconds since 1970.
+    pub at: u64,
+    /// A new id, if the layout has one told or written.
+    pub id: String,
+    /// What is written after the removal.
+    pub writes: Vec<Write<N>>,
+    /// What of it was left out.
+    pub unwritten: Vec<LeftOut>,
 }
 
 /// A key to delete.

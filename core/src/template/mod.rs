@@ -222,11 +222,7 @@ impl Template {
         for part in &self.parts {
             match part {
                 Part::Placeholder(..) => pattern.push(b'*'),
-                Part::Literal(literal) => literal.iter().for_each(|byte| match byte {
-                    b'*' | b'?' | b'[' | b']' | b'\\' => pattern.extend([b'\\', *byte]),
-                    0 | b'\t'..=b'\r' | b' ' => pattern.push(b'?'),
-                    _ => pattern.push(*byte),
-                }),
+                Part::Literal(literal) => acl_literal(literal, &mut pattern),
             }
         }
         pattern
@@ -337,6 +333,17 @@ impl Template {
                 };
                 self.placeholders.iter().all(agrees).then(|| self.placeholders.iter().fold(*given, with))
             }
+        }
+    }
+}
+
+/// Appends to a pattern for access control what matches a literal.
+pub(crate) fn acl_literal(literal: &[u8], pattern: &mut Vec<u8>) {
+    for byte in literal {
+        match byte {
+            b'*' | b'?' | b'[' | b']' | b'\\' => pattern.extend([b'\\', *byte]),
+            0 | b'\t'..=b'\r' | b' ' => pattern.push(b'?'),
+            _ => pattern.push(*byte),
         }
     }
 }
