@@ -24,6 +24,11 @@ impl<'d> Reader<'d> {
         self.at == self.bytes.len()
     }
 
+    /// The next byte, which stays.
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
     /// The next bytes.
     pub(super) fn take(&mut self, length: usize) -> Result<&'d [u8], Why> {
         let (taken, _) = self.bytes[self.at..].split_at_checked(length).ok_or(Why::ENDS)?;

@@ -13,6 +13,8 @@ pub enum Format {
     Php,
     /// What PHP's session handler `php` writes: `key|value`, each value serialized.
     PhpSession,
+    /// What Ruby's `Marshal.dump` writes.
+    Marshal,
     /// A wrapper: base64, with the alphabet of the standard or the one for URLs, padded or not.
     Base64,
     /// A wrapper: a zlib stream, as PHP's `gzcompress` and Python's `zlib` write it.
@@ -23,8 +25,8 @@ pub enum Format {
 
 impl Format {
     /// All formats, documents first.
-    pub const ALL: [Self; 7] =
-        [Self::Json, Self::Msgpack, Self::Php, Self::PhpSession, Self::Base64, Self::Zlib, Self::Gzip];
+    pub const ALL: [Self; 8] =
+        [Self::Json, Self::Msgpack, Self::Php, Self::PhpSession, Self::Marshal, Self::Base64, Self::Zlib, Self::Gzip];
 
     /// The name in a layout.
     pub fn name(self) -> &'static str {
@@ -33,6 +35,7 @@ impl Format {
             Self::Msgpack => "msgpack",
             Self::Php => "php",
             Self::PhpSession => "php-session",
+            Self::Marshal => "marshal",
             Self::Base64 => "base64",
             Self::Zlib => "zlib",
             Self::Gzip => "gzip",

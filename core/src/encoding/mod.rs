@@ -14,6 +14,7 @@
 
 mod bytes;
 mod format;
+mod marshal;
 mod msgpack;
 mod php;
 #[cfg(test)]
@@ -174,9 +175,15 @@ fn texts<const N: usize>(
         Format::Msgpack => walk::walk(&msgpack::Msgpack::read(bytes)?, pointers, found),
         Format::Php => walk::walk(&php::Php::read(bytes)?, pointers, found),
         Format::PhpSession => walk::walk(&php::Session::read(bytes)?, pointers, found),
+        Format::Marshal => walk::walk(&marshal::Marshal::read(bytes)?, pointers, found),
         // They hold bytes, in which no pointer leads anywhere.
         Format::Base64 | Format::Zlib | Format::Gzip => Ok(()),
     }
+}
+
+/// A number's text.
+fn decimal(number: impl fmt::Display) -> Cow<'static, [u8]> {
+    Cow::Owned(number.to_string().into_bytes())
 }
 
 fn in_json<const N: usize>(

@@ -9,6 +9,7 @@ use rmp::Marker;
 
 use super::{
     bytes::Reader,
+    decimal,
     unreadable::{DEEPEST, Why},
     walk::{Name, Place, Tree},
 };
@@ -51,10 +52,7 @@ impl<'d> Tree<'d> for Msgpack<'d> {
     }
 
     fn text(&self, part: usize) -> Option<Cow<'d, [u8]>> {
-        let (Name::String(text) | Name::Integer(text)) = head(&mut Reader::new(self.0, part)).ok()?.name()? else {
-            return None;
-        };
-        Some(text)
+        head(&mut Reader::new(self.0, part)).ok()?.name().map(Name::into_text)
     }
 
     fn children(&self, part: usize, each: &mut dyn FnMut(Place<'d>, usize)) -> Result<usize, Why> {
@@ -85,8 +83,8 @@ impl<'d> Head<'d> {
     fn name(&self) -> Option<Name<'d>> {
         match self {
             Self::String(text) => Some(Name::String(Cow::Borrowed(text))),
-            Self::Unsigned(number) => Some(Name::Integer(Cow::Owned(number.to_string().into_bytes()))),
-            Self::Signed(number) => Some(Name::Integer(Cow::Owned(number.to_string().into_bytes()))),
+            Self::Unsigned(number) => Some(Name::Integer(decimal(number))),
+            Self::Signed(number) => Some(Name::Integer(decimal(number))),
             _ => None,
         }
     }

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use super::{
     bytes::Reader,
+    decimal,
     unreadable::{DEEPEST, Why},
     walk::{Name, Place, Tree},
 };
@@ -115,10 +116,6 @@ impl<'d> Tree<'d> for Php<'d> {
         }
         Ok(reader.at() - begin + 1)
     }
-}
-
-fn decimal<'d>(number: i64) -> Cow<'d, [u8]> {
-    Cow::Owned(number.to_string().into_bytes())
 }
 
 /// Skips a value that has so many containers around it, and gives numbers to the values in it.

@@ -44,14 +44,24 @@ pub(super) enum Place<'d> {
 pub(super) enum Name<'d> {
     String(Cow<'d, [u8]>),
     Integer(Cow<'d, [u8]>),
+    Symbol(&'d [u8]),
     /// A property of an object of PHP, with the class before its last NUL if it is private.
     Property(&'d [u8]),
 }
 
-impl Name<'_> {
+impl<'d> Name<'d> {
+    /// The text that it is as a value.
+    pub(super) fn into_text(self) -> Cow<'d, [u8]> {
+        match self {
+            Self::String(text) | Self::Integer(text) => text,
+            Self::Symbol(text) | Self::Property(text) => Cow::Borrowed(text),
+        }
+    }
+
     fn is(&self, step: &str) -> bool {
         let name = match self {
             Self::String(name) | Self::Integer(name) => name,
+            Self::Symbol(name) => *name,
             Self::Property(name) => memchr::memrchr(0, name).map_or(*name, |nul| &name[nul + 1..]),
         };
         name == step.as_bytes()

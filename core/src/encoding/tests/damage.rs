@@ -1,6 +1,6 @@
 //! Values that end too early or hold a wrong byte: each is read or says why not, and nothing panics.
 
-use super::texts;
+use super::{marshal, texts};
 
 const VALUES: &[(&[&str], &[u8])] = &[
     (&["json"], br#"{"a":["b",{"c":-1.5}],"d":"\ud83d\ude00"}"#),
@@ -10,6 +10,9 @@ const VALUES: &[(&[&str], &[u8])] = &[
     (&["php"], b"a:4:{s:1:\"u\";O:1:\"U\":1:{s:5:\"\0U\0id\";i:7;}i:1;r:2;i:2;C:1:\"X\":2:{ab}i:3;S:2:\"\\41b\";}"),
     (&["php", "php"], b"s:12:\"a:1:{i:0;N;}\";"),
     (&["php-session"], b"csrf|s:1:\"x\";user|a:1:{i:0;d:1.5;}same|R:2;e|E:4:\"S:On\";"),
+    (&["marshal"], marshal::DEVISE),
+    (&["marshal"], marshal::RICH),
+    (&["marshal"], marshal::DUMPED),
     (&["zlib", "json"], b"x\x9c\xabV*-N-\xf2LQ\xb2RJLIT\xaa\x05\x00.\xc6\x05M"),
     (
         &["gzip", "json"],
@@ -48,7 +51,8 @@ fn a_value_with_a_wrong_byte_is_read_or_says_why_not() {
     for (names, value) in VALUES {
         for at in 0..value.len() {
             let mut damaged = value.to_vec();
-            for byte in 0..=255 {
+            let flipped = (0..8).map(|bit| value[at] ^ 1 << bit);
+            for byte in flipped.chain(*b"\0\xffI@R}(.;") {
                 damaged[at] = byte;
                 is_readable(names, &damaged);
             }

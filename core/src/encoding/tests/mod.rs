@@ -2,6 +2,7 @@
 
 mod bounds;
 mod damage;
+mod marshal;
 mod php;
 mod values;
 
