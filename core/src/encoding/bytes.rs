@@ -1,4 +1,6 @@
-//! A place in a value from which bytes are taken.
+//! Taking bytes of a value, and making some.
+
+use std::{borrow::Cow, fmt};
 
 use super::unreadable::Why;
 
@@ -22,6 +24,11 @@ impl<'d> Reader<'d> {
 
     pub(super) fn is_at_end(&self) -> bool {
         self.at == self.bytes.len()
+    }
+
+    /// What stands between two places that were passed.
+    pub(super) fn part(&self, begin: usize, end: usize) -> &'d [u8] {
+        &self.bytes[begin..end]
     }
 
     /// The next byte, which stays.
@@ -53,4 +60,9 @@ impl<'d> Reader<'d> {
     pub(super) fn byte(&mut self) -> Result<u8, Why> {
         self.array().map(|[byte]| byte)
     }
+}
+
+/// A number's text.
+pub(super) fn decimal(number: impl fmt::Display) -> Cow<'static, [u8]> {
+    Cow::Owned(number.to_string().into_bytes())
 }

@@ -13,6 +13,8 @@ pub enum Format {
     Php,
     /// What PHP's session handler `php` writes: `key|value`, each value serialized.
     PhpSession,
+    /// Python's pickle.
+    Pickle,
     /// What Ruby's `Marshal.dump` writes.
     Marshal,
     /// A wrapper: base64, with the alphabet of the standard or the one for URLs, padded or not.
@@ -25,8 +27,17 @@ pub enum Format {
 
 impl Format {
     /// All formats, documents first.
-    pub const ALL: [Self; 8] =
-        [Self::Json, Self::Msgpack, Self::Php, Self::PhpSession, Self::Marshal, Self::Base64, Self::Zlib, Self::Gzip];
+    pub const ALL: [Self; 9] = [
+        Self::Json,
+        Self::Msgpack,
+        Self::Php,
+        Self::PhpSession,
+        Self::Pickle,
+        Self::Marshal,
+        Self::Base64,
+        Self::Zlib,
+        Self::Gzip,
+    ];
 
     /// The name in a layout.
     pub fn name(self) -> &'static str {
@@ -35,6 +46,7 @@ impl Format {
             Self::Msgpack => "msgpack",
             Self::Php => "php",
             Self::PhpSession => "php-session",
+            Self::Pickle => "pickle",
             Self::Marshal => "marshal",
             Self::Base64 => "base64",
             Self::Zlib => "zlib",

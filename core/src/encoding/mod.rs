@@ -12,11 +12,13 @@
 //! - [`LARGEST`] and [`MOST_GROWTH`]: a value that unpacks to more is not read.
 //! - A value may refer to its own parts, which can make it look exponentially large. `walk` says how often they are followed.
 
+mod bounds;
 mod bytes;
 mod format;
 mod marshal;
 mod msgpack;
 mod php;
+mod pickle;
 #[cfg(test)]
 mod tests;
 mod unpack;
@@ -27,8 +29,9 @@ use std::{borrow::Cow, fmt};
 
 use crate::json::{self, Pointer};
 
+pub use bounds::{DEEPEST, LARGEST, MOST_GROWTH};
 pub use format::Format;
-pub use unreadable::{DEEPEST, LARGEST, MOST_GROWTH, Unreadable};
+pub use unreadable::Unreadable;
 
 use unreadable::Why;
 
@@ -175,15 +178,11 @@ fn texts<const N: usize>(
         Format::Msgpack => walk::walk(&msgpack::Msgpack::read(bytes)?, pointers, found),
         Format::Php => walk::walk(&php::Php::read(bytes)?, pointers, found),
         Format::PhpSession => walk::walk(&php::Session::read(bytes)?, pointers, found),
+        Format::Pickle => walk::walk(&pickle::Pickle::read(bytes)?, pointers, found),
         Format::Marshal => walk::walk(&marshal::Marshal::read(bytes)?, pointers, found),
         // They hold bytes, in which no pointer leads anywhere.
         Format::Base64 | Format::Zlib | Format::Gzip => Ok(()),
     }
-}
-
-/// A number's text.
-fn decimal(number: impl fmt::Display) -> Cow<'static, [u8]> {
-    Cow::Owned(number.to_string().into_bytes())
 }
 
 fn in_json<const N: usize>(
@@ -196,7 +195,7 @@ fn in_json<const N: usize>(
             found(n, text.as_bytes());
         }
     };
-    let not_json = |_| Unreadable::NOT_JSON.why();
+    let not_json = |_| Why::Malformed("it is no JSON document");
     if !pointers.into_iter().flatten().any(Pointer::has_any) {
         let values = json::find_all(bytes, pointers).map_err(not_json)?;
         values.into_iter().enumerate().for_each(|(n, value)| value.into_iter().for_each(|value| note(n, value)));

@@ -8,9 +8,9 @@ use std::borrow::Cow;
 use rmp::Marker;
 
 use super::{
-    bytes::Reader,
-    decimal,
-    unreadable::{DEEPEST, Why},
+    bounds::DEEPEST,
+    bytes::{Reader, decimal},
+    unreadable::Why,
     walk::{Name, Place, Tree},
 };
 

@@ -6,9 +6,9 @@
 use std::borrow::Cow;
 
 use super::{
-    bytes::Reader,
-    decimal,
-    unreadable::{DEEPEST, Why},
+    bounds::DEEPEST,
+    bytes::{Reader, decimal},
+    unreadable::Why,
     walk::{Name, Place, Tree},
 };
 

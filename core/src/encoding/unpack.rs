@@ -9,9 +9,12 @@ use base64::{
 };
 use flate2::bufread::{MultiGzDecoder, ZlibDecoder};
 
-use super::unreadable::{LARGEST, MOST_GROWTH, Why};
+use super::{
+    bounds::{LARGEST, MOST_GROWTH},
+    unreadable::Why,
+};
 
-/// The most bytes that a value of this length may unpack to, however many wrappers are around each other.
+/// The most bytes that a value of this length may unpack to.
 pub(super) fn limit(length: usize) -> usize {
     length.saturating_mul(MOST_GROWTH).min(LARGEST)
 }

@@ -2,16 +2,10 @@
 
 use std::fmt;
 
-use super::format::Format;
-
-/// How many containers may be around a part of a value: an array of numbers is one level deep.
-pub const DEEPEST: usize = 128;
-
-/// The most bytes that a value may unpack to.
-pub const LARGEST: usize = 64 << 20;
-
-/// How many times its own size a value may unpack to. What is written as zlib or gzip can grow a little more.
-pub const MOST_GROWTH: usize = 1000;
+use super::{
+    bounds::{DEEPEST, LARGEST, MOST_GROWTH},
+    format::Format,
+};
 
 /// Why a value could not be read. Its text is for people: `not msgpack: it ends too early`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,10 +37,6 @@ impl Unreadable {
         Self { format, why }
     }
 
-    pub(super) fn why(self) -> Why {
-        self.why
-    }
-
     /// The format in which it could not be read.
     pub fn format(&self) -> Format {
         self.format
@@ -61,8 +51,8 @@ impl fmt::Display for Unreadable {
             Why::NoString => write!(f, "{format}: it is no string with something inside"),
             Why::TooDeep => write!(f, "{format}: nested deeper than {DEEPEST} levels"),
             Why::TooLarge => {
-                let (megabytes, growth) = (LARGEST >> 20, MOST_GROWTH);
-                write!(f, "{format}: larger than {megabytes} MB, or {growth} times the value, when unpacked")
+                let megabytes = LARGEST >> 20;
+                write!(f, "{format}: larger than {megabytes} MB, or {MOST_GROWTH} times the value, when unpacked")
             }
             Why::TooManyReferences => write!(f, "{format}: it refers to its own parts too often"),
         }

@@ -6,7 +6,7 @@
 
 use std::{borrow::Cow, collections::HashMap};
 
-use super::unreadable::{DEEPEST, Why};
+use super::{bounds::DEEPEST, unreadable::Why};
 use crate::json::{self, Pointer, Step};
 
 /// A value that was read: it is sound, and its parts are at hand.
@@ -43,6 +43,7 @@ pub(super) enum Place<'d> {
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) enum Name<'d> {
     String(Cow<'d, [u8]>),
+    Bytes(Cow<'d, [u8]>),
     Integer(Cow<'d, [u8]>),
     Symbol(&'d [u8]),
     /// A property of an object of PHP, with the class before its last NUL if it is private.
@@ -53,14 +54,14 @@ impl<'d> Name<'d> {
     /// The text that it is as a value.
     pub(super) fn into_text(self) -> Cow<'d, [u8]> {
         match self {
-            Self::String(text) | Self::Integer(text) => text,
+            Self::String(text) | Self::Bytes(text) | Self::Integer(text) => text,
             Self::Symbol(text) | Self::Property(text) => Cow::Borrowed(text),
         }
     }
 
     fn is(&self, step: &str) -> bool {
         let name = match self {
-            Self::String(name) | Self::Integer(name) => name,
+            Self::String(name) | Self::Bytes(name) | Self::Integer(name) => name,
             Self::Symbol(name) => *name,
             Self::Property(name) => memchr::memrchr(0, name).map_or(*name, |nul| &name[nul + 1..]),
         };

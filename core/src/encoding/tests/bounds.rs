@@ -67,6 +67,20 @@ fn a_value_that_unpacks_to_too_much_is_not_read() {
     }
 }
 
+/// Objects that were given the same state over and over, and are looked at over and over.
+#[test]
+fn a_pickle_of_one_state_for_many_objects_takes_no_quadratic_time() {
+    let many = 100_000;
+    let state = [&b"}("[..], &b"NN".repeat(many), b"uq\0"].concat();
+    let given = [&state[..], b"0cm\nC\n)\x81", &b"h\0b".repeat(many), b"."].concat();
+    let shared = [&state[..], b"0(", &b"cm\nC\n)\x81h\0b".repeat(many), b"l."].concat();
+    let begun = Instant::now();
+    assert_eq!(texts(&["pickle"], &given, "/*"), Ok(vec![]));
+    let why = "pickle: it refers to its own parts too often";
+    assert_eq!(texts(&["pickle"], &shared, "/*/*"), Err(why.into()));
+    assert!(begun.elapsed().as_secs() < 5, "it took {:?}", begun.elapsed());
+}
+
 /// Levels of which each is twice the one below, by references: told apart they would be more than anybody can read.
 #[test]
 fn a_value_that_refers_to_its_parts_takes_no_exponential_time() {
@@ -87,7 +101,8 @@ fn a_value_that_refers_to_its_parts_takes_no_exponential_time() {
         });
         [b"\x04\x08".to_vec(), nested].concat()
     };
-    let values = [("php", php(), "x"), ("marshal", marshal(), "7")];
+    let pickle = || [&b"K\x07"[..], &b"2\x86".repeat(60), b"."].concat();
+    let values = [("php", php(), "x"), ("marshal", marshal(), "7"), ("pickle", pickle(), "7")];
     for (name, value, text) in values {
         let begun = Instant::now();
         let why = format!("{name}: it refers to its own parts too often");

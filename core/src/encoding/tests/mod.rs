@@ -4,6 +4,7 @@ mod bounds;
 mod damage;
 mod marshal;
 mod php;
+mod pickle;
 mod values;
 
 use super::{Encoding, EncodingError, Format};
