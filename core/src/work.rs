@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::{
-    ask::{cascade, enforce, follow, gate, load::rebuild_everything, read, sweep as sweeps, tidy},
+    ask::{cascade, enforce, explain, follow, gate, load::rebuild_everything, read, sweep as sweeps, tidy},
     known::{
         candidates,
         clock::Clock,
@@ -35,7 +35,7 @@ pub fn tick<H: Host>(ask: Ask<'_, H>) {
     let builds = (0..databases).any(|database| !read::build(ask, database, Some(until)));
     // What is swept has to be known completely. All of the rest goes on, and not one kind of it alone.
     let goes_on = builds
-        || look_at_grown(ask, deadline(3, 1)) | sweep(ask, &deadline)
+        || look_at_grown(ask, deadline(3, 1)) | explain::answer(ask, deadline(3, 1)) | sweep(ask, &deadline)
         || tidy::is_hurried(ask) && tidy::go_on(ask);
     if goes_on || reads || asks {
         ask.wake();

@@ -59,6 +59,9 @@ fn describe(server: &Server, info: &Info) {
     {
         raw.subargs = pair.as_mut_ptr();
     }
+    let names_a_key = info.arguments.iter().any(|argument| argument.kind == ArgumentKind::Key);
+    // SAFETY: as above; a specification of no kind ends the list.
+    let mut keys = [first_key(), unsafe { std::mem::zeroed() }];
     let raw_info = raw::RedisModuleCommandInfo {
         version: &raw const version,
         summary: info.summary.as_ptr(),
@@ -67,7 +70,7 @@ fn describe(server: &Server, info: &Info) {
         history: null_mut(),
         tips: info.tips.map_or(null(), CStr::as_ptr),
         arity: info.arity,
-        key_specs: null_mut(),
+        key_specs: if names_a_key { keys.as_mut_ptr() } else { null_mut() },
         args: arguments.as_mut_ptr(),
     };
     // SAFETY: the command was just created under this name; the structures are as the server's header says and live
@@ -83,10 +86,25 @@ fn describe(server: &Server, info: &Info) {
     }
 }
 
+/// Says that the argument behind a command's name is a key, which is read. With that clients of a cluster know which node to ask,
+/// and the server permits the command only to those who may read the key.
+fn first_key() -> raw::RedisModuleCommandKeySpec {
+    let flags = u64::from(raw::REDISMODULE_CMD_KEY_RO | raw::REDISMODULE_CMD_KEY_ACCESS);
+    // SAFETY: all fields are pointers and numbers, for which zeros are valid: the range ends with its first key.
+    let mut spec: raw::RedisModuleCommandKeySpec = unsafe { std::mem::zeroed() };
+    spec.flags = flags;
+    spec.begin_search_type = raw::RedisModuleKeySpecBeginSearchType_REDISMODULE_KSPEC_BS_INDEX;
+    spec.bs.index.pos = 1;
+    spec.find_keys_type = raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_RANGE;
+    spec.fk.range.keystep = 1;
+    spec
+}
+
 /// An argument in the server's form.
 fn raw_argument(argument: &Argument) -> raw::RedisModuleCommandArg {
     let kind = match argument.kind {
         ArgumentKind::Text => raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_STRING,
+        ArgumentKind::Key => raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_KEY,
         ArgumentKind::Number => raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_INTEGER,
         ArgumentKind::Flag => raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_PURE_TOKEN,
         ArgumentKind::Pairs => raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_BLOCK,
@@ -97,7 +115,7 @@ fn raw_argument(argument: &Argument) -> raw::RedisModuleCommandArg {
     raw::RedisModuleCommandArg {
         name: argument.name.as_ptr(),
         type_: kind,
-        key_spec_index: -1,
+        key_spec_index: if argument.kind == ArgumentKind::Key { 0 } else { -1 },
         token: argument.token.map_or(null(), CStr::as_ptr),
         summary: null(),
         since: null(),

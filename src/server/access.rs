@@ -1,8 +1,8 @@
 //! What a caller may do, by the server's access control.
 //!
 //! A user has one rule or several: what it may do itself, and its selectors. The server lets a command pass if one of them
-//! permits it together with all of its keys. The module's commands name no keys, so the same is asked here, of the command
-//! as it was called and the keys that it turns out to be about.
+//! permits it together with all of its keys. The module's commands name no keys, but for the one of `SESSION.EXPLAIN`, so the
+//! same is asked here, of the command as it was called and the keys that it turns out to be about.
 //!
 //! The module interface only says whether *any* rule permits something. So each rule of a user with selectors becomes an
 //! [`Account`] of its own, which is in no list of the server's: nobody sees it or can log in as it.

@@ -79,7 +79,7 @@ impl Server {
         if used.iter().any(finds_another) { View::All } else { View::Partial }
     }
 
-    /// Whether a client sent the command by itself. It names no key, so the server has no slot to look in.
+    /// Whether a client sent the command by itself. None that asks names a key, so the server has no slot to look in.
     fn is_called_by_a_client(&self) -> bool {
         let is_within = self.has_flag(raw::REDISMODULE_CTX_FLAGS_MULTI | raw::REDISMODULE_CTX_FLAGS_LUA);
         // The client of another module's call is not connected. To ask for the client would not tell: Valkey 9 knows those that execute.

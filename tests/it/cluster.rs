@@ -1,6 +1,6 @@
 //! In a cluster every node cleans what it holds.
 
-use crate::support::reply::int;
+use crate::support::reply::{bulk, int};
 use crate::support::{Model, Reply, Server, error};
 
 const ONE_SLOT: &str = "ERR in this transaction or script the cluster node shows only keys of one hash slot; call the command by itself, or in one that names no key";
@@ -125,6 +125,50 @@ fn a_node_that_holds_nothing_of_the_user_answers_0() {
     assert_eq!(nodes[1 - holder].run("SESSION.LOGOUT ann"), int(0));
     assert_ne!(nodes[1 - holder].run("SESSION.INSPECT ann"), Reply::Nil);
     assert_eq!(nodes[holder].run("SESSION.LOGOUT ann"), int(1));
+}
+
+#[test]
+fn the_node_that_serves_a_key_explains_it_and_others_say_which_that_is() {
+    let nodes = Server::builder().start_cluster(3);
+    fill(&nodes);
+    for (_, key, _) in DATA {
+        let replies: Vec<Reply> = nodes.iter().map(|node| node.cmd(["SESSION.EXPLAIN", key])).collect();
+        let of_the_server: Vec<Reply> = nodes.iter().map(|node| node.cmd(["EXISTS", key])).collect();
+        for (reply, exists) in replies.iter().zip(of_the_server) {
+            if exists.is_error() {
+                assert_eq!(*reply, exists, "MOVED");
+            } else {
+                assert_eq!(reply.field("key"), bulk(key));
+                assert!(!reply.field("traces").items().is_empty(), "{key}");
+            }
+        }
+        assert_eq!(replies.iter().filter(|reply| reply.is_error()).count(), 2);
+    }
+}
+
+#[test]
+fn an_explanation_looks_into_all_slots_of_the_node() {
+    let nodes = Server::builder().start_cluster(1);
+    let node = &nodes[0];
+    fill(&nodes);
+    let reply = node.must("SESSION.EXPLAIN room:den");
+    let users = reply.field("traces").items()[0].field("users");
+    let [ann, bob] = users.items() else { panic!("two users: {reply:?}") };
+    for (user, name, socket) in [(ann, "ann", "socket s1"), (bob, "bob", "socket s3")] {
+        assert_eq!((user.field("user"), user.field("live")), (bulk(name), int(1)));
+        assert_eq!((user.field("by"), user.field("removed")), (bulk(socket), bulk("entries")));
+    }
+    node.script("MULTI\nSESSION.EXPLAIN room:den");
+    assert_eq!(node.must("EXEC").items()[0], error(ONE_SLOT));
+    let script = ["EVAL", "return redis.pcall('SESSION.EXPLAIN', KEYS[1])", "1", "room:den"];
+    assert_eq!(node.cmd(script), error(ONE_SLOT));
+    // With the rights of the one who asked.
+    node.must("ACL SETUSER narrow on nopass +session.explain %R~room:*");
+    let mut client = node.client();
+    client.must("AUTH narrow any");
+    let shown = client.must("SESSION.EXPLAIN room:den").field("traces").items()[0].field("users");
+    assert!(shown.items().iter().all(|user| user.items().len() == 2), "{shown:?}");
+    assert!(client.run("SESSION.EXPLAIN typing:den:ann").is_error());
 }
 
 /// Sweeps every node, as a client does that heeds the command's tips. The sum of the answers.

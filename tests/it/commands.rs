@@ -1,6 +1,6 @@
 //! What the server knows and tells about the commands.
 
-use crate::support::reply::error;
+use crate::support::reply::{bulk, bulks, error, int};
 use crate::support::{Reply, Server};
 
 fn texts(reply: &Reply) -> Vec<String> {
@@ -133,6 +133,27 @@ fn commands_have_no_key_arguments() {
         let reply = server.run(&format!("COMMAND GETKEYS {call}"));
         assert!(reply.is_error(), "{call} has keys: {reply:?}");
     }
+}
+
+/// With this the server asks for permission, and clients of a cluster know which node to ask.
+#[test]
+fn the_server_knows_which_key_explain_reads() {
+    let server = Server::start();
+    assert_eq!(server.run("COMMAND GETKEYS SESSION.EXPLAIN typing:den:ann"), bulks(["typing:den:ann"]));
+    let flags = server.run("COMMAND GETKEYSANDFLAGS SESSION.EXPLAIN a");
+    let [key] = flags.items() else { panic!("one key: {flags:?}") };
+    assert_eq!(
+        (key.items()[0].clone(), texts(&key.items()[1])),
+        (bulk("a"), vec!["RO".to_owned(), "access".to_owned()])
+    );
+    let info = server.run("COMMAND INFO session.explain");
+    assert_eq!(info.items()[0].items()[3..6], [int(1), int(1), int(1)], "first, last and step");
+    let arguments = docs(&server, "session.explain").field("arguments");
+    assert_eq!(arguments.items()[0].field("type").as_text(), "key");
+    assert_eq!(arguments.items()[0].field("key_spec_index"), int(0));
+    server.script("ACL SETUSER writer on nopass +@all %W~*\nACL SETUSER reader on nopass +@all %R~*");
+    assert_eq!(server.run("ACL DRYRUN reader SESSION.EXPLAIN a"), server.run("ACL DRYRUN reader GET a"));
+    assert_eq!(server.run("ACL DRYRUN writer SESSION.EXPLAIN a"), server.run("ACL DRYRUN writer GET a"));
 }
 
 #[test]

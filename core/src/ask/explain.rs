@@ -1,9 +1,16 @@
 //! How the layout reads a key, and what a logout of those in it would do with it.
+//!
+//! The command names its key, so that clients of a cluster know which node to ask. But while it runs, servers that keep a table
+//! for each hash slot look every other key up in the slot of that key too. So on a node of a cluster the client waits, and is
+//! answered between commands, where all keys are seen.
+
+use std::time::Instant;
 
 use super::{logout, read};
 use crate::{
     error::Error,
     index::{Place, SocketHash, Subject},
+    known::question::Question,
     layout::{Layout, Reach, Trace},
     plan::{self, Detail, Plan},
     ports::{Access, Host, Key, Permissions},
@@ -15,15 +22,54 @@ use crate::{
 /// The most users of one trace who are shown.
 const MOST_SHOWN: usize = 10;
 
-/// Says how the layout reads a key of the selected database: a map of its name and type, the traces that match, and those that
-/// do not because of what an id may hold, or by which somebody lives all the same.
+/// Explains a key of the selected database to the caller of the command that is running, now or later.
 ///
 /// # Errors
-/// [`Error::NoPermission`], and those of [`logout::check_view`].
+/// [`Error::NoPermission`]; in a cluster [`Error::Elsewhere`], [`Error::ClusterDown`], and [`Error::OneSlot`] in a transaction or script.
 pub fn explain<H: Host>(ask: Ask<'_, H>, name: &[u8]) -> Result<Reply, Error> {
-    logout::check_view(ask)?;
+    if !ask.host.is_cluster() {
+        return explain_to(ask, name, &ask.host.caller());
+    }
+    logout::check_cluster(ask)?;
+    if !ask.host.lets_wait() {
+        return Err(Error::OneSlot);
+    }
+    let client = ask.ticket();
+    let (database, summons) = (ask.host.database(), ask.host.summons());
+    let question = Question { client, database, key: name.into(), summons };
+    ask.state(|state| state.questions.push_back(question));
+    ask.wake();
+    Ok(Reply::Later(client))
+}
+
+/// Answers clients that wait, until `deadline`. `true` if there are more. Leaves another database selected.
+pub fn answer<H: Host>(ask: Ask<'_, H>, deadline: Instant) -> bool {
+    let next = || {
+        ask.state(|state| {
+            let question = state.questions.pop_front();
+            state.sweeping.served = question.as_ref().map(|question| question.client);
+            question
+        })
+    };
+    while let Some(Question { client, database, key, summons }) = next() {
+        ask.host.select(database);
+        let answer = explain_to(ask, &key, &ask.host.caller_of(summons.as_ref()));
+        ask.state(|state| {
+            state.sweeping.served = None;
+            state.wants.answers.push((client, answer));
+        });
+        if ask.host.instant() >= deadline {
+            break;
+        }
+    }
+    ask.state(|state| !state.questions.is_empty())
+}
+
+/// Says how the layout reads a key of the selected database: a map of its name and type, the traces that match, and those that
+/// do not because of what an id may hold, or by which somebody lives all the same.
+fn explain_to<H: Host>(ask: Ask<'_, H>, name: &[u8], caller: &H::Caller) -> Result<Reply, Error> {
     let key = ask.host.name(name);
-    if !ask.host.caller().permit(&|may| may(&key, Access::Read)) {
+    if !caller.permit(&|may| may(&key, Access::Read)) {
         return Err(Error::NoPermission { to: "read" });
     }
     if !ask.host.serves(&key) {
@@ -35,7 +81,7 @@ pub fn explain<H: Host>(ask: Ask<'_, H>, name: &[u8]) -> Result<Reply, Error> {
     let (mut traces, mut others) = (Vec::new(), Vec::new());
     for (number, trace) in layout.traces.iter().enumerate() {
         if let Some(bindings) = trace.key.matches(name) {
-            traces.push(of_trace(ask, &layout, number, &bindings, &key));
+            traces.push(of_trace(ask, &layout, number, &bindings, &key, caller));
         } else if let Some((placeholder, value)) = trace.key.misfit(name) {
             let (rule, placeholder) = (layout.ids.rule(placeholder), layout.ids.name(placeholder));
             let why = format!("{{{placeholder}}} would be '{}', and must {rule}", value.escape_ascii());
@@ -72,7 +118,14 @@ fn text(text: &str) -> Reply {
 }
 
 /// How one trace reads the key.
-fn of_trace<H: Host>(ask: Ask<'_, H>, layout: &Layout, number: usize, bindings: &Bindings<'_>, key: &H::Name) -> Reply {
+fn of_trace<H: Host>(
+    ask: Ask<'_, H>,
+    layout: &Layout,
+    number: usize,
+    bindings: &Bindings<'_>,
+    key: &H::Name,
+    caller: &H::Caller,
+) -> Reply {
     let trace = &layout.traces[number];
     let bound = trace.key.placeholders().iter().filter_map(|placeholder| {
         let value = bindings.get(*placeholder)?;
@@ -85,7 +138,7 @@ fn of_trace<H: Host>(ask: Ask<'_, H>, layout: &Layout, number: usize, bindings: 
     let shown = users.iter().take(MOST_SHOWN).filter_map(|(user, subject, id)| {
         let found = known(ask, trace, *subject, id, &place);
         // Whose a socket is stands in other keys.
-        let whole = of_user(ask, layout, user, found, key);
+        let whole = of_user(ask, layout, user, found, key, caller);
         whole.or_else(|| (*subject == Subject::User).then(|| Reply::Map(vec![("user", Reply::Bytes(user.clone()))])))
     });
     let shown: Vec<Reply> = shown.collect();
@@ -135,9 +188,10 @@ fn of_user<H: Host>(
     user: &[u8],
     found: &'static str,
     key: &H::Name,
+    caller: &H::Caller,
 ) -> Option<Reply> {
     let plan = logout::plan_now(ask, user, Detail::Facts);
-    plan.check_shown(ask.host, layout, &ask.host.caller()).ok()?;
+    plan.check_shown(ask.host, layout, caller).ok()?;
     let database = ask.host.database();
     let places = ask.state(|state| state.databases[database].index.places(Subject::User, user));
     let live_by = plan::live_by(ask.host, layout, &places, user);

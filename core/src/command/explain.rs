@@ -7,6 +7,8 @@ use crate::{ask::explain, error::Error, ports::Host, reply::Reply, session::Ask}
 /// placeholders stand for, whom it finds there or why nobody, whether they are live and by what, and what a logout of them
 /// would do with the key. A trace whose name it would have if an id could hold more is named, too.
 ///
+/// On a node of a cluster the caller waits while others are served, and it may not be called in a transaction or script there.
+///
 /// The caller needs permission to read the key. Of a user whose traces the caller may not read all, no more than the id is
 /// shown.
 #[derive(Debug)]
@@ -21,7 +23,7 @@ impl Command for Explain {
         summary: c"Shows how the layout reads a key",
         complexity: c"O(N) with N being the size of the value, and the number of traces of the first ten users in it",
         tips: None,
-        arguments: &[Argument::required(c"key")],
+        arguments: &[Argument::key(c"key")],
     };
 
     fn run<H: Host>(ask: Ask<'_, H>, arguments: &[&[u8]]) -> Result<Reply, Error> {

@@ -69,6 +69,8 @@ pub struct Argument {
 pub enum ArgumentKind {
     /// A text.
     Text,
+    /// The name of a key that is read. A command has one at most, right behind its own name.
+    Key,
     /// A whole number.
     Number,
     /// Nothing but its word.
@@ -81,6 +83,11 @@ impl Argument {
     /// A value that must be there.
     pub const fn required(name: &'static CStr) -> Self {
         Self { name, token: None, kind: ArgumentKind::Text, is_optional: false }
+    }
+
+    /// The name of a key that is read: see [`ArgumentKind::Key`].
+    pub const fn key(name: &'static CStr) -> Self {
+        Self { kind: ArgumentKind::Key, ..Self::required(name) }
     }
 
     /// A value behind a word; both may be left out.

@@ -7,6 +7,7 @@ pub mod fence;
 pub mod findings;
 pub mod job;
 pub mod note;
+pub mod question;
 pub mod returned;
 pub mod state;
 pub mod sweeping;

@@ -1,11 +1,12 @@
 //! What is kept between calls.
 
 use std::{
+    collections::VecDeque,
     rc::Rc,
     time::{Duration, Instant},
 };
 
-use super::{clock::Clock, findings::Findings, sweeping::Sweeping, tidying::Tidying, wants::Wants};
+use super::{clock::Clock, findings::Findings, question::Question, sweeping::Sweeping, tidying::Tidying, wants::Wants};
 use crate::{
     config::{Opt, Options},
     index::{Index, SocketHash, Subject},
@@ -50,6 +51,8 @@ pub struct State<H: Host> {
     pub clock: Clock,
     /// Sweeps, and what they leave for later.
     pub sweeping: Sweeping<H>,
+    /// Keys that clients want explained.
+    pub questions: VecDeque<Question<H>>,
     /// What the module is to do when the core is done.
     pub wants: Wants,
 }
@@ -141,6 +144,7 @@ impl<H: Host> State<H> {
             options: Rc::new(options),
             clock: Clock::begun(now),
             sweeping: Sweeping::new(instant),
+            questions: VecDeque::new(),
             wants: Wants::default(),
         }
     }

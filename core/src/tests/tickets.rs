@@ -52,6 +52,36 @@ fn each_client_that_waits_is_answered_once_whatever_comes_in_between() {
     }
 }
 
+/// On a node of a cluster, other keys than the one that the command names are not seen while it runs.
+#[test]
+fn who_wants_a_key_explained_in_a_cluster_waits_for_a_moment() {
+    let fake = ghosts(1).string("user_socket:g0", "s1").elsewhere("socket_data:s1");
+    let world = World::on(fake, Layout::easyshare(), &[]);
+    let ask = || world.run("SESSION.EXPLAIN typing:den:g0");
+    let tickets = [ask(), ask(), world.run("SESSION.EXPLAIN socket_data:s1")];
+    assert!(tickets.iter().all(|answer| matches!(answer, Answer::Waits(Some(_)))), "{tickets:?}");
+    world.settle();
+    let answers: Vec<Answer> = world.module.take_answers().into_iter().map(|(_, answer)| answer.into()).collect();
+    assert_eq!((answers.len(), world.module.waiting()), (tickets.len(), 0));
+    assert!(format!("{:?}", answers[0]).contains("the key") && answers[0] == answers[1], "{answers:?}");
+    assert_eq!(answers[2], Answer::Error(Error::Elsewhere.to_string()));
+    for line in ["MULTI", "SESSION.EXPLAIN typing:den:g0"] {
+        world.run(line);
+    }
+    assert_eq!(world.run("EXEC"), Answer::Array(vec![Answer::Error(Error::OneSlot.to_string())]));
+    // A defect ends one of them, and no other.
+    #[cfg(feature = "faults")]
+    {
+        world.run("SET typing:den:fault-plan 1");
+        world.run("SESSION.EXPLAIN typing:den:fault-plan");
+        ask();
+        world.settle();
+        let answers: Vec<Answer> = world.module.take_answers().into_iter().map(|(_, answer)| answer.into()).collect();
+        assert_eq!((answers.len(), world.module.waiting(), world.module.defects()), (2, 0, 1));
+        assert_eq!(answers[0], Answer::Error(Error::Defect.to_string()));
+    }
+}
+
 #[test]
 fn no_two_clients_get_the_same_ticket() {
     let (_, mut tickets) = three_wait();

@@ -23,7 +23,7 @@ type Outcome = Result<Answer, Refusal>;
 type Handler = fn(&Fake, &Words<'_>) -> Outcome;
 
 /// All commands; those that write nothing are marked.
-const COMMANDS: [(&str, bool, Handler); 75] = [
+const COMMANDS: [(&str, bool, Handler); 76] = [
     ("append", true, strings::append),
     ("bitop", true, strings::bit_op),
     ("blmove", true, lists::block_move),
@@ -95,6 +95,7 @@ const COMMANDS: [(&str, bool, Handler); 75] = [
     ("flushdb", true, elsewhere),
     ("multi", false, elsewhere),
     ("reset", false, elsewhere),
+    ("session.explain", false, elsewhere),
     ("session.inspect", false, elsewhere),
     ("session.layout", false, elsewhere),
     ("session.logout", true, elsewhere),
