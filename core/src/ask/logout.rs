@@ -63,7 +63,9 @@ fn plan_part<H: Host>(ask: Ask<'_, H>, user: &[u8], detail: Detail, part: Part<'
     let layout = ask.state(|state| state.layout.clone());
     let database = ask.host.database();
     let places = |subject, id: &[u8]| ask.state(|state| state.databases[database].index.places(subject, id));
-    let plan = plan::find(ask.host, &layout, &places, user, detail, part);
+    let has_sockets = ask.state(|state| state.databases[database].index.has_sockets());
+    let known = plan::Known { places: &places, has_sockets };
+    let plan = plan::find(ask.host, &layout, known, user, detail, part);
     let now = ask.host.now();
     ask.state(|state| {
         state.metrics.mistyped += plan.mistyped;

@@ -3,7 +3,7 @@ use serde_json::{Value as Json, json};
 use super::*;
 use crate::{
     fake::{Fake, Value},
-    plan::{Detail, Scope, find},
+    plan::{Detail, Known, Scope, find},
 };
 
 const AT: u64 = 1_767_225_600_000;
@@ -35,7 +35,14 @@ fn ann<'a>(sockets: &[&'a [u8]], rooms: &'a [Vec<u8>]) -> Departure<'a> {
 
 /// The commands that follow, as lines; bytes that are not printable ASCII are escaped.
 fn told(options: &Options, layout: &Layout, departure: Departure<'_>, space: &Fake) -> (Vec<String>, Vec<LeftOut>) {
-    let plan = find(space, layout, &|_, _| crate::index::PlaceSet::default(), departure.user, Detail::Audience, &[]);
+    let plan = find(
+        space,
+        layout,
+        Known { places: &|_, _| crate::index::PlaceSet::default(), has_sockets: false },
+        departure.user,
+        Detail::Audience,
+        &[],
+    );
     let Some(audience) = Audience::new(options, layout) else { return Default::default() };
     let ready = Notice::new(audience, departure).check(space, &plan, |_| false);
     let mut lines = Vec::new();
@@ -82,7 +89,14 @@ fn classic_messages_are_those_that_servers_send() {
     let departure = Departure { user: b"u1", ..ann(&[], &rooms) };
     let mut messages = Vec::new();
     let (options, layout) = (options(&["socketio", "classic", "channel", ""]), layout(announce));
-    let plan = find(&Fake::default(), &layout, &|_, _| crate::index::PlaceSet::default(), b"u1", Detail::Audience, &[]);
+    let plan = find(
+        &Fake::default(),
+        &layout,
+        Known { places: &|_, _| crate::index::PlaceSet::default(), has_sockets: false },
+        b"u1",
+        Detail::Audience,
+        &[],
+    );
     let ready =
         Notice::new(Audience::new(&options, &layout).unwrap(), departure).check(&Fake::default(), &plan, |_| false);
     ready.tell(1, &mut |command| messages.push(command.arguments.concat()));
@@ -184,7 +198,14 @@ fn told_of(id: &str, adapter: &str) -> Vec<Vec<Vec<u8>>> {
     let (options, layout, space) = (options(&["socketio", adapter]), layout(EASYSHARE), Fake::default());
     let rooms = [id.as_bytes().to_vec()];
     let departure = Departure { user: id.as_bytes(), ..ann(&[id.as_bytes()], &rooms) };
-    let plan = find(&space, &layout, &|_, _| crate::index::PlaceSet::default(), b"u", Detail::Names, &[]);
+    let plan = find(
+        &space,
+        &layout,
+        Known { places: &|_, _| crate::index::PlaceSet::default(), has_sockets: false },
+        b"u",
+        Detail::Names,
+        &[],
+    );
     let ready = Notice::new(Audience::new(&options, &layout).unwrap(), departure).check(&space, &plan, |_| false);
     let mut commands = Vec::new();
     ready.tell(1, &mut |command| commands.push(command.arguments.iter().map(|argument| argument.to_vec()).collect()));

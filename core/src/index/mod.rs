@@ -81,18 +81,21 @@ pub struct Index {
     shards: Box<[Shard]>,
     large_sets: Crowds,
     places: usize,
+    /// How many sockets have a place.
+    sockets: usize,
 }
 
 impl Index {
     /// Adds a place, and changes the mark of a user as the news are.
     pub fn add(&mut self, whom: HashedSubject<'_>, place: PlaceRef<'_>, news: LivenessChange) -> Added {
         let HashedSubject { subject, id, .. } = whom;
-        let Self { shards, large_sets, places, .. } = self;
+        let Self { shards, large_sets, places, sockets } = self;
         let shard = of_mut(shards, whom.hash);
         let Some((entry, records)) = shard.find_mut(whom) else {
             let mark = if subject == Subject::User { news.first() } else { LivenessMark::Quiet };
             shard.insert(whom, mark.into(), place.0);
             *places += 1;
+            *sockets += usize::from(subject == Subject::Socket);
             return Added { count: Some(1), before: None };
         };
         let before: LivenessMark = entry.mark.into();
@@ -158,7 +161,7 @@ impl Index {
         thin: impl FnOnce(&mut LargeSet) -> usize,
     ) {
         let whom = HashedSubject::new(subject, id);
-        let Self { shards, large_sets, places, .. } = self;
+        let Self { shards, large_sets, places, sockets } = self;
         let Some(shard) = shards.get_mut(whom.hash.shard()) else { return };
         let Some((entry, records)) = shard.find_mut(whom) else { return };
         let record = records.get(entry.at);
@@ -181,6 +184,7 @@ impl Index {
         };
         if is_empty {
             shard.remove(whom);
+            *sockets -= usize::from(subject == Subject::Socket);
         }
         shard.tidy();
     }
@@ -204,6 +208,11 @@ impl Index {
     fn record(&self, whom: HashedSubject<'_>) -> Option<Record<'_>> {
         let shard = self.shards.get(whom.hash.shard())?;
         shard.find(whom).map(|entry| shard.records.get(entry.at))
+    }
+
+    /// Whether it knows a place of any socket's.
+    pub fn has_sockets(&self) -> bool {
+        self.sockets > 0
     }
 
     /// How many places there are, stale ones included.
@@ -296,6 +305,10 @@ mod tests {
         }
         assert!(!index.large_sets.is_empty(), "the test must reach the large sets");
         assert_eq!(index.len(), model.values().map(BTreeSet::len).sum::<usize>());
+        let is_socket = |((kind, _), places): (&(u8, Vec<u8>), &BTreeSet<Vec<u8>>)| {
+            *kind == Subject::Socket.kind() && !places.is_empty()
+        };
+        assert_eq!(index.sockets, model.iter().filter(|entry| is_socket(*entry)).count());
         let subjects: BTreeSet<_> =
             (0..SHARDS).flat_map(|s| index.subjects(s)).map(|(s, id)| (s.kind(), id.to_vec())).collect();
         let expected: BTreeSet<_> =
@@ -309,6 +322,7 @@ mod tests {
             assert_eq!(index.places(subject, &id).iter().count(), 0);
         }
         let left: usize = index.shards.iter().map(|shard| shard.records.live()).sum();
+        assert!(!index.has_sockets());
         assert_eq!((index.len(), left), (0, 0), "what was added is counted off when it is removed");
     }
 }

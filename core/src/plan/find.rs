@@ -50,11 +50,20 @@ impl Detail {
 /// none.
 pub type Part<'a> = &'a [(Placeholder, &'a [u8])];
 
-/// Finds every trace of `user` in a database and changes nothing. `places` looks into that database's index.
+/// What the index of a database knows.
+#[derive(Clone, Copy)]
+pub struct Known<'a> {
+    /// The places of a subject.
+    pub places: &'a dyn Fn(Subject, &[u8]) -> PlaceSet,
+    /// Whether it knows a place of any socket's.
+    pub has_sockets: bool,
+}
+
+/// Finds every trace of `user` in a database and changes nothing.
 pub fn find<K: Keyspace>(
     space: &K,
     layout: &Layout,
-    places: &dyn Fn(Subject, &[u8]) -> PlaceSet,
+    Known { places, has_sockets }: Known<'_>,
     user: &[u8],
     detail: Detail,
     part: Part<'_>,
@@ -70,7 +79,9 @@ pub fn find<K: Keyspace>(
     finder.direct(holds_users, None);
     finder.indexed(holds_users, Subject::User, user, &known, None);
     finder.indexed(holds_users, Subject::Anyone, b"", &large_sets, None);
-    let has_sockets = layout.traces.iter().any(Trace::is_of_socket);
+    let names_socket = |trace: &Trace| trace.is_of_socket() && (has_sockets || trace.reach != Reach::ByValue);
+    let may_name = |place: PlaceRef<'_>| layout.traces[place.trace()].is_of_socket();
+    let has_sockets = layout.traces.iter().any(names_socket) || large_sets.iter().any(may_name);
     if detail != Detail::Names || has_sockets {
         finder.sockets(&known);
         let count = if has_sockets { finder.plan.sockets.len() } else { 0 };

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, rc::Rc};
 
-use super::{Checked, Detail, Plan, Scope, Sought, find, live_by, observe, still_there};
+use super::{Checked, Detail, Known, Plan, Scope, Sought, find, live_by, observe, still_there};
 use crate::{
     error::Error,
     fake::{Call, Fake, Value},
@@ -38,7 +38,14 @@ fn index(space: &Fake, layout: &Layout) -> Index {
 
 fn plan(space: &Fake, layout: &Layout, user: &str) -> Plan<Vec<u8>> {
     let index = index(space, layout);
-    find(space, layout, &|subject, id| index.places(subject, id), user.as_bytes(), Detail::Facts, &[])
+    find(
+        space,
+        layout,
+        Known { places: &|subject, id| index.places(subject, id), has_sockets: index.has_sockets() },
+        user.as_bytes(),
+        Detail::Facts,
+        &[],
+    )
 }
 
 /// The plan as one line of text.
@@ -108,7 +115,14 @@ fn what_others_are_told_takes_one_look_at_each_key() {
             seen.borrow_mut().push(String::from_utf8_lossy(name).into_owned());
         }
     });
-    let plan = find(&space, &layout, &|subject, id| index.places(subject, id), b"u", Detail::Audience, &[]);
+    let plan = find(
+        &space,
+        &layout,
+        Known { places: &|subject, id| index.places(subject, id), has_sockets: index.has_sockets() },
+        b"u",
+        Detail::Audience,
+        &[],
+    );
     assert_eq!(show(&plan), "map:u data:s1 data:s2 typing:r2:u @s1 @s2 #r1 #r2");
     assert_eq!((plan.live, plan.user_name.as_deref()), (true, Some("Ann")));
     opened.borrow_mut().sort();
@@ -121,7 +135,14 @@ fn what_the_index_knows_in_vain_is_told_and_not_removed() {
     let space = Fake::default().string("typing:r:u", "1").string("typing:q:u", "1").string("data:s", r#"{"user":"u"}"#);
     let index = index(&space, &layout);
     let space = space.expire("typing:q:u").string("data:s", r#"{"user":"v"}"#);
-    let plan = find(&space, &layout, &|subject, id| index.places(subject, id), b"u", Detail::Facts, &[]);
+    let plan = find(
+        &space,
+        &layout,
+        Known { places: &|subject, id| index.places(subject, id), has_sockets: index.has_sockets() },
+        b"u",
+        Detail::Facts,
+        &[],
+    );
     assert_eq!(show(&plan), "typing:r:u #r");
     assert_eq!(plan.stale.len(), 2);
     for place in index.places(Subject::User, b"u").iter() {
@@ -214,7 +235,14 @@ fn a_device_leaves_each_place_once_in_whichever_order_the_traces_were_found() {
         .string("data:b", r#"{"user":"u"}"#);
     let index = index(&space, &layout);
     for detail in [Detail::Facts, Detail::Audience] {
-        let plan = find(&space, &layout, &|subject, id| index.places(subject, id), b"u", detail, &[]);
+        let plan = find(
+            &space,
+            &layout,
+            Known { places: &|subject, id| index.places(subject, id), has_sockets: index.has_sockets() },
+            b"u",
+            detail,
+            &[],
+        );
         assert_eq!(show(&plan.only_socket(b"a").0), "data:a b:u/a map:u/a z:u/a @a", "{detail:?}");
     }
 }
