@@ -34,9 +34,10 @@ impl Messenger {
         Audience::new(&self.options, &self.layout).is_some()
     }
 
-    /// Whether some of it is written to a key, or heard by those alone who listen in a hash slot.
+    /// Whether some of it, or of what the layout has written, is written to a key, or heard by those alone who listen in a hash slot.
     pub fn depends_on_slots(&self) -> bool {
-        Audience::new(&self.options, &self.layout).is_some_and(|audience| audience.depends_on_slots())
+        !self.layout.then.is_empty()
+            || Audience::new(&self.options, &self.layout).is_some_and(|audience| audience.depends_on_slots())
     }
 
     /// What is to be told of a plan once it has been applied. A replica tells nobody: its master has.
