@@ -100,7 +100,7 @@ impl Session {
         INDEX.with_borrow_mut(|index| {
             for socket in self.sockets.keys() {
                 let bindings = Bindings::default().with(Placeholder::SOCKET, socket);
-                let place = Place::new(0, &layout.traces[0].key, &bindings);
+                let place = Place::new(0, &layout.traces[0].placed, &bindings);
                 index.add(
                     HashedSubject::new(Subject::User, &self.user),
                     place.borrowed(),

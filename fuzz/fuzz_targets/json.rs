@@ -1,15 +1,16 @@
-//! Finding in JSON and cutting elements out of it, against `serde_json::Value` and a scanner that knows only brackets,
-//! commas and strings.
+//! Finding in JSON, cutting elements out of it and setting values in them, against `serde_json::Value` and a scanner that
+//! knows only brackets, commas and strings.
 //!
 //! An input is a JSON pointer in its first line, a pointer into elements in the second, and an owner in the third; all
-//! that follows is a document. Of the array that the first leads to, elements that name the owner go.
+//! that follows is a document. Of the array or object that the first leads to, elements that name the owner go, or get
+//! another one.
 
 #![no_main]
 
 use std::cell::{Cell, RefCell};
 
 use libfuzzer_sys::fuzz_target;
-use redis_session_core::json::{self, Pointer};
+use redis_session_core::json::{self, Edits, Item, Pointer};
 use redis_session_fuzz::{head, unescape};
 use serde::de::IgnoredAny;
 use serde_json::{Value, value::RawValue};
@@ -42,6 +43,7 @@ fuzz_target!(|input: &[u8]| {
     };
     check_cut(document, found, &is_wanted);
     if let Some(value) = value.filter(|_| !array_at.has_any() && !owner_at.has_any()) {
+        check_set_value(document, found, value.clone(), array, (&owner_at, owner));
         check_cut_value(document, found, &is_wanted, value, array, (owner, &wanted));
     }
     // Elements whose owner stands nowhere: every other one, by their order.
@@ -114,27 +116,61 @@ fn check_elements(raw: &RawValue) {
 }
 
 /// Cuts, and compares with the same done piece by piece.
-fn check_cut(document: &[u8], array: &RawValue, is_wanted: &dyn Fn(&RawValue) -> bool) {
+fn check_cut(document: &[u8], value: &RawValue, is_wanted: &dyn Fn(&RawValue) -> bool) {
+    let items = json::items(document, value);
+    assert_eq!(items.is_some(), value.get().starts_with(['[', '{']));
+    let Some(items) = items else { return };
     let keeps = RefCell::new(Vec::new());
-    let cut = json::cut(document, array, |element| {
-        let is_wanted = is_wanted(element);
+    let mut edits = Edits::default();
+    let gone = edits.remove(&items, |item| {
+        let is_wanted = is_wanted(item.value);
         keeps.borrow_mut().push(!is_wanted);
         is_wanted
     });
     let keeps = keeps.into_inner();
-    if !array.get().starts_with('[') {
-        return assert_eq!(cut, None);
-    }
-    let scanned = Scanned::new(array.get());
+    let scanned = Scanned::new(value.get());
     assert_eq!(keeps.len(), scanned.elements.len(), "each element is asked for once");
-    let gone = keeps.iter().filter(|keep| !**keep).count();
-    let Some(cut) = cut else { return assert_eq!(gone, 0) };
-    assert!(gone > 0);
-    assert_eq!(cut.elements, gone);
-    let from = array.get().as_ptr() as usize - document.as_ptr() as usize;
-    let (before, after) = (&document[..from], &document[from + array.get().len()..]);
+    assert_eq!(gone, keeps.iter().filter(|keep| !**keep).count());
+    assert_eq!(edits.is_empty(), gone == 0);
+    let from = value.get().as_ptr() as usize - document.as_ptr() as usize;
+    let (before, after) = (&document[..from], &document[from + value.get().len()..]);
     let expected = [before, scanned.without(&keeps).as_bytes(), after].concat();
-    assert_eq!(String::from_utf8(cut.document), String::from_utf8(expected));
+    assert_eq!(String::from_utf8(edits.apply(document)), String::from_utf8(expected));
+}
+
+/// Every element gets a value, where the pointer leads to in it or could lead to. With values that is the same.
+fn check_set_value(
+    document: &[u8],
+    container: &RawValue,
+    mut value: Value,
+    at: &str,
+    (pointer, pointer_text): (&Pointer, &str),
+) {
+    let Some(items) = json::items(document, container) else { return };
+    // Of members of one name the values know the last.
+    let is_last = |at: usize, item: &Item<'_>| items[at + 1..].iter().all(|later| later.name != item.name);
+    if container.get().starts_with('{') && !items.iter().enumerate().all(|(at, item)| is_last(at, item)) {
+        return;
+    }
+    let mut edits = Edits::default();
+    for item in &items {
+        edits.set(document, item.value, pointer, b"[7]".to_vec());
+    }
+    let set = |element: &mut Value| {
+        if let Some(old) = element.pointer_mut(pointer_text) {
+            *old = serde_json::json!([7]);
+        } else if let Some((parent, name)) = pointer_text.rsplit_once('/')
+            && let Some(Value::Object(members)) = element.pointer_mut(parent)
+        {
+            members.insert(name.replace("~1", "/").replace("~0", "~"), serde_json::json!([7]));
+        }
+    };
+    match value.pointer_mut(at) {
+        Some(Value::Array(elements)) => elements.iter_mut().for_each(set),
+        Some(Value::Object(members)) => members.values_mut().for_each(set),
+        _ => return,
+    }
+    assert_eq!(serde_json::from_slice::<Value>(&edits.apply(document)).ok(), Some(value));
 }
 
 /// The same with values: what is left is the document without the elements that name the owner.
@@ -146,8 +182,10 @@ fn check_cut_value(
     array_at: &str,
     (owner_at, wanted): (&str, &[u8]),
 ) {
-    let cut = json::cut(document, array, is_wanted);
-    let Some(Value::Array(elements)) = value.pointer_mut(array_at) else { return assert_eq!(cut, None) };
+    let Some(Value::Array(elements)) = value.pointer_mut(array_at) else { return };
+    let mut edits = Edits::default();
+    let items = json::items(document, array).expect("it is an array");
+    let cut = edits.remove(&items, |item| is_wanted(item.value));
     let before = elements.len();
     let raw = json::elements(array).expect("it is an array");
     let mut raw = raw.into_iter();
@@ -160,14 +198,12 @@ fn check_cut_value(
             _ => true,
         }
     });
-    let gone = before - elements.len();
-    let Some(cut) = cut else { return assert_eq!(gone, 0) };
-    assert_eq!(cut.elements, gone);
+    assert_eq!(cut, before - elements.len());
     // An object may name the array's member twice; then the first one is still there, and does not count.
-    assert_eq!(serde_json::from_slice::<Value>(&cut.document).ok(), Some(value));
+    assert_eq!(serde_json::from_slice::<Value>(&edits.apply(document)).ok(), Some(value));
 }
 
-/// An array of JSON taken apart: its elements, what stands between them, and what stands around them.
+/// An array or object of JSON taken apart: its elements, what stands between them, and what stands around them.
 struct Scanned<'a> {
     before: &'a str,
     elements: Vec<&'a str>,
@@ -203,7 +239,7 @@ impl<'a> Scanned<'a> {
         }
     }
 
-    /// The array's text without some of the elements: what stands behind one that is kept stays, as long as another one
+    /// The text without some of the elements: what stands behind one that is kept stays, as long as another one
     /// that is kept comes later.
     fn without(&self, keeps: &[bool]) -> String {
         let last = keeps.iter().rposition(|keep| *keep);

@@ -71,7 +71,7 @@ pub struct Unsaid {
 }
 
 /// One kind of place where users show up.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Trace {
     /// The number in the document, from 0, of what says it: a list of members is a trace each.
     pub number: usize,
