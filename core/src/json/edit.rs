@@ -80,6 +80,11 @@ impl Edits {
         self.0.len()
     }
 
+    /// Leaves the first `count` of them.
+    pub fn truncate(&mut self, count: usize) {
+        self.0.truncate(count);
+    }
+
     /// Removes the items of one array or object for which `goes` holds; `all` are all that it has. Says how many that are.
     ///
     /// One that goes takes along the text up to the start of the next one; those at the end take the text from the

@@ -416,6 +416,7 @@ mod tests {
             (r#"{"entries":"a","array":"/x","owner":"/u","set":{"/t":"{now}"}}"#, "must hold a value besides times"),
             (r#"{"entries":"a","array":"/x","owner":"/u","set":{"/o":"{roomId}"}}"#, "may hold {now} and {userId}"),
             (r#"{"entries":"a","array":"/x","owner":"/u","set":{"/*":1}}"#, "takes no step `*`"),
+            (r#"{"entries":"a","array":"/x","owner":"/u","set":{"/o":1,"/o/t":2}}"#, "a value within another one"),
             (r#"{"entries":"a","array":"/x","owner":"/u","set":{"o":1}}"#, "`set`: a JSON pointer"),
             (r#"{"entries":"a","array":"/x","owner":"/u","set":{"/o":1},"empty":"delete"}"#, "`empty` has no meaning"),
             (r#"{"key":"a:{userId}","set":{"/o":1}}"#, "a trace is either"),

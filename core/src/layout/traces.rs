@@ -255,6 +255,10 @@ fn read_set(set: Option<&BTreeMap<String, serde_json::Value>>) -> Result<Box<[(P
         Ok((pointer("set", at)?, setting))
     };
     let set: Box<[_]> = set.iter().map(one).collect::<Result<_, _>>()?;
+    let is_within = |one: &Pointer, outer: &Pointer| one != outer && one.steps().starts_with(outer.steps());
+    if set.iter().any(|(one, _)| set.iter().any(|(outer, _)| is_within(one, outer))) {
+        return other("`set` holds a value within another one; give the outer one all that it is to hold");
+    }
     if set.iter().any(|(at, _)| at.has_any()) {
         return other("`set` takes no step `*`: each value has one place in an element");
     }

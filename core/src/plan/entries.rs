@@ -81,7 +81,7 @@ impl CutBy {
             if self.entries.set.is_empty() {
                 elements += edits.remove(&items, is_somebodys);
             } else {
-                for item in items.iter().filter(|item| is_somebodys(item) && !self.is_set(item.value, user)) {
+                for item in items.iter().filter(|item| is_somebodys(item)) {
                     elements += usize::from(self.set(document, item.value, user, &mut edits));
                 }
             }
@@ -93,20 +93,21 @@ impl CutBy {
         named(&self.entries, item).iter().any(|text| self.entries.by.form().read(given, text.as_bytes()).is_some())
     }
 
-    /// Whether an element has the values already, but for times.
-    fn is_set(&self, element: &RawValue, user: &[u8]) -> bool {
-        self.entries.set.iter().all(|(at, setting)| {
-            at.find(element).is_some_and(|now| setting.is_time() || is_equal(now, &setting.text(user, self.at)))
-        })
-    }
-
-    /// Marks an element; whether there was a place for any of the values.
+    /// Marks an element, unless that would change nothing but times. A value for which there is no place is left out, and is no
+    /// reason to mark the element again at each logout. Whether it is marked.
     fn set(&self, document: &[u8], element: &RawValue, user: &[u8], edits: &mut Edits) -> bool {
-        let before = edits.len();
+        let (before, mut is_changed) = (edits.len(), false);
         for (at, setting) in &self.entries.set {
-            edits.set(document, element, at, setting.text(user, self.at));
+            let text = setting.text(user, self.at);
+            let is_there = at.find(element).is_some_and(|now| setting.is_time() || is_equal(now, &text));
+            let count = edits.len();
+            edits.set(document, element, at, text);
+            is_changed |= !is_there && edits.len() > count;
         }
-        edits.len() > before
+        if !is_changed {
+            edits.truncate(before);
+        }
+        is_changed
     }
 }
 

@@ -317,3 +317,18 @@ fn a_look_at_a_user_takes_up_a_part_of_a_large_own_collection() {
     assert_eq!((found.dead.len(), found.listed, found.has_more), (0, vec![b"s2".to_vec()], false));
     assert!(!plan(&space, &layout, "u").is_dead(b"s1") && plan(&space, &layout, "u").is_dead(b"s3"));
 }
+
+#[test]
+fn an_element_is_marked_once_though_it_has_no_place_for_a_value() {
+    let layout = layout(
+        r#"{"entries":"e","array":"","owner":"/id","set":{"/on":false,"/seen/at":"{now}","/tab/open":false}},
+           {"entries":"f","array":"","owner":"","set":{"/on":false}}"#,
+    );
+    let space = Fake::default()
+        .string("e", r#"[{"id":"u","on":true},{"id":"u","seen":{}},{"id":"u","on":false},{"id":"u","on":1,"seen":7}]"#)
+        .string("f", r#"["u"]"#);
+    let plan_now = plan(&space, &layout, "u");
+    assert_eq!(show(&plan_now), "e-3");
+    check(plan_now, &space).apply(&space);
+    assert_eq!(show(&plan(&space, &layout, "u")), "", "{:?}", space.commands());
+}
