@@ -239,7 +239,7 @@ fn forget<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>) {
             trace.reach == Reach::ByName && matches!(trace.what, What::Members(_))
                 || plan.lists_others() && trace.lists_sockets()
                 || plan.detail == Detail::Sweep && (!trace.sweep || is_doubtful(place))
-                || keeps_mapping && trace.what == What::Mapping
+                || keeps_mapping && matches!(trace.what, What::Mapping)
         };
         // Those whose data is gone already too, which no plan tells.
         let sockets = RefCell::new(Vec::new());

@@ -368,14 +368,16 @@ impl Layout {
 
     /// Whether a sweep may take the mapping: no trace says that it is left alone.
     pub fn sweeps_mapping(&self) -> bool {
-        let is_left =
-            |mapping: &Mapping| self.traces.iter().any(|t| t.what == What::Key && t.key == mapping.key && !t.sweep);
+        let is_left = |mapping: &Mapping| {
+            self.traces.iter().any(|t| matches!(t.what, What::Key) && t.key == mapping.key && !t.sweep)
+        };
         !self.mapping().is_some_and(is_left)
     }
 
     /// Whether a logout leaves no mapping: the mapping is a trace, or the layout names none.
     pub fn removes_mapping(&self) -> bool {
-        let is_trace = |of: &Template| self.traces.iter().any(|trace| trace.what == What::Key && trace.key == *of);
+        let is_trace =
+            |of: &Template| self.traces.iter().any(|trace| matches!(trace.what, What::Key) && trace.key == *of);
         self.mapping().is_none_or(|mapping| is_trace(&mapping.key))
     }
 
@@ -442,7 +444,7 @@ impl Trace {
     pub fn is_of_socket(&self) -> bool {
         match self.form() {
             Some(form) => form.names == Named::Socket,
-            None => self.what == What::Key && !self.key.has(Placeholder::USER),
+            None => matches!(self.what, What::Key) && !self.key.has(Placeholder::USER),
         }
     }
 

@@ -58,7 +58,7 @@ impl Layout {
             Self { text, name, ids: names, traces, texts, watched, sockets, live, announce, then, has_id, unsaid };
         if let Some(sockets) = &mut layout.sockets {
             let is_data =
-                |trace: &Trace| trace.key == sockets.data && (trace.what == What::Key || trace.is_users_key());
+                |trace: &Trace| trace.key == sockets.data && (matches!(trace.what, What::Key) || trace.is_users_key());
             let says_whose = |trace: &Trace| matches!(trace.what, What::Owned(_)) && is_data(trace);
             sockets.owned = layout.traces.iter().position(says_whose);
             sockets.data_trace = sockets.owned.or(layout.traces.iter().position(is_data));
@@ -282,7 +282,8 @@ fn read_live(text: &str, names: &mut Placeholders) -> Result<LiveRule, LayoutPro
 
 fn read_announce(texts: &[&RawValue], traces: &[Trace]) -> Result<Vec<Announcement>, LayoutProblem> {
     // Only keys that go by their name alone would come back by an entry.
-    let goes = |name: &[u8]| traces.iter().any(|trace| trace.what == What::Key && trace.key.matches(name).is_some());
+    let goes =
+        |name: &[u8]| traces.iter().any(|trace| matches!(trace.what, What::Key) && trace.key.matches(name).is_some());
     let read = |(at, raw): (usize, &&RawValue)| {
         let about = |error| LayoutProblem::Announcement(at + 1, one_line(raw.get()), error);
         Announcement::parse(raw.get(), goes).map_err(about)

@@ -132,7 +132,8 @@ impl Trace {
         let of_socket = self.is_of_socket();
         let known = |p: &Placeholder| *p == Placeholder::USER || (of_socket && *p == Placeholder::SOCKET);
         let is_users = self.key.has(Placeholder::USER);
-        let by_name = self.what == What::Key || is_users && (of_socket || matches!(self.what, What::Members(_)));
+        let by_name =
+            matches!(self.what, What::Key) || is_users && (of_socket || matches!(self.what, What::Members(_)));
         let is_searched = self.has_open_member() && !is_users;
         match (self.key.placeholders().iter().all(known) && !is_searched, by_name) {
             (true, _) => Reach::Direct,

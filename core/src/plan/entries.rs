@@ -1,13 +1,13 @@
 //! What of a JSON document is somebody's: elements of arrays, and members of objects.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use serde_json::value::RawValue;
 
 use super::value::{self, Mistyped};
 use crate::{
     json::{self, Edits, Item},
-    layout::{By, Entries},
+    layout::{By, Entries, Field, Owner},
     ports::Keyspace,
     template::{Bindings, Placeholder},
 };
@@ -75,7 +75,7 @@ impl CutBy {
         let (mut edits, mut elements) = (Edits::default(), 0);
         let given = self.given();
         let user = given.get(Placeholder::USER).unwrap_or_default();
-        for container in containers(document, &self.entries)? {
+        each_container(document, &self.entries, &mut |container| {
             let items = json::items(document, container).unwrap_or_default();
             let is_somebodys = |item: &Item<'_>| self.names(item, &given);
             if self.entries.set.is_empty() {
@@ -85,12 +85,14 @@ impl CutBy {
                     elements += usize::from(self.set(document, item.value, user, &mut edits));
                 }
             }
-        }
+        })?;
         Ok((elements > 0).then(|| Cut { elements, document: edits.apply(document) }))
     }
 
     fn names(&self, item: &Item<'_>, given: &Bindings<'_>) -> bool {
-        named(&self.entries, item).iter().any(|text| self.entries.by.form().read(given, text.as_bytes()).is_some())
+        let (form, mut is_named) = (self.entries.by.form(), false);
+        each_text(&self.entries, item, &mut |text| is_named |= form.read(given, text.as_bytes()).is_some());
+        is_named
     }
 
     /// Marks an element, unless that would change nothing but times. A value for which there is no place is left out, and is no
@@ -116,26 +118,34 @@ fn is_equal(one: &RawValue, other: &[u8]) -> bool {
     one.is_ok_and(|one| serde_json::from_slice::<serde_json::Value>(other).is_ok_and(|other| one == other))
 }
 
-/// The arrays or objects of a document that a trace is about.
-pub(super) fn containers<'d>(document: &'d [u8], entries: &Entries) -> Result<Vec<&'d RawValue>, Mistyped> {
-    let mut found = Vec::new();
+/// Visits the arrays or objects of a document that a trace is about.
+pub(super) fn each_container<'d>(
+    document: &'d [u8],
+    entries: &Entries,
+    visit: &mut dyn FnMut(&'d RawValue),
+) -> Result<(), Mistyped> {
     let begin = if entries.is_object { '{' } else { '[' };
-    json::each(document, &entries.at, &mut |value| found.extend(value.get().starts_with(begin).then_some(value)))
-        .map_err(|_| value::NOT_JSON)?;
-    Ok(found)
+    let mut visit = |value: &'d RawValue| {
+        if value.get().starts_with(begin) {
+            visit(value);
+        }
+    };
+    json::each(document, &entries.at, &mut visit).map_err(|_| value::NOT_JSON)
 }
 
-/// The texts by which an element may name somebody.
-pub(super) fn named<'d>(entries: &Entries, item: &Item<'d>) -> Vec<std::borrow::Cow<'d, str>> {
-    match &entries.by {
-        By::Name(_) => item.name.iter().cloned().collect(),
-        By::Value(owner) => {
-            let mut texts = Vec::new();
-            if let Some(pointer) = &owner.at.pointer {
-                pointer.each(item.value, &mut |value| texts.extend(json::text(value)));
-            }
-            texts
+/// Visits the texts by which an element may name somebody.
+pub(super) fn each_text<'d>(entries: &Entries, item: &Item<'d>, visit: &mut dyn FnMut(Cow<'d, str>)) {
+    let mut note = |value: Option<&'d RawValue>| {
+        if let Some(text) = value.and_then(json::text) {
+            visit(text);
         }
+    };
+    match &entries.by {
+        By::Name(_) => item.name.iter().cloned().for_each(visit),
+        By::Value(Owner { at: Field { pointer: Some(pointer), .. }, .. }) if pointer.has_any() => {
+            pointer.each(item.value, &mut |value| note(Some(value)));
+        }
+        By::Value(owner) => note(owner.at.pointer.as_ref().and_then(|pointer| pointer.find(item.value))),
     }
 }
 
@@ -184,26 +194,29 @@ impl<N: AsRef<[u8]>> EntriesTrace<N> {
     /// How many elements go, and what is left of the document; `None` instead of it if the document is deleted. It is cut once
     /// more if it is not what it was when it was planned: what was removed before may have made another module write it, or log
     /// somebody else out of it. `None` if there is nothing to cut any more.
-    pub(super) fn cut_now<K: Keyspace<Name = N>>(&self, space: &K) -> Option<(usize, Option<Vec<u8>>)> {
+    pub(super) fn cut_now<K: Keyspace<Name = N>>(&self, space: &K) -> Option<(usize, Option<Cow<'_, [u8]>>)> {
         let key = space.open(&self.key)?;
         let now = value::string(&key).ok()?;
-        let (mut elements, mut document) = (self.elements, self.document.clone());
+        let (mut elements, mut document) = (self.elements, Cow::Borrowed(&*self.document));
         if value::fingerprint(&now) != self.before {
-            (elements, document) = (0, now.into_owned());
+            (elements, document) = (0, Cow::Owned(now.into_owned()));
             for by in &self.cuts {
                 if let Ok(Some(cut)) = by.cut(&document) {
                     elements = elements.saturating_add(cut.elements);
-                    document = cut.document;
+                    document = Cow::Owned(cut.document);
                 }
             }
         }
-        let is_empty = |by: &CutBy| {
-            by.entries.deletes_empty
-                && containers(&document, &by.entries).is_ok_and(|found| {
-                    found.iter().all(|value| json::items(&document, value).is_some_and(|items| items.is_empty()))
-                })
-        };
-        let is_deleted = self.cuts.iter().any(is_empty);
-        (elements > 0).then(|| (elements, (!is_deleted).then_some(document)))
+        let is_deleted = self.cuts.iter().any(|by| by.entries.deletes_empty && is_empty(&document, &by.entries));
+        (elements > 0).then_some((elements, (!is_deleted).then_some(document)))
     }
+}
+
+/// Whether nothing is left in the arrays or objects of a document that a trace is about.
+fn is_empty(document: &[u8], entries: &Entries) -> bool {
+    let mut is_empty = true;
+    let read = each_container(document, entries, &mut |container| {
+        is_empty &= json::items(document, container).is_some_and(|items| items.is_empty());
+    });
+    read.is_ok() && is_empty
 }

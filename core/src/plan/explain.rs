@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{
-    entries::{containers, named as item_texts},
+    entries::{each_container, each_text},
     value::{self, Mistyped, NOT_JSON},
 };
 use crate::{
@@ -144,24 +144,27 @@ fn entries(key: &impl Key, entries: &Entries, bindings: &Bindings<'_>) -> Readin
     let Ok(document) = value::string(key) else {
         return Reading::nobody(format!("the value is {}, and not a string", words(key.kind())));
     };
-    let (field, kind) = if entries.is_object { ("object", "an object") } else { ("array", "an array") };
-    let containers = match containers(&document, entries) {
-        Err(_) => return Reading::nobody("the value is not JSON"),
-        Ok(found) if found.is_empty() => {
-            let kind = kind.trim_start_matches("an ");
-            return Reading::nobody(format!("the pointer `{field}` leads to no {kind}"));
+    let field = if entries.is_object { "object" } else { "array" };
+    let (mut containers, mut items, mut texts) = (0, 0, Vec::new());
+    let read = each_container(&document, entries, &mut |container| {
+        containers += 1;
+        for item in json::items(&document, container).unwrap_or_default() {
+            items += 1;
+            each_text(entries, &item, &mut |text| texts.push(text.as_bytes().to_vec()));
         }
-        Ok(found) => found,
-    };
-    let items: Vec<_> = containers.iter().filter_map(|value| json::items(&document, value)).flatten().collect();
-    let texts = items.iter().flat_map(|item| item_texts(entries, item));
-    let texts: Vec<_> = texts.map(|text| text.as_bytes().to_vec()).collect();
+    });
+    if read.is_err() {
+        return Reading::nobody("the value is not JSON");
+    }
+    if containers == 0 {
+        return Reading::nobody(format!("the pointer `{field}` leads to no {field}"));
+    }
     named(entries.by.form(), &texts, bindings, || match &entries.by {
         By::Value(_) if texts.is_empty() => {
-            format!("in none of its {} elements `owner` leads to a string or number", items.len())
+            format!("in none of its {} elements `owner` leads to a string or number", items)
         }
-        By::Value(_) => format!("in none of its {} elements `owner` leads to what `is` says", items.len()),
-        By::Name(_) => format!("none of its {} members has a name as `member` says", items.len()),
+        By::Value(_) => format!("in none of its {} elements `owner` leads to what `is` says", items),
+        By::Name(_) => format!("none of its {} members has a name as `member` says", items),
     })
 }
 

@@ -160,7 +160,7 @@ pub fn still_there<K: Keyspace>(space: &K, layout: &Layout, subject: Subject, id
 }
 
 fn names_a_key(trace: &Trace) -> bool {
-    trace.what == What::Key || trace.is_users_key()
+    matches!(trace.what, What::Key) || trace.is_users_key()
 }
 
 fn holds_users(trace: &Trace) -> bool {
@@ -237,7 +237,7 @@ impl<'a, K: Keyspace> Finder<'a, K> {
     /// Looks at one place and notes the traces that are there. The only way in which a trace is found.
     fn locate(&mut self, trace: &Trace, bindings: &Bindings<'_>) -> Located {
         let name = self.name(&trace.key, bindings);
-        if trace.what == What::Key && self.plan.detail.takes_unseen(bindings) {
+        if matches!(trace.what, What::Key) && self.plan.detail.takes_unseen(bindings) {
             self.note_key(name, bindings);
             return Located { exists: true, is_trace: true };
         }

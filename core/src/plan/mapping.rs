@@ -79,11 +79,15 @@ pub(super) fn read<K: Keyspace>(space: &K, layout: &Layout, user: &[u8]) -> Mapp
         }
         MappedIds::Elements(entries) => {
             document = value::string(&key).map(std::borrow::Cow::into_owned).unwrap_or_default();
-            let arrays = entries::containers(&document, entries).unwrap_or_default();
-            let elements: Vec<_> = arrays.iter().filter_map(|array| json::items(&document, array)).flatten().collect();
-            let named = elements.iter().map(|element| entries::named(entries, element));
-            let sockets: Vec<_> = named.filter_map(|texts| Some(texts.first()?.as_bytes().to_vec())).collect();
-            let are_missing = arrays.is_empty() || sockets.len() < elements.len();
+            let (mut sockets, mut elements, mut arrays) = (Vec::new(), 0, 0);
+            let read = entries::each_container(&document, entries, &mut |array| {
+                arrays += 1;
+                for element in json::items(&document, array).unwrap_or_default() {
+                    elements += 1;
+                    entries::each_text(entries, &element, &mut |text| sockets.push(text.as_bytes().to_vec()));
+                }
+            });
+            let are_missing = read.is_err() || arrays == 0 || sockets.len() < elements;
             (sockets, are_missing)
         }
     };

@@ -102,7 +102,7 @@ pub fn observe<K: Key>(
         let trace = &layout.traces[*number];
         let Some(bindings) = trace.key.matches(sought.name) else { continue };
         is_watched = true;
-        let by_name = trace.reach == Reach::ByName || trace.what == What::Mapping || trace.lists_sockets();
+        let by_name = trace.reach == Reach::ByName || matches!(trace.what, What::Mapping) || trace.lists_sockets();
         let mut of_name = [(Subject::User, Placeholder::USER), (Subject::Socket, Placeholder::SOCKET)].into_iter();
         let of_name = of_name.find_map(|(subject, placeholder)| Some((subject, bindings.get(placeholder)?)));
         let named = of_name.filter(|_| by_name);
@@ -189,14 +189,11 @@ impl Observer<'_> {
             What::Entries(_) if key.size() > value::LONGEST_DOCUMENT => self.anyone(),
             What::Entries(entries) => {
                 let document = value::string(key)?;
-                for container in entries::containers(&document, entries)? {
+                entries::each_container(&document, entries, &mut |container| {
                     for item in json::items(&document, container).unwrap_or_default() {
-                        let texts = entries::named(entries, &item);
-                        for text in &texts {
-                            self.meet(entries.by.form(), text.as_bytes());
-                        }
+                        entries::each_text(entries, &item, &mut |text| self.meet(entries.by.form(), text.as_bytes()));
                     }
-                }
+                })?;
             }
         }
         Ok(())
