@@ -27,11 +27,18 @@ missing_packages() {
     [[ $purpose != fuzz ]] || return 0
     command -v redis-server >/dev/null || say redis-server
     command -v redis-cli >/dev/null || say redis-tools
-    # What Socket.IO runs on, which some tests do.
+    # What Socket.IO and the session stores run on that some tests ask.
     [[ $purpose == tests ]] || return 0
     command -v node >/dev/null || say nodejs
     command -v npm >/dev/null || say npm
+    has_python || say python3 python3-venv
+    has_php || say php-cli php-redis
 }
+
+# Debian's Python can make no environment without another package.
+has_python() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
+
+has_php() { php -r 'exit(extension_loaded("redis") ? 0 : 1);' 2>/dev/null; }
 
 install_missing() {
     local packages

@@ -40,6 +40,7 @@ mod readme;
 mod replication;
 mod server_care;
 mod socketio;
+mod stores;
 mod sweep;
 mod sweep_after_changes;
 mod sweep_evidence;

@@ -1,0 +1,59 @@
+//! Real session stores as judges: people log in by a store's own interface, the module logs some of them out, and the
+//! store says who is still in. `tests/stores/README.md` says how to add one.
+//!
+//! Each layout of `layouts/` that a store here needs is told twice: as it is, and with each of its traces looked for in the
+//! wrong place, which the story must notice.
+
+mod story;
+mod talk;
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use story::Store;
+
+/// A store whose sessions are one key each, and which lists nothing.
+const PLAIN: Store = Store {
+    program: ("", &[]),
+    layout: "",
+    session: &[],
+    listing: &[],
+    shared: &[],
+    writes_late: true,
+    lists_late: false,
+};
+
+fn judge(store: &Store) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("layouts/{}.json", store.layout));
+    let json = fs::read_to_string(&file).unwrap_or_else(|problem| panic!("{}: {problem}", file.display()));
+    assert_eq!(story::tell(store, &json), Ok(()));
+    for name in trace_names(&json) {
+        let wrong = json.replace(&quoted(&name), &quoted(&format!("elsewhere:{name}")));
+        assert_ne!(wrong, json);
+        assert!(story::tell(store, &wrong).is_err(), "nobody misses the trace {name}");
+    }
+}
+
+/// The names of the layout's traces.
+fn trace_names(json: &str) -> Vec<String> {
+    let layout: Value = serde_json::from_str(json).expect("a layout is JSON");
+    let traces = layout["traces"].as_array().expect("a layout has traces").iter();
+    let name =
+        |trace: &Value| ["key", "members", "entries"].iter().find_map(|kind| trace[*kind].as_str().map(str::to_owned));
+    traces.map(|trace| name(trace).expect("a trace has a name")).collect()
+}
+
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+#[test]
+fn flask_session_in_json() {
+    judge(&Store {
+        program: ("flask/store.py", &["json"]),
+        layout: "flask-session-json",
+        session: &["session:{}"],
+        ..PLAIN
+    });
+}
