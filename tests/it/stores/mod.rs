@@ -57,3 +57,8 @@ fn flask_session_in_json() {
         ..PLAIN
     });
 }
+
+#[test]
+fn express_session_with_connect_redis_and_passport() {
+    judge(&Store { program: ("express/store.mjs", &[]), layout: "express-session", session: &["sess:{}"], ..PLAIN });
+}
