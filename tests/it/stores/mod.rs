@@ -62,3 +62,15 @@ fn flask_session_in_json() {
 fn express_session_with_connect_redis_and_passport() {
     judge(&Store { program: ("express/store.mjs", &[]), layout: "express-session", session: &["sess:{}"], ..PLAIN });
 }
+
+#[test]
+fn better_auth() {
+    judge(&Store {
+        program: ("better-auth/store.mjs", &[]),
+        layout: "better-auth",
+        session: &["better-auth:{}"],
+        listing: &["better-auth:active-sessions-{}"],
+        lists_late: true,
+        ..PLAIN
+    });
+}
