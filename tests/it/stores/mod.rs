@@ -74,3 +74,17 @@ fn better_auth() {
         ..PLAIN
     });
 }
+
+#[test]
+fn django_redis_in_json() {
+    judge(&Store {
+        program: (
+            "django/store.py",
+            &["django_redis.cache.RedisCache", "django_redis.serializers.json.JSONSerializer"],
+        ),
+        layout: "django-json",
+        session: &[":1:django.contrib.sessions.cache{}"],
+        writes_late: false,
+        ..PLAIN
+    });
+}
