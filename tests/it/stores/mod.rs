@@ -22,6 +22,7 @@ const PLAIN: Store = Store {
     shared: &[],
     writes_late: true,
     lists_late: false,
+    lingers: &[],
 };
 
 fn judge(store: &Store) {
@@ -85,6 +86,22 @@ fn django_redis_in_json() {
         layout: "django-json",
         session: &[":1:django.contrib.sessions.cache{}"],
         writes_late: false,
+        ..PLAIN
+    });
+}
+
+#[test]
+fn spring_session_by_its_bytes() {
+    judge(&Store {
+        program: ("spring/store.py", &[]),
+        layout: "spring-session",
+        session: &["spring:session:sessions:{}", "spring:session:sessions:expires:{}"],
+        listing: &[concat!(
+            "spring:session:index:org.springframework.session.FindByIndexNameSessionRepository",
+            ".PRINCIPAL_NAME_INDEX_NAME:{}"
+        )],
+        shared: &["spring:session:expirations:4102444800000"],
+        lingers: &["spring:session:sessions:expires:{}"],
         ..PLAIN
     });
 }

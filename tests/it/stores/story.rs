@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::talk::Talk;
 use crate::support::reply::int;
-use crate::support::{Reply, Server, Snapshot, wait_until};
+use crate::support::{Content, Reply, Server, Snapshot, quote, wait_until};
 
 /// The story's end: what differs from what it should be, if anything does.
 pub type Verdict = Result<(), String>;
@@ -24,12 +24,14 @@ pub struct Store {
     pub session: &'static [&'static str],
     /// The keys in which the store lists a user's sessions; `{}` is the user. Without any, the store lists nothing.
     pub listing: &'static [&'static str],
-    /// Keys that hold something of every session of a user.
+    /// Sets that hold a member for each session, whose id is a part of it.
     pub shared: &'static [&'static str],
     /// Whether a request that began before a logout may write its session after it.
     pub writes_late: bool,
     /// Whether such a request lists its session again too. What is listed then is no session, and a sweep takes it away.
     pub lists_late: bool,
+    /// The keys that such a request leaves, until they expire, of a session that is no more; `{}` is its id.
+    pub lingers: &'static [&'static str],
 }
 
 /// Tells the story with the layout `json`.
@@ -42,7 +44,7 @@ pub struct Store {
 pub fn tell(store: &Store, json: &str) -> Verdict {
     let server = Server::builder().layout(json).start();
     let talk = Talk::start(store.program.0, store.program.1, server.port());
-    let mut scene = Scene { store, talk, server, sessions: BTreeMap::new() };
+    let mut scene = Scene { store, talk, server, sessions: BTreeMap::new(), lingering: Vec::new() };
     scene.begin()?;
     scene.all_devices()?;
     scene.one_device()?;
@@ -59,6 +61,8 @@ struct Scene<'a> {
     server: Server,
     /// Every session that there ever was, with its user as long as somebody is in.
     sessions: BTreeMap<String, State>,
+    /// Keys that are nobody's.
+    lingering: Vec<String>,
 }
 
 #[derive(Clone, PartialEq)]
@@ -107,6 +111,7 @@ impl Scene<'_> {
         if self.store.lists_late {
             self.sweep(1)?;
         }
+        self.lingering = names(self.store.lingers, &devices[0]);
         self.is_as_should_be("after a request that was in flight during a logout")
     }
 
@@ -162,6 +167,10 @@ impl Scene<'_> {
         let shared = self.store.shared.iter().map(|&key| key.to_owned());
         let expected = expected.into_iter().chain(changed.iter().cloned()).chain(shared).collect();
         same(&format!("{what}: what differs"), &differing(&before, &after), &expected)?;
+        for key in self.store.shared {
+            let left = members(&before, key).into_iter().filter(|member| !gone.iter().any(|id| member.contains(id)));
+            same(&format!("{what}: {key}"), &members(&after, key), &left.collect())?;
+        }
         same(&format!("{what}: again"), &self.server.cmd(command), &int(0))?;
         self.sessions.extend(gone.iter().map(|session| (session.clone(), State::Out)));
         Ok(())
@@ -189,7 +198,8 @@ impl Scene<'_> {
         let users: Vec<_> = [ADA, BOB, EVE].into_iter().filter(|user| !self.devices(user).is_empty()).collect();
         let shared = if users.is_empty() { &[] } else { self.store.shared };
         let listings = users.into_iter().flat_map(|user| names(self.store.listing, user));
-        sessions.chain(listings).chain(shared.iter().map(|&key| key.to_owned())).collect()
+        let shared = shared.iter().map(|&key| key.to_owned());
+        sessions.chain(listings).chain(shared).chain(self.lingering.iter().cloned()).collect()
     }
 }
 
@@ -211,6 +221,14 @@ fn differing(before: &Snapshot, after: &Snapshot) -> BTreeSet<String> {
     let (before, after) = (before.database(0), after.database(0));
     let keys = before.keys().chain(after.keys()).filter(|key| before.get(*key) != after.get(*key));
     keys.map(|key| String::from_utf8_lossy(key).into_owned()).collect()
+}
+
+/// The members of a set.
+fn members(snapshot: &Snapshot, key: &str) -> BTreeSet<String> {
+    match snapshot.database(0).get(key.as_bytes()).map(|entry| &entry.content) {
+        Some(Content::Set(members)) => members.iter().map(quote).collect(),
+        _ => BTreeSet::new(),
+    }
 }
 
 fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, expected: &T) -> Verdict {
