@@ -22,6 +22,7 @@ mod events;
 mod events_kept;
 mod explain;
 mod fence;
+mod gallery;
 mod house;
 mod index;
 mod index_after_loading;

@@ -7,11 +7,9 @@
 mod story;
 mod talk;
 
-use std::fs;
-use std::path::Path;
-
-use serde_json::Value;
 use story::Store;
+
+use crate::gallery::{each_trace_elsewhere, layout};
 
 /// A store whose sessions are one key each, and which lists nothing.
 const PLAIN: Store = Store {
@@ -26,27 +24,11 @@ const PLAIN: Store = Store {
 };
 
 fn judge(store: &Store) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("layouts/{}.json", store.layout));
-    let json = fs::read_to_string(&file).unwrap_or_else(|problem| panic!("{}: {problem}", file.display()));
+    let json = layout(store.layout);
     assert_eq!(story::tell(store, &json), Ok(()));
-    for name in trace_names(&json) {
-        let wrong = json.replace(&quoted(&name), &quoted(&format!("elsewhere:{name}")));
-        assert_ne!(wrong, json);
-        assert!(story::tell(store, &wrong).is_err(), "nobody misses the trace {name}");
+    for (trace, wrong) in each_trace_elsewhere(&json) {
+        assert!(story::tell(store, &wrong).is_err(), "nobody misses the trace {trace}");
     }
-}
-
-/// The names of the layout's traces.
-fn trace_names(json: &str) -> Vec<String> {
-    let layout: Value = serde_json::from_str(json).expect("a layout is JSON");
-    let traces = layout["traces"].as_array().expect("a layout has traces").iter();
-    let name =
-        |trace: &Value| ["key", "members", "entries"].iter().find_map(|kind| trace[*kind].as_str().map(str::to_owned));
-    traces.map(|trace| name(trace).expect("a trace has a name")).collect()
-}
-
-fn quoted(text: &str) -> String {
-    Value::from(text).to_string()
 }
 
 #[test]

@@ -1,0 +1,207 @@
+//! The layouts of `layouts/`, each with what its library writes. Those of the stores that `stores` asks are here too: they must
+//! load, and stand in the table of `layouts/README.md`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::support::reply::int;
+use crate::support::{Server, Snapshot};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("layouts")
+}
+
+/// The text of a layout of the gallery.
+pub fn layout(name: &str) -> String {
+    let file = folder().join(format!("{name}.json"));
+    fs::read_to_string(&file).unwrap_or_else(|problem| panic!("{}: {problem}", file.display()))
+}
+
+/// The layout, once for each of its traces, with that trace looked for in the wrong place: the trace's name, and the layout's text.
+pub fn each_trace_elsewhere(json: &str) -> Vec<(String, String)> {
+    let quoted = |name: &str| serde_json::Value::from(name).to_string();
+    let layout: serde_json::Value = serde_json::from_str(json).expect("a layout is JSON");
+    let traces = layout["traces"].as_array().expect("a layout has traces").iter();
+    let name = |trace: &serde_json::Value| {
+        let name = ["key", "members", "entries"].iter().find_map(|kind| trace[*kind].as_str());
+        name.expect("a trace has a name").to_owned()
+    };
+    // In `sockets` too, without which some layouts would not load.
+    let elsewhere = |name: &str| json.replace(&quoted(name), &quoted(&format!("elsewhere:{name}")));
+    traces.map(name).map(|name| (name.clone(), elsewhere(&name))).collect()
+}
+
+/// A server with a layout of the gallery.
+fn server(name: &str) -> Server {
+    Server::builder().layout(layout(name)).start()
+}
+
+/// The names of all files in the folder, without `.json`.
+fn layouts() -> BTreeSet<String> {
+    let files = fs::read_dir(folder()).expect("the gallery can be read");
+    let names = files.map(|file| file.expect("so can its entries").file_name().into_string().expect("names are UTF-8"));
+    names.filter_map(|name| name.strip_suffix(".json").map(str::to_owned)).collect()
+}
+
+/// Runs the lines of `world`, and then `call`, which must answer how many users or traces it removed. What the lines that
+/// begin with `-` have written must be gone then, and nothing else.
+fn takes(layout: &str, call: &str, removed: i64, world: &str) {
+    let server = server(layout);
+    let lines = world.lines().map(str::trim).filter(|line| !line.is_empty());
+    let (gone, left): (Vec<_>, Vec<_>) = lines.clone().partition(|line| line.starts_with("- "));
+    assert!(!gone.is_empty() && !left.is_empty(), "{layout}: somebody goes and somebody stays");
+    for line in lines {
+        server.must(line.trim_start_matches("- "));
+    }
+    assert_eq!(server.run(call), int(removed), "{layout}: {call}");
+    let found = Snapshot::take(&mut server.client());
+    server.must("FLUSHALL");
+    server.script(&left.join("\n"));
+    Snapshot::take(&mut server.client()).assert_matches(&found);
+}
+
+/// Logs the user out, whose traces begin with `-`. The world holds something for each trace of the layout: with one of them
+/// looked for in the wrong place, less is removed.
+fn logs_out(name: &str, user: &str, world: &str) {
+    let call = format!("SESSION.LOGOUT {user}");
+    let traces = world.lines().filter(|line| line.trim_start().starts_with("- ")).count();
+    let traces = i64::try_from(traces).expect("few");
+    takes(name, &call, traces, world);
+    for (trace, json) in each_trace_elsewhere(&layout(name)) {
+        let server = Server::builder().layout(json).start();
+        server.script(&world.replace("- ", ""));
+        assert!(server.run(&call).as_int() < traces, "{name}: nobody misses the trace {trace}");
+    }
+}
+
+#[test]
+fn each_layout_loads_and_has_the_name_of_its_file() {
+    for name in layouts() {
+        let layout = server(&name).run("SESSION.LAYOUT");
+        let layout: serde_json::Value = serde_json::from_str(layout.as_text()).expect("the layout is JSON");
+        assert_eq!(layout["name"], *name);
+    }
+}
+
+#[test]
+fn each_layout_stands_in_the_table() {
+    let page = fs::read_to_string(folder().join("README.md")).expect("the gallery has a page");
+    let rows =
+        page.lines().filter_map(|line| line.strip_prefix("| [")?.split_once(".json]")).map(|(name, _)| name.to_owned());
+    assert_eq!(rows.collect::<BTreeSet<_>>(), layouts());
+}
+
+#[test]
+fn fastify_session() {
+    logs_out(
+        "fastify-session",
+        "7",
+        r#"
+        - SET sess:WleTbG_N1ooKQl_cUCO1Vvjbh7jKUlSp '{"cookie":{"expires":null,"path":"/","httpOnly":true},"userId":"7"}'
+        SET sess:rmJs8PxXsyFo0WTJN4k7fG6K6oLYDZSO '{"cookie":{"expires":null,"path":"/","httpOnly":true},"userId":"70"}'
+        "#,
+    );
+}
+
+#[test]
+fn koa_session() {
+    logs_out(
+        "koa-session",
+        "7",
+        r#"
+        - SET koa:sess:2f2d9a93-0082-4d65-bc25-79959a1ab6cc '{"userId":7,"_expire":1795964721861,"_maxAge":86400000}'
+        SET koa:sess:0a1b2c3d-0082-4d65-bc25-79959a1ab6cc '{"userId":70,"_expire":1795964721861,"_maxAge":86400000}'
+        "#,
+    );
+}
+
+#[test]
+fn starsessions() {
+    logs_out(
+        "starsessions",
+        "ada",
+        r#"
+        - SET starsessions.e1e1d77a928cfadb5e1460eecdb605e2 '{"user_id": "ada", "__metadata__": {"lifetime": 60, "created": 1795878291.2}}'
+        SET starsessions.0123456789abcdef0123456789abcdef '{"user_id": "ad", "__metadata__": {"lifetime": 60, "created": 1795878291.2}}'
+        "#,
+    );
+}
+
+#[test]
+fn aiohttp_session() {
+    logs_out(
+        "aiohttp-session",
+        "ada",
+        r#"
+        - SET AIOHTTP_SESSION_0f0577aa78704d23913f6ecae0e5845b '{"created": 1795878323, "session": {"user_id": "ada"}}'
+        SET AIOHTTP_SESSION_0123456789abcdef0123456789abcdef '{"created": 1795878323, "session": {"user_id": "ad"}}'
+        "#,
+    );
+}
+
+#[test]
+fn tokens_in_a_list() {
+    let world = r#"
+        - SET token:t1 '{"userId":"ada","device":"phone"}'
+        - SET token:t2 '{"userId":"ada","device":"laptop"}'
+        - SET token:forgotten '{"userId":"ada","device":"tablet"}'
+        - SET tokens:ada '[{"token":"t1","expiresAt":1900000000},{"token":"t2","expiresAt":1900000000}]'
+        SET token:t3 '{"userId":"ben","device":"phone"}'
+        SET tokens:ben '[{"token":"t3","expiresAt":1900000000}]'
+    "#;
+    logs_out("token-list", "ada", world);
+}
+
+#[test]
+fn one_token_of_a_list() {
+    let server = server("token-list");
+    server.script(
+        r#"
+        SET token:t1 '{"userId":"ada"}'
+        SET token:t2 '{"userId":"ada"}'
+        SET tokens:ada '[{"token":"t1","expiresAt":1900000000},{"token":"t2","expiresAt":1900000000}]'
+        "#,
+    );
+    assert_eq!(server.run("SESSION.LOGOUT ada SOCKET t1"), int(2));
+    assert_eq!(server.run("GET tokens:ada").as_text(), r#"[{"token":"t2","expiresAt":1900000000}]"#);
+    assert_eq!(server.run("EXISTS token:t1 token:t2"), int(1));
+}
+
+#[test]
+fn presence_by_a_heartbeat() {
+    let world = "
+        - SET heartbeat:ada 1
+        - SADD online ada
+        - SADD room:1:present ada
+        SADD online ben eve
+        SADD room:1:present ben
+        SET heartbeat:ben 1
+    ";
+    logs_out("presence-heartbeat", "ada", world);
+    let world = "
+        SET heartbeat:ada 1
+        SADD online ada
+        - SADD online ben
+        - SADD room:1:present ben
+    ";
+    takes("presence-heartbeat", "SESSION.SWEEP", 1, world);
+}
+
+#[test]
+fn presence_by_scores() {
+    let world = "
+        - ZADD presence 1700000000 ada
+        - SADD room:1:present ada
+        ZADD presence 1700000000 ben
+        SADD room:1:present ben
+    ";
+    logs_out("presence-scores", "ada", world);
+    let world = "
+        - ZADD presence 1700000000 ada
+        - SADD room:1:present ada
+        ZADD presence 99999999999 ben
+        SADD room:1:present ben
+    ";
+    takes("presence-scores", "SESSION.SWEEP", 1, world);
+}
