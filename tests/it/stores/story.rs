@@ -44,7 +44,8 @@ pub struct Store {
 pub fn tell(store: &Store, json: &str) -> Verdict {
     let server = Server::builder().layout(json).start();
     let talk = Talk::start(store.program.0, store.program.1, server.port());
-    let mut scene = Scene { store, talk, server, sessions: BTreeMap::new(), lingering: Vec::new() };
+    let mut scene =
+        Scene { store, talk, server, sessions: BTreeMap::new(), lingering: Vec::new(), over: String::new() };
     scene.begin()?;
     scene.all_devices()?;
     scene.one_device()?;
@@ -63,6 +64,8 @@ struct Scene<'a> {
     sessions: BTreeMap<String, State>,
     /// Keys that are nobody's.
     lingering: Vec<String>,
+    /// Eve's session, which was logged out.
+    over: String,
 }
 
 #[derive(Clone, PartialEq)]
@@ -75,7 +78,7 @@ enum State {
 impl Scene<'_> {
     fn begin(&mut self) -> Verdict {
         for user in [ADA, ADA, BOB, BOB, EVE] {
-            self.log_in(user);
+            self.log_in(&format!("login {user}"), user);
         }
         // Some stores keep nothing before the login.
         if let Some(visitor) = self.talk.ask("guest").as_str() {
@@ -112,11 +115,13 @@ impl Scene<'_> {
             self.sweep(1)?;
         }
         self.lingering = names(self.store.lingers, &devices[0]);
+        self.over.clone_from(&devices[0]);
         self.is_as_should_be("after a request that was in flight during a logout")
     }
 
+    /// The browser that was logged out is good for a new session of the same user.
     fn a_new_login(&mut self) -> Verdict {
-        self.log_in(ADA);
+        self.log_in(&format!("login {EVE} {}", self.over), EVE);
         self.is_as_should_be("after a new login")
     }
 
@@ -137,8 +142,8 @@ impl Scene<'_> {
         same("SESSION.SWEEP", &self.server.run("SESSION.SWEEP"), &int(users))
     }
 
-    fn log_in(&mut self, user: &'static str) {
-        let answer = self.talk.ask(&format!("login {user}"));
+    fn log_in(&mut self, line: &str, user: &'static str) {
+        let answer = self.talk.ask(line);
         let session = answer.as_str().expect("a login brings a session").to_owned();
         let before = self.sessions.insert(session, State::In(user));
         assert!(before.is_none(), "a session's id comes twice");

@@ -45,9 +45,10 @@ const { internalAdapter } = await auth.$context;
 /** The cookie of each session. */
 const cookies = new Map();
 
-async function get(id) {
-  return auth.api.getSession({ headers: new Headers({ cookie: cookies.get(id) ?? "" }) });
-}
+/** What the browser says that has the session's cookie. */
+const browser = (id) => new Headers({ cookie: cookies.get(id) ?? "" });
+
+const get = (id) => auth.api.getSession({ headers: browser(id) });
 
 /** Signs up who is not known yet. */
 async function account(user) {
@@ -64,9 +65,10 @@ let inFlight;
 await serve({
   /** A visitor has no session before the login. */
   guest: () => null,
-  /** A user who signs in. */
-  login: async (user) => {
-    const { headers, response } = await auth.api.signInEmail({ body: await account(user), returnHeaders: true });
+  /** A user who signs in, by a browser that may still have the cookie of a session that is over. */
+  login: async (user, old) => {
+    const request = { body: await account(user), headers: browser(old), returnHeaders: true };
+    const { headers, response } = await auth.api.signInEmail(request);
     cookies.set(response.token, headers.getSetCookie()[0].split(";")[0]);
     return response.token;
   },

@@ -46,13 +46,13 @@ class Store:
         """A visitor's session."""
         return self._visit().session.session_key
 
-    def login(self, user):
-        """A visitor who logs in."""
+    def login(self, user, key=None):
+        """A visitor who logs in, by a browser that may still have the cookie of a session that is over."""
         account, is_new = User.objects.get_or_create(pk=int(user), username=user)
         if is_new:
             account.set_password("a password")
             account.save()
-        request = self._visit()
+        request = self._visit(key)
         auth.login(request, auth.authenticate(request, username=user, password="a password"))
         request.session.save()
         return request.session.session_key
@@ -80,8 +80,8 @@ class Store:
         request.session = SessionStore(key)
         return request
 
-    def _visit(self):
-        request = self._request()
+    def _visit(self, key=None):
+        request = self._request(key)
         request.session["cart"] = ["tea"]
         if not SERIALIZER:
             # A pickle may hold any object.

@@ -62,8 +62,9 @@ let inFlight;
 await serve({
   /** A visitor's session. */
   guest: () => open("/visit"),
-  /** A visitor who logs in. */
-  login: async (user) => open(`/login?username=${user}&password=any`, cookies.get(await open("/visit"))),
+  /** A visitor who logs in, by a browser that may still have the cookie of a session that is over. */
+  login: async (user, old) =>
+    open(`/login?username=${user}&password=any`, cookies.get(await open("/visit", cookies.get(old)))),
   /** Whom the application takes the browser for. */
   who: async (id) => (await get("/who", cookies.get(id))).json(),
   /** A request that has read its session, and is not done yet. */

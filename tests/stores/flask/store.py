@@ -57,9 +57,9 @@ class Store:
         """A visitor's session."""
         return self._browse("/visit")
 
-    def login(self, user):
-        """A visitor who logs in."""
-        return self._browse("/visit", f"/login/{user}")
+    def login(self, user, sid=None):
+        """A visitor who logs in, by a browser that may still have the cookie of a session that is over."""
+        return self._browse("/visit", f"/login/{user}", sid=sid)
 
     def who(self, sid):
         """Whom the application takes the browser for."""
@@ -75,13 +75,14 @@ class Store:
         self.held["cart"] = ["tea", "milk"]
         self.sessions.save_session(self.app, self.held, self.app.response_class())
 
-    def _browser(self, sid):
+    def _browser(self, sid=None):
         browser = self.app.test_client()
-        browser.set_cookie("session", sid)
+        if sid:
+            browser.set_cookie("session", sid)
         return browser
 
-    def _browse(self, *pages):
-        browser = self.app.test_client()
+    def _browse(self, *pages, sid=None):
+        browser = self._browser(sid)
         for page in pages:
             assert browser.get(page).status_code == 200
         return browser.get_cookie("session").value

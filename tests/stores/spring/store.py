@@ -45,8 +45,8 @@ class Store:
         self._save(session, {"creationTime": java_long(1), "sessionAttr:cart": java_string("tea")})
         return session
 
-    def login(self, user):
-        """A visitor who logs in: the session gets a new id, and is listed."""
+    def login(self, user, _over=None):
+        """A visitor who logs in: the session gets a new id, and is listed. The cookie of a session that is over counts for nothing."""
         visit, session = self.guest(), str(uuid.uuid4())
         self.redis.rename(SESSIONS + visit, SESSIONS + session)
         self.redis.rename(EXPIRES + visit, EXPIRES + session)
