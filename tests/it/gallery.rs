@@ -141,6 +141,41 @@ fn aiohttp_session() {
 }
 
 #[test]
+fn authjs_with_its_adapter_for_upstash() {
+    // Only the last session is listed.
+    logs_out(
+        "authjs-upstash",
+        "7",
+        r#"
+        - SET user:session:5a01 '{"sessionToken":"5a01","userId":"7","expires":"2027-01-01T00:00:00.000Z"}'
+        - SET user:session:5a02 '{"sessionToken":"5a02","userId":"7","expires":"2027-01-02T00:00:00.000Z"}'
+        - SET user:session:by-user-id:7 user:session:5a02
+        SET user:7 '{"id":"7","email":"ada@example.org","emailVerified":null}'
+        SET user:email:ada@example.org 7
+        SET user:account:by-user-id:7 user:account:github:99
+        SET user:account:github:99 '{"provider":"github","providerAccountId":"99","userId":"7","id":"github:99"}'
+        SET user:session:5a03 '{"sessionToken":"5a03","userId":"70","expires":"2027-01-02T00:00:00.000Z"}'
+        SET user:session:by-user-id:70 user:session:5a03
+        "#,
+    );
+}
+
+#[test]
+fn sessions_that_only_their_application_can_read() {
+    logs_out(
+        "opaque-sessions",
+        "ada",
+        r#"
+        - SET scs:session:Q4rTnW2tFzXK "\x0f\xff\x81\x02\x01user_id\x03ben"
+        - SET scs:session:Zk9fLw1sVbNm "\x0f\xff\x81\x02\x01user_id\x03ben"
+        - SADD sessions:ada Q4rTnW2tFzXK Zk9fLw1sVbNm
+        SET scs:session:P0oLkJhGfDsA "\x0f\xff\x81\x02\x01user_id\x03ada"
+        SADD sessions:ben P0oLkJhGfDsA
+        "#,
+    );
+}
+
+#[test]
 fn tokens_in_a_list() {
     let world = r#"
         - SET token:t1 '{"userId":"ada","device":"phone"}'
