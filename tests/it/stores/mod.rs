@@ -26,6 +26,7 @@ const PLAIN: Store = Store {
 fn judge(store: &Store) {
     let json = layout(store.layout);
     assert_eq!(story::tell(store, &json), Ok(()));
+    assert_eq!(story::writes_late(store, &json), store.writes_late, "what a request in flight writes");
     for (trace, wrong) in each_trace_elsewhere(&json) {
         assert!(story::tell(store, &wrong).is_err(), "nobody misses the trace {trace}");
     }

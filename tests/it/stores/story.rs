@@ -54,6 +54,21 @@ pub fn tell(store: &Store, json: &str) -> Verdict {
     scene.sweeps()
 }
 
+/// Whether a session is there again after a request that was in flight during a logout, as long as no fence takes it away.
+///
+/// # Panics
+/// As [`tell`] does.
+pub fn writes_late(store: &Store, json: &str) -> bool {
+    let server = Server::builder().layout(json).option("fence", "0").start();
+    let mut talk = Talk::start(store.program.0, store.program.1, server.port());
+    let answer = talk.ask(&format!("login {EVE}"));
+    let session = answer.as_str().expect("a login brings a session");
+    talk.ask(&format!("begin {session}"));
+    server.must(&format!("SESSION.LOGOUT {EVE}"));
+    talk.ask("end");
+    server.cmd(["EXISTS".to_owned(), store.session[0].replace("{}", session)]) == int(1)
+}
+
 /// A server, and who should be in.
 struct Scene<'a> {
     store: &'a Store,
@@ -236,6 +251,10 @@ fn members(snapshot: &Snapshot, key: &str) -> BTreeSet<String> {
     }
 }
 
-fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, expected: &T) -> Verdict {
+/// What is found must be what is expected.
+///
+/// # Errors
+/// When it is not.
+pub fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, expected: &T) -> Verdict {
     if found == expected { Ok(()) } else { Err(format!("{what}: {found:?}, and should be {expected:?}")) }
 }
