@@ -93,18 +93,6 @@ fn each_layout_stands_in_the_table() {
 }
 
 #[test]
-fn fastify_session() {
-    logs_out(
-        "fastify-session",
-        "7",
-        r#"
-        - SET sess:WleTbG_N1ooKQl_cUCO1Vvjbh7jKUlSp '{"cookie":{"expires":null,"path":"/","httpOnly":true},"userId":"7"}'
-        SET sess:rmJs8PxXsyFo0WTJN4k7fG6K6oLYDZSO '{"cookie":{"expires":null,"path":"/","httpOnly":true},"userId":"70"}'
-        "#,
-    );
-}
-
-#[test]
 fn koa_session() {
     logs_out(
         "koa-session",

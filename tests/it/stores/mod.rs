@@ -48,6 +48,11 @@ fn express_session_with_connect_redis_and_passport() {
 }
 
 #[test]
+fn fastify_session_with_connect_redis() {
+    judge(&Store { program: ("fastify/store.mjs", &[]), layout: "fastify-session", session: &["sess:{}"], ..PLAIN });
+}
+
+#[test]
 fn better_auth() {
     judge(&Store {
         program: ("better-auth/store.mjs", &[]),
