@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::talk::Talk;
-use crate::support::reply::int;
+use crate::support::reply::{int, ok};
 use crate::support::{Content, Reply, Server, Snapshot, quote, wait_until};
 
 /// The story's end: what differs from what it should be, if anything does.
@@ -54,17 +54,19 @@ pub fn tell(store: &Store, json: &str) -> Verdict {
     scene.sweeps()
 }
 
-/// Whether a session is there again after a request that was in flight during a logout, as long as no fence takes it away.
+/// Whether a session is there again after a request that was in flight during a logout, as long as no fence takes it away. The
+/// module is loaded after the login.
 ///
 /// # Panics
-/// As [`tell`] does.
+/// As [`tell`] does, and if the logout finds nothing.
 pub fn writes_late(store: &Store, json: &str) -> bool {
-    let server = Server::builder().layout(json).option("fence", "0").start();
+    let server = Server::builder().without_module().layout(json).option("fence", "0").start();
     let mut talk = Talk::start(store.program.0, store.program.1, server.port());
     let answer = talk.ask(&format!("login {EVE}"));
     let session = answer.as_str().expect("a login brings a session");
+    assert_eq!(server.load_module(), ok());
     talk.ask(&format!("begin {session}"));
-    server.must(&format!("SESSION.LOGOUT {EVE}"));
+    assert!(server.run(&format!("SESSION.LOGOUT {EVE}")).as_int() > 0, "{}", store.layout);
     talk.ask("end");
     server.cmd(["EXISTS".to_owned(), store.session[0].replace("{}", session)]) == int(1)
 }
