@@ -28,7 +28,7 @@ pub struct Store {
     pub shared: &'static [&'static str],
     /// Whether a request that began before a logout may write its session after it.
     pub writes_late: bool,
-    /// Whether such a request lists its session again too. What is listed then is no session, and a sweep takes it away.
+    /// Whether such a request lists its session again too, maybe after the fence. A sweep takes that away.
     pub lists_late: bool,
     /// The keys that such a request leaves, until they expire, of a session that is no more; `{}` is its id.
     pub lingers: &'static [&'static str],
@@ -124,12 +124,12 @@ impl Scene<'_> {
         self.talk.ask(&format!("begin {}", devices[0]));
         self.log_out(&["SESSION.LOGOUT", EVE], &devices, &listing, &[])?;
         self.talk.ask("end");
-        if self.store.writes_late {
-            // The fence takes away what was written, soon but not at once.
-            wait_until("the session is gone again", || self.talk.ask(&format!("who {}", devices[0])).is_null());
-        }
+        // The fence takes away what was written, soon but not at once.
+        let key = self.store.session[0].replace("{}", &devices[0]);
+        wait_until("the session is gone again", || self.server.cmd(["EXISTS", &key]) == int(0));
         if self.store.lists_late {
-            self.sweep(1)?;
+            // The fence takes that away, too, if the session is listed before it is gone again.
+            self.server.must("SESSION.SWEEP");
         }
         self.lingering = names(self.store.lingers, &devices[0]);
         self.over.clone_from(&devices[0]);
