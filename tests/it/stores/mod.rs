@@ -93,3 +93,28 @@ fn spring_session_by_its_bytes() {
         ..PLAIN
     });
 }
+
+#[test]
+fn flask_session_in_msgpack() {
+    judge(&Store {
+        program: ("flask/store.py", &["msgpack"]),
+        layout: "flask-session",
+        session: &["session:{}"],
+        ..PLAIN
+    });
+}
+
+#[test]
+fn php_in_its_own_format_for_sessions() {
+    judge(&Store { program: ("php/store.php", &["php"]), layout: "php", session: &["PHPREDIS_SESSION:{}"], ..PLAIN });
+}
+
+#[test]
+fn php_serialized() {
+    judge(&Store {
+        program: ("php/store.php", &["php_serialize"]),
+        layout: "php-serialize",
+        session: &["PHPREDIS_SESSION:{}"],
+        ..PLAIN
+    });
+}
