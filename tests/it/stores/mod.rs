@@ -4,6 +4,7 @@
 //! Each layout of `layouts/` that a store here needs is told twice: as it is, and with each of its traces looked for in the
 //! wrong place, which the story must notice.
 
+mod recovery;
 mod story;
 mod talk;
 
