@@ -228,3 +228,78 @@ fn presence_by_scores() {
     ";
     takes("presence-scores", "SESSION.SWEEP", 1, world);
 }
+
+#[test]
+fn laravel() {
+    // Serialized by the session, and once more by the cache that it is in.
+    let session = |user: &str| {
+        let head = r#"a:3:{s:6:"_token";s:2:"t0";s:6:"_flash";a:2:{s:3:"old";a:0:{}s:3:"new";a:0:{}}"#;
+        let inner = format!(r#"{head}s:50:"login_web_59ba36addc2b2f9401580f014c7f58ea4e30989d";i:{user};}}"#);
+        format!(r#"'s:{}:"{inner}";'"#, inner.len())
+    };
+    logs_out(
+        "laravel",
+        "7",
+        &format!(
+            "
+            - SET laravel_database_laravel_cache_aDvC0pTR8zWxyk3mQn5sJ2hGfBv7uLeYtX1oKrNi {}
+            SET laravel_database_laravel_cache_bDvC0pTR8zWxyk3mQn5sJ2hGfBv7uLeYtX1oKrNi {}
+            SET laravel_database_laravel_cache_greeting '{}'
+            ",
+            session("7"),
+            session("70"),
+            r#"s:5:"hello";"#
+        ),
+    );
+}
+
+#[test]
+fn tower_sessions() {
+    logs_out(
+        "tower-sessions",
+        "7",
+        r#"
+        - SET 0go_Tu7gc8P2D-mOAQAAAA "\x93\xc4\x10\x00\x00\x00\x01\x8e\xe9\x0f\xf6\xc3s\xe0\xeeN?\x0a\xd2\x81\xa7user_id\x07\x99\xcd\x07\xeb\x0f\x08\x00\x00\x00\x00\x00\x00"
+        SET 1go_Tu7gc8P2D-mOAQAAAA "\x93\xc4\x10\x00\x00\x00\x01\x8e\xe9\x0f\xf6\xc3s\xe0\xeeN?\x0a\xd3\x82\xa7user_id\xa3ada\xa4cart\x91\xa3tea\x99\xcd\x07\xeb\x0f\x08\x00\x00\x00\x00\x00\x00"
+        SET a-counter-of-22-letters 7
+        "#,
+    );
+}
+
+#[test]
+fn oidc_provider() {
+    logs_out(
+        "oidc-provider",
+        "ada",
+        r#"
+        - SET oidc:Session:s1 '{"exp":1900000000,"accountId":"ada","uid":"u1","kind":"Session","jti":"s1"}'
+        - SET oidc:uid:u1 s1
+        - SET oidc:Grant:g1 '{"accountId":"ada","clientId":"app","kind":"Grant","jti":"g1"}'
+        - SET oidc:AccessToken:a1 '{"accountId":"ada","grantId":"g1","kind":"AccessToken","jti":"a1"}'
+        - HSET oidc:RefreshToken:r1 payload '{"accountId":"ada","grantId":"g1","kind":"RefreshToken","jti":"r1"}'
+        - HSET oidc:AuthorizationCode:c1 payload '{"accountId":"ada","grantId":"g1","jti":"c1"}' consumed 1800000000
+        - HSET oidc:DeviceCode:d1 payload '{"accountId":"ada","grantId":"g1","userCode":"WDJB-MJHT","jti":"d1"}'
+        - HSET oidc:BackchannelAuthenticationRequest:b1 payload '{"accountId":"ada","grantId":"g1","jti":"b1"}'
+        SET oidc:Session:s2 '{"exp":1900000000,"accountId":"ben","uid":"u2","kind":"Session","jti":"s2"}'
+        SET oidc:uid:u2 s2
+        HSET oidc:RefreshToken:r2 payload '{"accountId":"ben","grantId":"g2","kind":"RefreshToken","jti":"r2"}'
+        RPUSH oidc:grant:g1 AuthorizationCode:c1 AccessToken:a1 RefreshToken:r1
+        "#,
+    );
+}
+
+#[test]
+fn tokens_whose_value_is_the_user() {
+    for user in ["ada", "007", "42", "0f0577aa-7870-4d23-913f-6ecae0e5845b"] {
+        let world = format!(
+            "
+            - SET token:t1 {user}
+            - SET token:t2 {user}
+            SET token:t3 {user}0
+            SET token:t4 7
+            SET token:t5 '\"{user}\"'
+            "
+        );
+        logs_out("plain-tokens", user, &world);
+    }
+}
