@@ -25,10 +25,13 @@ const PLAIN: Store = Store {
 };
 
 fn judge(store: &Store) {
-    let json = layout(store.layout);
-    assert_eq!(story::tell(store, &json), Ok(()));
-    assert_eq!(story::writes_late(store, &json), store.writes_late, "what a request in flight writes");
-    for (trace, wrong) in each_trace_elsewhere(&json) {
+    judge_with(store, &layout(store.layout));
+}
+
+fn judge_with(store: &Store, json: &str) {
+    assert_eq!(story::tell(store, json), Ok(()));
+    assert_eq!(story::writes_late(store, json), store.writes_late, "what a request in flight writes");
+    for (trace, wrong) in each_trace_elsewhere(json) {
         assert!(story::tell(store, &wrong).is_err(), "nobody misses the trace {trace}");
     }
 }
@@ -65,18 +68,28 @@ fn better_auth() {
     });
 }
 
+const DJANGO_REDIS: &str = "django_redis.cache.RedisCache";
+const IN_JSON: &str = "django_redis.serializers.json.JSONSerializer";
+
+const DJANGO: Store = Store {
+    program: ("django/store.py", &[DJANGO_REDIS, IN_JSON]),
+    layout: "django-json",
+    session: &[":1:django.contrib.sessions.cache{}"],
+    writes_late: false,
+    ..PLAIN
+};
+
 #[test]
 fn django_redis_in_json() {
-    judge(&Store {
-        program: (
-            "django/store.py",
-            &["django_redis.cache.RedisCache", "django_redis.serializers.json.JSONSerializer"],
-        ),
-        layout: "django-json",
-        session: &[":1:django.contrib.sessions.cache{}"],
-        writes_late: false,
-        ..PLAIN
-    });
+    judge(&DJANGO);
+}
+
+#[test]
+fn django_redis_in_compressed_json() {
+    let owner = r#""owner": "/_auth_user_id""#;
+    let json = layout(DJANGO.layout).replace(owner, &format!(r#"{owner}, "encoding": ["zlib", "json"]"#));
+    let words = &[DJANGO_REDIS, IN_JSON, "django_redis.compressors.zlib.ZlibCompressor"];
+    judge_with(&Store { program: ("django/store.py", words), ..DJANGO }, &json);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-"""Django's sessions in a cache: store.py PORT CACHE [SERIALIZER], which settings name by their import paths."""
+"""Django's sessions in a cache: store.py PORT CACHE [SERIALIZER [COMPRESSOR]], which settings name by their import paths."""
 
 import datetime
 import pathlib
@@ -11,7 +11,7 @@ from django.http import HttpRequest
 sys.path.append(str(pathlib.Path(__file__).parents[1]))
 from serve import serve
 
-PORT, CACHE, *SERIALIZER = sys.argv[1:]
+PORT, CACHE, *OPTIONS = sys.argv[1:]
 
 settings.configure(
     SECRET_KEY="secret",
@@ -20,7 +20,7 @@ settings.configure(
         "default": {
             "BACKEND": CACHE,
             "LOCATION": f"redis://127.0.0.1:{PORT}",
-            "OPTIONS": {"SERIALIZER": path for path in SERIALIZER},
+            "OPTIONS": dict(zip(["SERIALIZER", "COMPRESSOR"], OPTIONS)),
         }
     },
     INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes"],
@@ -83,7 +83,7 @@ class Store:
     def _visit(self, key=None):
         request = self._request(key)
         request.session["cart"] = ["tea"]
-        if not SERIALIZER:
+        if not OPTIONS:
             # A pickle may hold any object.
             request.session["came"] = datetime.datetime.now(datetime.timezone.utc)
         request.session.save()
