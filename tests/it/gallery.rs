@@ -303,3 +303,18 @@ fn tokens_whose_value_is_the_user() {
         logs_out("plain-tokens", user, &world);
     }
 }
+
+#[test]
+fn presence_in_hashes_by_connection() {
+    let world = r#"
+        - SET heartbeat:ada 1
+        - HSET presence:news c1 '{"user":"ada","device":"phone"}'
+        - HSET presence:news c2 '{"user":"ada","device":"laptop"}'
+        - HSET presence:chat c1 '{"user":"ada","device":"phone"}'
+        HSET presence:news c3 '{"user":"ben","device":"phone"}'
+        HSET presence:chat ada '{"user":"ben","device":"phone"}'
+        SET heartbeat:ben 1
+    "#;
+    logs_out("presence-hash", "ada", world);
+    takes("presence-hash", "SESSION.SWEEP", 1, &world.replace("- SET heartbeat:ada 1", ""));
+}
