@@ -9,25 +9,30 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-/// What is missing where an interpreter can't be started.
+/// What may be missing where a program does not answer.
 const MISSING: &str = "Node.js, npm, Python with venv, and PHP with its extension for Redis are needed: \
     scripts/setup.sh installs them, as does `apt-get install nodejs npm python3-venv php-cli php-redis`";
+
+/// How long a program may run, in seconds: far longer than any story takes. One that hangs ends then, and the test with it.
+const LONGEST: &str = "300";
 
 /// A store's program that runs. It ends when this is dropped.
 pub struct Talk {
     child: Child,
-    questions: ChildStdin,
+    /// Nothing more is asked when this is closed.
+    questions: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
 }
 
 impl Talk {
     /// Starts `program`, a file below `tests/stores`, for the server on `port`. Its other words come after the port.
     pub fn start(program: &str, words: &[&str], port: u16) -> Self {
-        let mut command = Command::new(interpreter(program));
+        let mut command = Command::new("timeout");
+        command.arg(LONGEST).arg(interpreter(program));
         command.arg(folder().join(program)).arg(port.to_string()).args(words);
         command.env_remove("REDISCLI_AUTH").stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().expect(MISSING);
-        let questions = child.stdin.take().expect("it is piped");
+        let mut child = command.spawn().expect("`timeout` is a part of every system");
+        let questions = child.stdin.take();
         let answers = BufReader::new(child.stdout.take().expect("it is piped"));
         Self { child, questions, answers }
     }
@@ -37,16 +42,17 @@ impl Talk {
     /// # Panics
     /// When the program ends instead; what it says of that is in the test's output.
     pub fn ask(&mut self, line: &str) -> Value {
-        writeln!(self.questions, "{line}").expect("the program listens");
+        // One that has ended does not answer either.
+        let _ = writeln!(self.questions.as_mut().expect("it is open"), "{line}");
         let mut answer = String::new();
         self.answers.read_line(&mut answer).expect("the program answers in text");
-        serde_json::from_str(&answer).unwrap_or_else(|_| panic!("{line}: no JSON in {answer:?}"))
+        serde_json::from_str(&answer).unwrap_or_else(|_| panic!("{line}: no JSON in {answer:?}. {MISSING}"))
     }
 }
 
 impl Drop for Talk {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        self.questions = None;
         let _ = self.child.wait();
     }
 }
