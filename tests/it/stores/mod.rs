@@ -85,6 +85,13 @@ fn django_redis_in_json() {
 }
 
 #[test]
+fn django_in_pickles() {
+    for words in [&["django.core.cache.backends.redis.RedisCache"], &[DJANGO_REDIS]] {
+        judge(&Store { program: ("django/store.py", words), layout: "django", ..DJANGO });
+    }
+}
+
+#[test]
 fn django_redis_in_compressed_json() {
     let owner = r#""owner": "/_auth_user_id""#;
     let json = layout(DJANGO.layout).replace(owner, &format!(r#"{owner}, "encoding": ["zlib", "json"]"#));
