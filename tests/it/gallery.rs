@@ -254,6 +254,18 @@ fn laravel() {
 }
 
 #[test]
+fn rails_with_devise() {
+    logs_out(
+        "rails",
+        "7",
+        r#"
+        - SET myapp:session:2::6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b "\x04\x08{\x09I\"\x10_csrf_token\x06:\x06ETI\"\x09abc=\x06;\x00TI\"\x19warden.user.user.key\x06;\x00T[\x07[\x06i\x0cI\"\"$2a$12$abcdefghijklmnopqrstuv\x06;\x00TI\"\x0fsession_id\x06;\x00TI\"\x06x\x06;\x00TI\"\x07at\x06;\x00TIu:\x09Time\x0d \x80\x11\x80\x00\x00\x00\x00\x07:\x0boffseti\x00:\x09zoneI\"\x08UTC\x06;\x00F"
+        SET myapp:session:2::d4735e3a265e16eee03f59718b9b5d03019c07d8b6c51f90da3a666eec13ab35 "\x04\x08{\x07I\"\x19warden.user.user.key\x06:\x06ET[\x07[\x06iKI\"\"$2a$12$abcdefghijklmnopqrstuv\x06;\x00T:\x08symi\x0c"
+        "#,
+    );
+}
+
+#[test]
 fn tower_sessions() {
     logs_out(
         "tower-sessions",
