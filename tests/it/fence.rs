@@ -384,3 +384,32 @@ fn other_signs_of_life_keep_what_comes_with_a_late_request() {
     std::thread::sleep(std::time::Duration::from_millis(700));
     assert_eq!(server.run("EXISTS online hb:ada"), int(2));
 }
+
+#[test]
+fn other_keys_of_a_socket_that_was_logged_out_are_removed_too() {
+    let layout = r#"{ "name": "x", "separator": ":", "traces": [
+        { "key": "map:{userId}" }, { "key": "data:{socketId}", "owner": "/userId" }, { "key": "meta:{kind}:{socketId}" }, { "key": "ends:{socketId}" },
+        { "key": "recovery:{pid}", "owner": { "pointer": "/sid", "is": "{socketId}" } } ],
+        "sockets": { "of": "map:{userId}", "data": "data:{socketId}" } }"#;
+    let server = Server::builder().layout(layout).start();
+    server.script(
+        "SADD map:ann s1\nSADD map:bob s2\nSET data:s1 '{\"userId\":\"ann\"}'\nSET data:s2 '{\"userId\":\"bob\"}'",
+    );
+    assert_eq!(server.run("SESSION.LOGOUT ann"), int(2));
+    let before = server.snapshot();
+    for (key, value) in [("ends:s1", "1"), ("meta:end:s1", "1"), ("recovery:p1", "{\"sid\":\"s1\"}"), ("meta:x:s1", "")]
+    {
+        server.cmd(["SET", key, value]);
+        is_removed(&server, key, key);
+    }
+    before.assert_matches(&server.snapshot());
+    // What is of others stays, and what names nobody.
+    server.script("SET meta:end:s2 1\nSET recovery:p2 '{\"sid\":\"s2\"}'\nSET recovery:p3 s1\nSET meta:s1 1\nHSET recovery:p4 sid s1");
+    idle(&server);
+    assert_eq!(server.run("DBSIZE"), int(2 + 5));
+    assert_eq!(number(&server, "fence_removed_keys"), 4);
+    server.must("CONFIG SET session.fence 0");
+    server.must("SET meta:end:s1 1");
+    idle(&server);
+    assert_eq!(server.run("EXISTS meta:end:s1"), int(1));
+}

@@ -36,7 +36,7 @@ fn enforce<H: Host>(ask: Ask<'_, H>, name: &H::Name) {
     // What cannot be planned now, the next sweep finds.
     let _ = match mapped_user(&layout, name.as_ref()) {
         Some(user) => enforce_mapping(ask, &layout, user),
-        None => enforce_data(ask, &layout, name),
+        None => enforce_data(ask, &layout, name).and_then(|()| enforce_key_of_socket(ask, &layout, name)),
     };
 }
 
@@ -52,9 +52,26 @@ fn enforce_data<H: Host>(ask: Ask<'_, H>, layout: &Layout, name: &H::Name) -> Re
         users.extend(ask.state(|state| state.sweeping.fence.users_of(database, socket, now)));
     }
     for user in users {
-        let plan = plan::find_key(ask.host, layout, &user, name);
+        let plan = plan::find_key(ask.host, layout, &user, None, name);
         let checked = plan.check(ask.host, &ask.host.anybody(), false)?;
         note_returned(ask, &user, checked.apply(ask.host).total());
+    }
+    Ok(())
+}
+
+/// Another key that is of a socket alone goes as its data does.
+fn enforce_key_of_socket<H: Host>(ask: Ask<'_, H>, layout: &Layout, name: &H::Name) -> Result<(), Error> {
+    let (database, now) = (ask.host.database(), ask.host.instant());
+    for socket in plan::sockets_of(ask.host, layout, name) {
+        let users = ask.state(|state| {
+            let fence = &state.sweeping.fence;
+            if fence.knows(database, &socket) { fence.users_of(database, &socket, now) } else { Vec::new() }
+        });
+        for user in users {
+            let plan = plan::find_key(ask.host, layout, &user, Some(&socket), name);
+            let checked = plan.check(ask.host, &ask.host.anybody(), false)?;
+            note_returned(ask, &user, checked.apply(ask.host).total());
+        }
     }
     Ok(())
 }

@@ -1,8 +1,15 @@
 //! Noticing that a request in flight writes again what belongs to a socket that was logged out: see [`super::enforce`].
 
-use crate::{layout::Layout, plan, ports::Host, session::Ask, template::Placeholder};
+use crate::{
+    layout::{Layout, Trace, What},
+    plan,
+    ports::Host,
+    session::Ask,
+    template::{Bindings, Placeholder},
+};
 
-/// Whether a key of this name is the data of a socket that was logged out not long ago, or the mapping of a user of one.
+/// Whether a key of this name is the data of a socket that was logged out not long ago, or another key that may be its, or the
+/// mapping of a user of one.
 pub fn may_stop<H: Host>(ask: Ask<'_, H>, database: usize, name: &[u8]) -> bool {
     ask.state(|state| {
         if state.sweeping.fence.is_empty() || state.options.fence().is_none() {
@@ -10,7 +17,13 @@ pub fn may_stop<H: Host>(ask: Ask<'_, H>, database: usize, name: &[u8]) -> bool 
         }
         let (layout, fence) = (&state.layout, &state.sweeping.fence);
         let socket = layout.sockets.as_ref().and_then(|sockets| sockets.socket(name));
+        let is_of_one = |(trace, bindings): (&Trace, Bindings<'_>)| match trace.what {
+            What::Key => bindings.get(Placeholder::SOCKET).is_some_and(|socket| fence.knows(database, socket)),
+            // Its value says which.
+            _ => true,
+        };
         socket.is_some_and(|socket| fence.knows(database, socket))
+            || layout.keys_of_sockets(name).any(is_of_one)
             || mapped_user(layout, name).is_some_and(|user| fence.knows_user(database, user))
     })
 }

@@ -356,6 +356,12 @@ impl Layout {
         by_trace.into_iter().any(differs) || vital.any(|template| template.matches(name).is_some())
     }
 
+    /// The traces by which a key of this name is of a socket alone, whoever's that is, with what the name's placeholders stand for.
+    pub fn keys_of_sockets<'l>(&'l self, name: &'l [u8]) -> impl Iterator<Item = (&'l Trace, Bindings<'l>)> {
+        let is_key = |trace: &&Trace| trace.is_of_socket() && matches!(trace.what, What::Key | What::Owned(_));
+        self.traces.iter().filter(is_key).filter_map(|trace| Some((trace, trace.key.matches(name)?)))
+    }
+
     /// The key that maps a user to sockets, if the layout names one.
     pub fn mapping(&self) -> Option<&Mapping> {
         self.sockets.as_ref()?.of.as_ref()

@@ -104,14 +104,26 @@ pub fn find<K: Keyspace>(
     finder.finish()
 }
 
-/// The plan that removes one key, if it is a trace of the user as a whole: by its name or its value.
-pub fn find_key<K: Keyspace>(space: &K, layout: &Layout, user: &[u8], name: &K::Name) -> Plan<K::Name> {
+/// The plan that removes one key, if it is a trace of the user as a whole, by its name or its value; of a socket's, too, if it is given.
+pub fn find_key<K: Keyspace>(
+    space: &K,
+    layout: &Layout,
+    user: &[u8],
+    socket: Option<&[u8]>,
+    name: &K::Name,
+) -> Plan<K::Name> {
     let plan = Plan::empty(user, Detail::Facts);
     let mut finder = Finder { space, layout, user, part: &[], plan, said: Vec::new(), buffer: Vec::new() };
-    for trace in layout.traces.iter().filter(|trace| names_a_key(trace)) {
-        let is_users = |bindings: &Bindings<'_>| bindings.get(Placeholder::USER).is_none_or(|id| id == user);
-        if let Some(bindings) = trace.key.matches(name.as_ref()).filter(is_users) {
-            finder.locate(trace, &bindings.with(Placeholder::USER, user));
+    let is_wanted = |trace: &&Trace| names_a_key(trace) || matches!(trace.what, What::Owned(_)) && socket.is_some();
+    for trace in layout.traces.iter().filter(is_wanted) {
+        let is = |read: Option<&[u8]>, id: &[u8]| read.is_none_or(|read| read == id);
+        let is_theirs = |bindings: &Bindings<'_>| {
+            is(bindings.get(Placeholder::USER), user)
+                && socket.is_none_or(|socket| is(bindings.get(Placeholder::SOCKET), socket))
+        };
+        if let Some(bindings) = trace.key.matches(name.as_ref()).filter(is_theirs) {
+            let bindings = bindings.with(Placeholder::USER, user);
+            finder.locate(trace, &socket.map_or(bindings, |socket| bindings.with(Placeholder::SOCKET, socket)));
         }
     }
     finder.finish()
@@ -127,6 +139,18 @@ pub fn named<K: Keyspace>(space: &K, name: &K::Name, owner: &Owner, given: &Bind
     });
     // A value that can't be read names nobody.
     if read.is_ok() { named } else { Vec::new() }
+}
+
+/// The sockets whose a key is as a whole, whoever has them: those that its name holds, or its value names.
+pub fn sockets_of<K: Keyspace>(space: &K, layout: &Layout, name: &K::Name) -> Vec<Vec<u8>> {
+    let mut sockets = Vec::new();
+    for (trace, bindings) in layout.keys_of_sockets(name.as_ref()) {
+        match &trace.what {
+            What::Owned(owner) => sockets.extend(named(space, name, owner, &bindings)),
+            _ => sockets.extend(bindings.get(Placeholder::SOCKET).map(<[u8]>::to_vec)),
+        }
+    }
+    sockets
 }
 
 /// Everybody whose trace a key is as a whole: whom its name holds, or its value names.

@@ -32,7 +32,7 @@ pub use check::{Checked, NOBODY, Unseen, check_unseen};
 pub use device::Scope;
 pub use entries::EntriesTrace;
 pub use explain::{Reading, explain, words};
-pub use find::{Detail, Known, Part, find, find_key, named, owners, still_there};
+pub use find::{Detail, Known, Part, find, find_key, named, owners, sockets_of, still_there};
 use mapping::Mapping;
 
 pub use live::{LiveBy, LiveSocket, live_by};

@@ -82,8 +82,11 @@ impl Watcher {
         let vital: Vec<&Template> = vital.collect();
         let traces = layout.watched.iter().map(|number| &layout.traces[*number]);
         let traces = traces.map(|trace| (&trace.key, matches!(trace.what, What::Members(_))));
+        // The index finds these by their names, but the fence has to hear of them.
+        let of_sockets = layout.traces.iter().filter(|trace| trace.is_of_socket() && matches!(trace.what, What::Key));
+        let named = of_sockets.map(|trace| &trace.key).chain(vital.iter().copied());
         let mut keys: Vec<Watched> = Vec::new();
-        for (template, is_collection) in traces.chain(vital.iter().map(|template| (*template, false))) {
+        for (template, is_collection) in traces.chain(named.map(|template| (template, false))) {
             if let Some(known) = keys.iter_mut().find(|known| known.template == *template) {
                 known.is_collection &= is_collection;
             } else {

@@ -21,7 +21,6 @@ const PLAIN: Store = Store {
     shared: &[],
     writes_late: true,
     lists_late: false,
-    lingers: &[],
 };
 
 fn judge(store: &Store) {
@@ -110,7 +109,6 @@ fn spring_session_by_its_bytes() {
             ".PRINCIPAL_NAME_INDEX_NAME:{}"
         )],
         shared: &["spring:session:expirations:4102444800000"],
-        lingers: &["spring:session:sessions:expires:{}"],
         ..PLAIN
     });
 }

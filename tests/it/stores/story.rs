@@ -30,8 +30,6 @@ pub struct Store {
     pub writes_late: bool,
     /// Whether such a request lists its session again too, maybe after the fence. A sweep takes that away.
     pub lists_late: bool,
-    /// The keys that such a request leaves, until they expire, of a session that is no more; `{}` is its id.
-    pub lingers: &'static [&'static str],
 }
 
 /// Tells the story with the layout `json`.
@@ -44,8 +42,7 @@ pub struct Store {
 pub fn tell(store: &Store, json: &str) -> Verdict {
     let server = Server::builder().layout(json).start();
     let talk = Talk::start(store.program.0, store.program.1, server.port());
-    let mut scene =
-        Scene { store, talk, server, sessions: BTreeMap::new(), lingering: Vec::new(), over: String::new() };
+    let mut scene = Scene { store, talk, server, sessions: BTreeMap::new(), over: String::new() };
     scene.begin()?;
     scene.all_devices()?;
     scene.one_device()?;
@@ -79,8 +76,6 @@ struct Scene<'a> {
     server: Server,
     /// Every session that there ever was, with its user as long as somebody is in.
     sessions: BTreeMap<String, State>,
-    /// Keys that are nobody's.
-    lingering: Vec<String>,
     /// Eve's session, which was logged out.
     over: String,
 }
@@ -125,13 +120,13 @@ impl Scene<'_> {
         self.log_out(&["SESSION.LOGOUT", EVE], &devices, &listing, &[])?;
         self.talk.ask("end");
         // The fence takes away what was written, soon but not at once.
-        let key = self.store.session[0].replace("{}", &devices[0]);
-        wait_until("the session is gone again", || self.server.cmd(["EXISTS", &key]) == int(0));
+        for key in names(self.store.session, &devices[0]) {
+            wait_until("the session is gone again", || self.server.cmd(["EXISTS", &key]) == int(0));
+        }
         if self.store.lists_late {
             // The fence takes that away, too, if the session is listed before it is gone again.
             self.server.must("SESSION.SWEEP");
         }
-        self.lingering = names(self.store.lingers, &devices[0]);
         self.over.clone_from(&devices[0]);
         self.is_as_should_be("after a request that was in flight during a logout")
     }
@@ -221,7 +216,7 @@ impl Scene<'_> {
         let shared = if users.is_empty() { &[] } else { self.store.shared };
         let listings = users.into_iter().flat_map(|user| names(self.store.listing, user));
         let shared = shared.iter().map(|&key| key.to_owned());
-        sessions.chain(listings).chain(shared).chain(self.lingering.iter().cloned()).collect()
+        sessions.chain(listings).chain(shared).collect()
     }
 }
 
