@@ -231,8 +231,12 @@ impl Observer<'_> {
         }
     }
 
+    /// Who shows up in a value that is too large to be read. Where the key's name holds a user, nobody else does.
     fn anyone(&mut self) {
-        self.tell(Subject::Anyone, b"");
+        match self.bindings.get(Placeholder::USER) {
+            Some(user) => self.tell(Subject::User, user),
+            None => self.tell(Subject::Anyone, b""),
+        }
     }
 
     fn tell(&mut self, subject: Subject, id: &[u8]) {
