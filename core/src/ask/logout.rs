@@ -221,8 +221,8 @@ fn doubt_others<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>) {
 }
 
 /// What the index knows of the user is about to be gone. Before the first change, not after the last: what somebody adds
-/// meanwhile must stay known. A collection whose name holds the user may stay, with members that are nobody's yet, and
-/// a sweep leaves some traces alone.
+/// meanwhile must stay known. What names a socket in a key whose name holds the user may stay, as long as the socket is
+/// nobody's yet. Elements that are marked stay where they are, and a sweep leaves some traces alone.
 fn forget<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>) {
     let (database, now) = (ask.host.database(), ask.host.now());
     ask.state(|state| {
@@ -236,7 +236,8 @@ fn forget<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>) {
         };
         let stays = |place: PlaceRef<'_>| {
             let trace = &layout.traces[place.trace()];
-            trace.reach == Reach::ByName && matches!(trace.what, What::Members(_))
+            trace.marks()
+                || trace.reach == Reach::ByName && !matches!(trace.what, What::Key)
                 || plan.lists_others() && trace.lists_sockets()
                 || plan.detail == Detail::Sweep && (!trace.sweep || is_doubtful(place))
                 || keeps_mapping && matches!(trace.what, What::Mapping)

@@ -495,6 +495,11 @@ impl Trace {
         self.key.has(placeholder) || self.form().is_some_and(|form| form.template.has(placeholder))
     }
 
+    /// Whether it stays where it is, and is marked.
+    pub fn marks(&self) -> bool {
+        matches!(&self.what, What::Entries(entries) if !entries.set.is_empty())
+    }
+
     /// Whether it is something that can be removed.
     pub fn is_removed(&self) -> bool {
         self.what != What::Mapping

@@ -89,6 +89,16 @@ impl CutBy {
         Ok((elements > 0).then(|| Cut { elements, document: edits.apply(document) }))
     }
 
+    /// Whether an element is somebody's that would be marked, as it may have been.
+    pub(super) fn is_marked(&self, document: &[u8]) -> bool {
+        let (given, mut is_marked) = (self.given(), false);
+        let read = each_container(document, &self.entries, &mut |container| {
+            let items = json::items(document, container).unwrap_or_default();
+            is_marked |= items.iter().any(|item| self.names(item, &given));
+        });
+        read.is_ok() && is_marked
+    }
+
     fn names(&self, item: &Item<'_>, given: &Bindings<'_>) -> bool {
         let (form, mut is_named) = (self.entries.by.form(), false);
         each_text(&self.entries, item, &mut |text| is_named |= form.read(given, text.as_bytes()).is_some());

@@ -180,7 +180,7 @@ pub fn still_there<K: Keyspace>(space: &K, layout: &Layout, subject: Subject, id
     if subject == Subject::Anyone || trace.reach == Reach::ByName || trace.lists_sockets() || !space.serves(&name) {
         return space.open(&name).is_some();
     }
-    finder.locate(trace, &bindings).is_trace
+    finder.locate(trace, &bindings).is_valid(trace)
 }
 
 fn names_a_key(trace: &Trace) -> bool {
@@ -198,12 +198,14 @@ struct Located {
     exists: bool,
     /// It is or holds a trace of the user.
     is_trace: bool,
+    /// It holds an element of the user's that is marked already, and may be a trace again.
+    is_marked: bool,
 }
 
 impl Located {
     /// Whether the index is right to know the place: a name stays right as long as the key exists, whatever it holds.
     fn is_valid(self, trace: &Trace) -> bool {
-        if trace.reach == Reach::ByName { self.exists } else { self.is_trace }
+        if trace.reach == Reach::ByName { self.exists } else { self.is_trace || self.is_marked }
     }
 }
 
@@ -263,21 +265,21 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         let name = self.name(&trace.key, bindings);
         if matches!(trace.what, What::Key) && self.plan.detail.takes_unseen(bindings) {
             self.note_key(name, bindings);
-            return Located { exists: true, is_trace: true };
+            return Located { exists: true, is_trace: true, ..Located::default() };
         }
         let space = self.space;
         let Some(key) = space.open(&name) else { return Located::default() };
         // A sweep does not guess which of two readings of a name is right.
         if self.plan.detail == Detail::Sweep && self.layout.reads_otherwise(trace, name.as_ref(), bindings) {
-            return Located { exists: true, is_trace: true };
+            return Located { exists: true, is_trace: true, ..Located::default() };
         }
         // A key tells of sockets, of whatever part it is.
         let is_inside = matches!(trace.what, What::Members(_) | What::Entries(_));
         if is_inside && !self.may_be_part(trace, bindings) {
-            return Located { exists: true, is_trace: true };
+            return Located { exists: true, is_trace: true, ..Located::default() };
         }
         let given = self.given_in(trace, bindings);
-        let mut is_part = self.is_part(&given);
+        let (mut is_part, mut is_marked) = (self.is_part(&given), false);
         let found = match &trace.what {
             What::Mapping => Ok(true),
             What::Key => {
@@ -291,7 +293,7 @@ impl<'a, K: Keyspace> Finder<'a, K> {
                 drop(key);
                 naming.map(|naming| {
                     is_part = naming.as_ref().is_some_and(|naming| self.is_part(&naming.bind(bindings)));
-                    naming.map(|naming| self.note_owned(name, naming, besides.is_some(), bindings)).is_some()
+                    naming.map(|naming| self.note_owned(name, naming, besides.is_some(), owner, bindings)).is_some()
                 })
             }
             What::Members(_) if !key.kind().is_collection() => Err(Mistyped::Kind),
@@ -304,7 +306,12 @@ impl<'a, K: Keyspace> Finder<'a, K> {
             What::Entries(entries) => {
                 let by = CutBy::new(entries, &given, space.now());
                 // A long one is not copied: while it is looked at nothing is called that could change the key.
-                value::string(&key).and_then(|document| self.cut(&name, &document, by))
+                value::string(&key).and_then(|document| {
+                    let marks = trace.marks().then(|| by.clone());
+                    let is_trace = self.cut(&name, &document, by)?;
+                    is_marked = !is_trace && marks.is_some_and(|by| by.is_marked(&document));
+                    Ok(is_trace)
+                })
             }
         };
         self.plan.mistyped += u64::from(found.is_err());
@@ -314,7 +321,7 @@ impl<'a, K: Keyspace> Finder<'a, K> {
             self.plan.rooms.push(room.to_vec());
         }
         // What is not of the part may be a trace all the same.
-        Located { exists: true, is_trace: is_trace || !self.part.is_empty() }
+        Located { exists: true, is_trace: is_trace || !self.part.is_empty(), is_marked }
     }
 
     /// Whether a trace with these placeholders is of the part that is asked for.
@@ -354,19 +361,21 @@ impl<'a, K: Keyspace> Finder<'a, K> {
     }
 
     /// Notes a key that names its owner; `is_data` says that it is a socket's data.
-    fn note_owned(&mut self, name: K::Name, naming: Naming, is_data: bool, bindings: &Bindings<'_>) {
+    fn note_owned(&mut self, name: K::Name, naming: Naming, is_data: bool, owner: &Owner, bindings: &Bindings<'_>) {
         let filled = naming.bind(bindings);
-        self.note_room(&naming.others);
+        if self.is_part(&filled) {
+            self.note_room(&owner.is, &filled);
+        }
         self.note_key(name, &filled);
         if is_data {
             self.said.push((self.plan.keys.len() - 1, naming.said));
         }
     }
 
-    /// Notes the room that stands in a value or a member, and not in the key's name.
-    fn note_room(&mut self, others: &[(Placeholder, Vec<u8>)]) {
-        let rooms = others.iter().filter(|(placeholder, _)| *placeholder == Placeholder::ROOM);
-        self.plan.rooms.extend(rooms.map(|(_, room)| room.clone()));
+    /// Notes the room that stands in a value or a member.
+    fn note_room(&mut self, form: &Form, filled: &Bindings<'_>) {
+        let room = filled.get(Placeholder::ROOM).filter(|_| form.template.has(Placeholder::ROOM));
+        self.plan.rooms.extend(room.map(<[u8]>::to_vec));
     }
 
     /// Notes the member that the ids and the key's name make.
@@ -405,8 +414,9 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         found.retain(|(member, _)| is_seen || self.space.contains(name, kind, member));
         let is_trace = !found.is_empty();
         for (member, naming) in found {
-            self.note_room(&naming.others);
-            self.note_member(name.clone(), kind, member, by.form(), &naming.bind(given));
+            let filled = naming.bind(given);
+            self.note_room(by.form(), &filled);
+            self.note_member(name.clone(), kind, member, by.form(), &filled);
         }
         is_trace
     }

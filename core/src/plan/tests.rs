@@ -2,13 +2,14 @@
 
 use std::{cell::RefCell, rc::Rc};
 
-use super::{Checked, Detail, Known, Plan, Scope, Sought, find, live_by, observe, still_there};
+use super::{Checked, Detail, Known, Part, Plan, Scope, Sought, find, live_by, observe, still_there};
 use crate::{
     error::Error,
     fake::{Call, Fake, Value},
     index::{HashedSubject, Index, LivenessChange, PlaceRef, Subject, Tick},
     layout::Layout,
     ports::{Access, Host, Keyspace, Kind},
+    template::Placeholder,
     watcher::Suspect,
 };
 
@@ -37,6 +38,10 @@ fn index(space: &Fake, layout: &Layout) -> Index {
 }
 
 fn plan(space: &Fake, layout: &Layout, user: &str) -> Plan<Vec<u8>> {
+    plan_part(space, layout, user, &[])
+}
+
+fn plan_part(space: &Fake, layout: &Layout, user: &str, part: Part<'_>) -> Plan<Vec<u8>> {
     let index = index(space, layout);
     find(
         space,
@@ -44,7 +49,7 @@ fn plan(space: &Fake, layout: &Layout, user: &str) -> Plan<Vec<u8>> {
         Known { places: &|subject, id| index.places(subject, id), has_sockets: index.has_sockets() },
         user.as_bytes(),
         Detail::Facts,
-        &[],
+        part,
     )
 }
 
@@ -331,4 +336,107 @@ fn an_element_is_marked_once_though_it_has_no_place_for_a_value() {
     assert_eq!(show(&plan_now), "e-3");
     check(plan_now, &space).apply(&space);
     assert_eq!(show(&plan(&space, &layout, "u")), "", "{:?}", space.commands());
+}
+
+#[test]
+fn what_is_marked_stays_in_the_index() {
+    let layout = layout(
+        r#"{"key":"map:{userId}"}, {"entries":"e:{x}","array":"","owner":"/id","set":{"/on":false}},
+           {"entries":"f:{x}","array":"","owner":{"pointer":"/s","is":"{socketId}"},"set":{"/by":"{userId}"}}"#,
+    );
+    let space = Fake::default()
+        .string("map:u", "s1")
+        .string("map:v", "s1")
+        .string("e:1", r#"[{"id":"u","on":false}]"#)
+        .string("f:1", r#"[{"s":"s1","by":"u"}]"#);
+    let found = plan(&space, &layout, "u");
+    assert_eq!((show(&found).as_str(), found.stale.len()), ("map:u @s1", 0));
+    assert_eq!(show(&plan(&space, &layout, "v")), "map:v f:1-1 @s1");
+    let index = index(&space, &layout);
+    let space = space.string("e:1", r#"[{"id":"v","on":false}]"#);
+    let found = find(
+        &space,
+        &layout,
+        Known { places: &|subject, id| index.places(subject, id), has_sockets: index.has_sockets() },
+        b"u",
+        Detail::Facts,
+        &[],
+    );
+    assert_eq!(found.stale.len(), 1, "the user stands there no more");
+}
+
+#[test]
+fn a_room_in_a_value_or_a_member_is_left_with_its_part() {
+    let layout = layout(
+        r#"{"key":"seat:{x}","owner":{"raw":true,"is":"{roomId}:{userId}"}}, {"members":"places","member":"{roomId}:{userId}"}"#,
+    );
+    let space = Fake::default().string("seat:1", "r1:u").string("seat:2", "r2:u").collection(
+        "places",
+        Kind::Set,
+        &["r3:u", "r1:u"],
+    );
+    assert_eq!(show(&plan(&space, &layout, "u")), "seat:1 seat:2 places/r1:u places/r3:u #r1 #r2 #r3");
+    let part = |room: &'static [u8]| show(&plan_part(&space, &layout, "u", &[(Placeholder::ROOM, room)]).only_part());
+    assert_eq!(part(b"r1"), "seat:1 places/r1:u #r1");
+    assert_eq!(part(b"r3"), "places/r3:u #r3");
+}
+
+#[test]
+fn a_large_value_whose_name_holds_the_user_is_the_users() {
+    let layout = layout(
+        r#"{"members":"of:{userId}","member":"on"}, {"key":"own:{userId}:{x}","owner":"/u"},
+           {"entries":"doc:{userId}:{x}","array":"/in","owner":""}"#,
+    );
+    let fields: Vec<String> = (0..300).map(|number| number.to_string()).chain(["on".to_owned()]).collect();
+    let fields: Vec<&str> = fields.iter().map(|field| &**field).collect();
+    let long = |rest: &str| format!(r#"{{"pad":"{}",{rest}}}"#, "x".repeat(70_000));
+    let space = Fake::default()
+        .collection("of:u", Kind::Set, &fields)
+        .string("own:u:1", &long(r#""u":"u""#))
+        .string("doc:u:1", &long(r#""in":["u"]"#));
+    let index = index(&space, &layout);
+    assert!(index.places(Subject::Anyone, b"").iter().next().is_none(), "whose they are is known");
+    for place in index.places(Subject::User, b"u").iter() {
+        assert!(still_there(&space, &layout, Subject::User, b"u", place));
+    }
+    assert_eq!(show(&plan(&space, &layout, "u")), "own:u:1 of:u/on doc:u:1-1");
+}
+
+#[test]
+fn an_owner_may_stand_in_the_form_that_it_is_said_to_have() {
+    let layout = layout(
+        r#"{"key":"map:{userId}"}, {"key":"at:{org}:{x}","owner":{"raw":true,"is":"{org}:{userId}"}},
+           {"key":"tok:{x}","owner":{"pointer":"/ids/*","is":"User/{userId}"}}, {"key":"tab:{x}","owner":{"raw":true,"is":"{socketId}"}}"#,
+    );
+    let space = Fake::default()
+        .collection("map:u", Kind::Set, &["s1", "s2"])
+        .string("at:a:1", "a:u")
+        .string("at:a:2", "b:u")
+        .string("tok:1", r#"{"ids":["User/v","User/u"]}"#)
+        .string("tok:2", r#"{"ids":"User/u"}"#)
+        .string("tab:1", "s1")
+        .string("tab:2", "s3")
+        .string("data:s2", "{}");
+    assert_eq!(show(&plan(&space, &layout, "u")), "at:a:1 map:u tab:1 tok:1 @s1 @s2");
+    assert_eq!(show(&plan(&space, &layout, "u").only_socket(b"s1").0), "tab:1 map:u/s1 @s1");
+}
+
+#[test]
+fn one_device_leaves_the_documents_that_name_it() {
+    let layout = layout(&format!(
+        r#"{DATA}, {{"key":"map:{{userId}}"}}, {{"entries":"list:{{userId}}","array":"","owner":{{"pointer":"/t","is":"{{socketId}}"}}}},
+           {{"entries":"list:{{userId}}","array":"","owner":"/u"}}, {{"entries":"tabs","object":"","member":"{{socketId}}"}}"#
+    ));
+    let space = Fake::default()
+        .collection("map:u", Kind::Set, &["a", "b"])
+        .string("data:a", r#"{"user":"u"}"#)
+        .string("data:b", r#"{"user":"u"}"#)
+        .string("list:u", r#"[{"t":"a"},{"t":"b"},{"u":"u"}]"#)
+        .string("tabs", r#"{"a":1,"b":2,"c":3}"#);
+    assert_eq!(show(&plan(&space, &layout, "u")), "data:a data:b map:u list:u-3 tabs-2 @a @b");
+    let narrowed = plan(&space, &layout, "u").only_socket(b"a").0;
+    assert_eq!(show(&narrowed), "data:a map:u/a list:u-1 tabs-1 @a");
+    check(narrowed, &space).apply(&space);
+    let left = [r#"SET list:u [{\"t\":\"b\"},{\"u\":\"u\"}]"#, r#"SET tabs {\"b\":2,\"c\":3}"#];
+    assert!(left.iter().all(|command| space.commands().iter().any(|known| known == command)), "{:?}", space.commands());
 }
