@@ -59,16 +59,21 @@ impl Pipeline {
     }
 
     /// A command of a head and a long tail.
-    pub fn add_long(&mut self, head: &[&str], tail: &[impl AsRef<str>]) -> &mut Self {
+    pub fn add_long(&mut self, head: &[&str], tail: &[impl AsRef<[u8]>]) -> &mut Self {
         let tail = tail.iter().map(AsRef::as_ref);
         self.bytes.extend_from_slice(format!("*{}\r\n", head.len() + tail.len()).as_bytes());
-        for argument in head.iter().copied().chain(tail) {
+        for argument in head.iter().map(|word| word.as_bytes()).chain(tail) {
             self.bytes.extend_from_slice(format!("${}\r\n", argument.len()).as_bytes());
-            self.bytes.extend_from_slice(argument.as_bytes());
+            self.bytes.extend_from_slice(argument);
             self.bytes.extend_from_slice(b"\r\n");
         }
         self.commands += 1;
         self
+    }
+
+    /// A command with arguments that need not be text.
+    pub fn add_bytes(&mut self, command: &[&[u8]]) -> &mut Self {
+        self.add_long(&[], command)
     }
 
     pub fn clear(&mut self) {

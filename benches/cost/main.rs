@@ -7,7 +7,7 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `rivals.rs`, `lua/` | the ways to log a user out that are compared |
-//! | `world.rs` | the data |
+//! | `world.rs`, `format.rs`, `layouts.rs` | the data, how it is written, where the module is told to look for it |
 //! | `measure.rs` | blocks, medians, ranges |
 //! | `rows/` | what is measured, one file for each kind |
 //! | `server.rs`, `client.rs`, `machine.rs` | servers and their CPU time, a client, the machine |
@@ -19,6 +19,8 @@
 #![allow(unreachable_pub)]
 
 mod client;
+mod format;
+mod layouts;
 mod machine;
 mod measure;
 mod picture;

@@ -94,7 +94,7 @@ struct Contestant {
 
 impl Contestant {
     fn new(rival: &'static dyn Rival, module: &Path, world: World) -> Outcome<Self> {
-        let server = Server::start(rival.needs_module().then_some(module))?;
+        let server = rival.start(module)?;
         let mut client = server.client()?;
         rival.prepare(&mut client)?;
         world.write(&mut client, |out, user| rival.remember(out, user))?;

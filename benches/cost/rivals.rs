@@ -1,9 +1,14 @@
 //! The ways to log a user out that are compared: the module and its rivals, each as somebody would really write it.
 //! Improve a rival where you can; the comparison is worth what its rivals are.
 
+use std::path::Path;
+
 use crate::{
     Outcome,
     client::{Client, Pipeline, Reply},
+    format::Format,
+    layouts,
+    server::Server,
     world::User,
 };
 
@@ -15,6 +20,24 @@ pub trait Rival {
     /// Whether its server needs the module.
     fn needs_module(&self) -> bool {
         false
+    }
+
+    /// The layout of its server, if it is not the built-in one.
+    fn layout(&self) -> Option<String> {
+        None
+    }
+
+    /// How the data of sockets is written on its server.
+    fn format(&self) -> Format {
+        Format::Json
+    }
+
+    /// A server for it.
+    fn start(&self, module: &Path) -> Outcome<Server> {
+        match self.layout() {
+            Some(layout) => Server::with_layout(module, &layout),
+            None => Server::start(self.needs_module().then_some(module)),
+        }
     }
 
     /// What has to be done once on its server.
@@ -113,6 +136,35 @@ impl Rival for Piped {
             out.add(&["SESSION.LOGOUT", &user.id()]);
         }
         Ok(sum(&client.run(&out)?))
+    }
+}
+
+/// The same as the module comes, with the data of sockets in this format. The layout is written alike for each of them.
+pub struct InFormat(pub Format);
+
+impl Rival for InFormat {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn needs_module(&self) -> bool {
+        true
+    }
+
+    fn layout(&self) -> Option<String> {
+        Some(layouts::in_format(self.0))
+    }
+
+    fn format(&self) -> Format {
+        self.0
+    }
+
+    fn log_out(&self, client: &mut Client, user: User) -> Outcome<usize> {
+        self.log_out_all(client, &[user])
+    }
+
+    fn log_out_all(&self, client: &mut Client, users: &[User]) -> Outcome<usize> {
+        Piped(&[]).log_out_all(client, users)
     }
 }
 

@@ -65,6 +65,17 @@ impl Server {
         Ok(server)
     }
 
+    /// The same with the module and this layout.
+    pub fn with_layout(module: &Path, layout: &str) -> Outcome<Self> {
+        let home = Home::new()?;
+        let file = home.0.join("layout.json");
+        fs::write(&file, layout)?;
+        let file = file.to_str().ok_or("the directory for temporary files has an odd name")?;
+        let server = Self::spawn(Some(module), &["layout", file], home)?;
+        server.client()?;
+        Ok(server)
+    }
+
     /// Starts a server, with options for the module, in a directory where it loads `dump.rdb` if there is one. It need not answer yet.
     pub fn spawn(module: Option<&Path>, options: &[&str], home: Home) -> Outcome<Self> {
         // Somebody else may take the port first; then the server ends, and waiting for an answer fails.

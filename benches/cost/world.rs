@@ -3,6 +3,7 @@
 use crate::{
     Outcome,
     client::{Client, Pipeline},
+    format::{Field, Format},
 };
 
 /// So many commands go to the server at a time while a world is written.
@@ -15,13 +16,15 @@ const IN_ROOM: usize = 50;
 const CROWD: usize = 100_000_000;
 
 /// A user, and where it leaves traces.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct User {
     pub number: usize,
     pub sockets: usize,
     pub typing_in: usize,
     /// Whether its room has a document that lists the participants.
     pub in_document: bool,
+    /// How the data of its sockets is written.
+    pub format: Format,
 }
 
 impl User {
@@ -67,7 +70,7 @@ impl User {
         };
         for socket in 0..self.sockets {
             let key = format!("socket_data:{}", self.socket(socket));
-            out.add(&["SET", &key, &self.socket_data(socket), "EX", "86400"]);
+            out.add_bytes(&[b"SET", key.as_bytes(), &self.socket_data(socket), b"EX", b"86400"]);
         }
         set(out, "user_socket", &self.socket(self.sockets - 1), "86400");
         set(out, "user_activity", &at, "7200");
@@ -81,15 +84,29 @@ impl User {
         out.add(&["SADD", "active_users", &id]);
     }
 
-    /// The value of a socket's data key: about 200 bytes of JSON.
-    pub fn socket_data(self, socket: usize) -> String {
-        let (id, room) = (self.id(), self.room(socket));
-        let at = 1_767_225_600_000 + self.number as u64 * 977;
-        format!(
-            r#"{{"socketId":"{}","userId":"{id}","userName":"Participant {}","roomId":"{room}","joinedAt":{at},"userAgent":"Mozilla/5.0 (X11; Linux x86_64)","muted":false}}"#,
-            self.socket(socket),
-            self.number
-        )
+    /// The value of a socket's data key: about 200 bytes, in every format as many as in JSON or one more.
+    pub fn socket_data(self, socket: usize) -> Vec<u8> {
+        const AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64)";
+        let json = self.socket_data_as(Format::Json, socket, AGENT);
+        if self.format == Format::Json {
+            return json;
+        }
+        // What is compared is how formats are read, not how long values are.
+        let length = AGENT.len() + json.len() - self.socket_data_as(self.format, socket, AGENT).len();
+        self.socket_data_as(self.format, socket, &format!("{AGENT:<length$.length$}"))
+    }
+
+    fn socket_data_as(self, format: Format, socket: usize, agent: &str) -> Vec<u8> {
+        let (socket, id, room) = (self.socket(socket), self.id(), self.room(socket));
+        format.write(&[
+            ("socketId", Field::Text(&socket)),
+            ("userId", Field::Text(&id)),
+            ("userName", Field::Text(&format!("Participant {}", self.number))),
+            ("roomId", Field::Text(&room)),
+            ("joinedAt", Field::Number(1_767_225_600_000 + self.number as u64 * 977)),
+            ("userAgent", Field::Text(agent)),
+            ("muted", Field::Flag(false)),
+        ])
     }
 
     /// How the room's document lists it.
@@ -123,6 +140,8 @@ pub struct World {
     pub documents: bool,
     /// Somebody else's typing keys, as many sockets, and a tenth as many room documents with ten participants each.
     pub crowd: usize,
+    /// How the data of the users' sockets is written.
+    pub format: Format,
 }
 
 impl World {
@@ -139,7 +158,8 @@ impl World {
     }
 
     pub fn user(self, number: usize) -> User {
-        User { number, sockets: self.sockets, typing_in: self.typing_in, in_document: self.documents }
+        let World { sockets, typing_in, documents: in_document, format, .. } = self;
+        User { number, sockets, typing_in, in_document, format }
     }
 
     /// All of its users in random order, the same each time.
@@ -185,10 +205,11 @@ impl World {
 
     /// The crowd types in the rooms of the users, as far as there are any, and sits in rooms of its own.
     fn write_crowd(self, number: usize, out: &mut Pipeline) {
-        let somebody = |number| User { number: CROWD + number, sockets: 1, typing_in: 0, in_document: false };
+        let somebody = |number| User { number: CROWD + number, sockets: 1, ..User::default() };
         let (one, room) = (somebody(number), self.user(number % self.users.max(1)).room(0));
         out.add(&["SET", &format!("typing:{room}:{}", one.id()), "1", "EX", "7200"]);
-        out.add(&["SET", &format!("socket_data:{}", one.socket(0)), &one.socket_data(0), "EX", "86400"]);
+        let data = format!("socket_data:{}", one.socket(0));
+        out.add_bytes(&[b"SET", data.as_bytes(), &one.socket_data(0), b"EX", b"86400"]);
         if number.is_multiple_of(10) {
             let room = format!("hall-{number:06}");
             let document = document(&room, (number..number + 10).map(somebody));

@@ -9,6 +9,7 @@ mod logout;
 mod memory;
 mod sweep;
 mod traffic;
+mod values;
 
 pub use keyspace::curves;
 
@@ -50,6 +51,7 @@ pub const MEASUREMENTS: &[Measurement] = &[
     Measurement { name: "document", what: "a user in a room document of 50 participants", run: logout::document },
     Measurement { name: "telling", what: "a logout that others are told of", run: logout::telling },
     Measurement { name: "default", what: "a logout as the module comes, piped", run: logout::by_default },
+    Measurement { name: "values", what: "logouts and SETs of data that is no JSON", run: values::formats },
     Measurement { name: "growth", what: "a logout among ten times as many users and keys", run: crowded::growth },
     Measurement { name: "crowd", what: "a logout among many typing keys, sockets and rooms", run: crowded::crowd },
     Measurement { name: "application", what: "the application's own way, in a small world", run: logout::application },

@@ -123,8 +123,9 @@ pub fn nothing_stale(bench: &Bench) -> Outcome<Vec<Row>> {
     let mut client = server.client()?;
     let mut out = Pipeline::default();
     for number in 0..users {
-        let user = User { number, sockets: 1, typing_in: 0, in_document: false };
-        out.add(&["SET", &format!("socket_data:{}", user.socket(0)), &user.socket_data(0), "EX", "86400"]);
+        let user = User { number, sockets: 1, ..User::default() };
+        let data = format!("socket_data:{}", user.socket(0));
+        out.add_bytes(&[b"SET", data.as_bytes(), &user.socket_data(0), b"EX", b"86400"]);
         out.add(&["SET", &format!("user_socket:{}", user.id()), &user.socket(0), "EX", "86400"]);
         out.add(&["SADD", "active_users", &user.id()]);
         if out.commands >= 60_000 {

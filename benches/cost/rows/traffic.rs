@@ -2,15 +2,16 @@
 
 use std::{
     fs::{self, File},
-    process::{Command, Stdio},
+    process::{self, Stdio},
 };
 
 use super::{Bench, grouped};
 use crate::{
     Outcome,
     client::{Client, Pipeline},
+    format::Format,
     measure::{Costs, Meter, micros, turns},
-    rivals::{Default, Halves, Nothing, Piped, Rival},
+    rivals::{Default, Halves, InFormat, Nothing, Piped, Rival},
     server::{self, Server},
     table::Row,
     world::{User, World, other_key, other_value},
@@ -39,7 +40,7 @@ impl Road {
         }
     }
 
-    fn send(self, server: &Server, client: &mut Client, commands: &[Vec<String>]) -> Outcome<()> {
+    fn send(self, server: &Server, client: &mut Client, commands: &[Command]) -> Outcome<()> {
         let mut out = Pipeline::default();
         let chunks = match self {
             Self::Pipelined => commands.chunks(DEEP),
@@ -64,7 +65,7 @@ impl Road {
 fn pipe(server: &Server, commands: &Pipeline) -> Outcome<()> {
     let path = server.home.0.join("commands");
     fs::write(&path, &commands.bytes)?;
-    let output = Command::new(server::cli())
+    let output = process::Command::new(server::cli())
         .args(["-h", "127.0.0.1", "-p", &server.port.to_string(), "--pipe"])
         .stdin(Stdio::from(File::open(&path)?))
         .output()
@@ -77,8 +78,12 @@ fn pipe(server: &Server, commands: &Pipeline) -> Outcome<()> {
     }
 }
 
-/// Makes the command for a number that was never used before, or for one of a block before.
-type Make = fn(usize) -> Vec<String>;
+/// A command's arguments.
+type Command = Vec<Vec<u8>>;
+
+/// Makes the command for a number that was never used before, or for one of a block before, with a socket's data in this
+/// format.
+type Make = fn(usize, Format) -> Command;
 
 /// A stream of commands to measure.
 struct Stream {
@@ -89,17 +94,19 @@ struct Stream {
 }
 
 /// Servers in the same state, each used in its rival's way.
-struct Group {
+struct Group<'a> {
+    rivals: &'a [&'a dyn Rival],
     servers: Vec<(Server, Client)>,
 }
 
-impl Group {
+impl<'a> Group<'a> {
     /// Before they are measured, everybody is logged out and comes back so many times.
-    fn start(bench: &Bench, rivals: &[&dyn Rival], world: World, times: usize, set: usize) -> Outcome<Self> {
+    fn start(bench: &Bench, rivals: &'a [&'a dyn Rival], world: World, times: usize, set: usize) -> Outcome<Self> {
         let mut servers: Vec<_> = rivals.iter().map(|_| None).collect();
         for place in turns(set, rivals.len()) {
             let rival = rivals[place];
-            let server = Server::start(rival.needs_module().then_some(&bench.module))?;
+            let world = World { format: rival.format(), ..world };
+            let server = rival.start(&bench.module)?;
             let mut client = server.client()?;
             rival.prepare(&mut client)?;
             world.write(&mut client, |_, _| {})?;
@@ -113,7 +120,7 @@ impl Group {
             server.settle()?;
             servers[place] = Some((server, client));
         }
-        Ok(Self { servers: servers.into_iter().flatten().collect() })
+        Ok(Self { rivals, servers: servers.into_iter().flatten().collect() })
     }
 
     /// Adds to `costs`, for each stream and each server, a figure for each block. New numbers begin at `next`.
@@ -133,9 +140,10 @@ impl Group {
             for (stream, costs) in streams.iter().zip(costs.iter_mut()) {
                 let begin = if stream.again { next - BLOCK } else { next };
                 next = begin + BLOCK;
-                let commands: Vec<_> = (begin..next).map(stream.make).collect();
                 for place in turns(round, self.servers.len()) {
                     let (server, client) = &mut self.servers[place];
+                    let format = self.rivals[place].format();
+                    let commands: Vec<_> = (begin..next).map(|number| (stream.make)(number, format)).collect();
                     road.send(server, client, &commands)?;
                     let cost = meters[place].lap(server, BLOCK)?;
                     // The first block meets cold caches, and code that never ran.
@@ -199,22 +207,33 @@ fn when_new(bench: &Bench, streams: &[Stream], target: f64) -> Outcome<Vec<Row>>
     Ok(with_target(rows(streams, &costs, 0), target).chain([noise(&costs)]).collect())
 }
 
-fn words(words: [&str; 3]) -> Vec<String> {
-    words.map(str::to_owned).to_vec()
-}
-
 const OUTSIDE: [Stream; 3] = [
     Stream { what: "SET of new keys outside the layout", make: set_other, again: false },
     Stream { what: "SET of existing keys outside the layout", make: set_other, again: true },
     Stream { what: "GET of keys outside the layout", make: get_other, again: true },
 ];
 
-fn set_other(number: usize) -> Vec<String> {
-    words(["SET", &other_key(number), &other_value(number)])
+const OWN: [Stream; 2] = [
+    Stream { what: "SET of new socket_data keys", make: set_data, again: false },
+    Stream { what: "SET of existing socket_data keys", make: set_data, again: true },
+];
+
+fn set(key: String, value: Vec<u8>) -> Command {
+    vec![b"SET".to_vec(), key.into_bytes(), value]
 }
 
-fn get_other(number: usize) -> Vec<String> {
-    vec!["GET".to_owned(), other_key(number)]
+fn set_other(number: usize, _: Format) -> Command {
+    set(other_key(number), other_value(number).into_bytes())
+}
+
+fn get_other(number: usize, _: Format) -> Command {
+    vec![b"GET".to_vec(), other_key(number).into_bytes()]
+}
+
+/// Each socket belongs to a user of its own, as when users come.
+fn set_data(number: usize, format: Format) -> Command {
+    let user = User { number, sockets: 1, typing_in: 0, in_document: false, format };
+    set(format!("socket_data:{}", user.socket(0)), user.socket_data(0))
 }
 
 pub fn outside(bench: &Bench) -> Outcome<Vec<Row>> {
@@ -234,14 +253,20 @@ pub fn used(bench: &Bench) -> Outcome<Vec<Row>> {
 }
 
 pub fn inside(bench: &Bench) -> Outcome<Vec<Row>> {
-    // Each socket belongs to a user of its own, as when users come.
-    let set: Make = |number| {
-        let user = User { number, sockets: 1, typing_in: 0, in_document: false };
-        words(["SET", &format!("socket_data:{}", user.socket(0)), &user.socket_data(0)])
-    };
-    let streams = [
-        Stream { what: "SET of new socket_data keys", make: set, again: false },
-        Stream { what: "SET of existing socket_data keys", make: set, again: true },
-    ];
-    when_new(bench, &streams, 2.0)
+    when_new(bench, &OWN, 2.0)
+}
+
+/// `SET` of the data of sockets in each of these formats, against the same in JSON.
+pub(super) fn in_formats(bench: &Bench, formats: &[Format], target: f64) -> Outcome<Vec<Row>> {
+    let others: Vec<InFormat> = formats.iter().copied().map(InFormat).collect();
+    let json: &dyn Rival = &InFormat(Format::Json);
+    let rivals: Vec<_> = others.iter().map(|other| other as &dyn Rival).chain([json, json]).collect();
+    let costs = costs(bench, &OWN, &rivals, 0)?;
+    let mut all = Vec::new();
+    for (place, format) in formats.iter().enumerate() {
+        let say = |row: Row| Row { what: format!("in {}, against JSON: {}", format.words(), row.what), ..row };
+        all.extend(with_target(rows(&OWN, &costs, place), target).map(say));
+    }
+    all.push(Row { what: "  JSON against itself: the noise".to_owned(), ..noise(&costs) });
+    Ok(all)
 }
