@@ -15,6 +15,16 @@ pub fn in_format(format: Format) -> String {
     })
 }
 
+/// The built-in layout with these commands at a logout, each for the user; none leaves it as it is.
+pub fn with_then(commands: &[Vec<String>]) -> String {
+    changed(|layout| {
+        if !commands.is_empty() {
+            let then = |command| serde_json::json!({ "for": "user", "command": command });
+            layout["then"] = commands.iter().map(then).collect();
+        }
+    })
+}
+
 fn changed(change: impl FnOnce(&mut Value)) -> String {
     let mut layout = serde_json::from_str(BUILT_IN).expect("the built-in layout is JSON");
     change(&mut layout);

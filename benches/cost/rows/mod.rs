@@ -8,6 +8,7 @@ mod load;
 mod logout;
 mod memory;
 mod sweep;
+mod then;
 mod traffic;
 mod values;
 
@@ -51,6 +52,7 @@ pub const MEASUREMENTS: &[Measurement] = &[
     Measurement { name: "document", what: "a user in a room document of 50 participants", run: logout::document },
     Measurement { name: "telling", what: "a logout that others are told of", run: logout::telling },
     Measurement { name: "default", what: "a logout as the module comes, piped", run: logout::by_default },
+    Measurement { name: "then", what: "a logout with three commands more", run: then::three_commands },
     Measurement { name: "values", what: "logouts and SETs of data that is no JSON", run: values::formats },
     Measurement { name: "growth", what: "a logout among ten times as many users and keys", run: crowded::growth },
     Measurement { name: "crowd", what: "a logout among many typing keys, sockets and rooms", run: crowded::crowd },
