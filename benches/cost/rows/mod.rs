@@ -1,6 +1,7 @@
 //! What is measured. Each measurement makes one line of the table or several.
 
 mod busy;
+mod collection;
 mod crowded;
 mod hostile;
 mod keyspace;
@@ -54,6 +55,7 @@ pub const MEASUREMENTS: &[Measurement] = &[
     Measurement { name: "default", what: "a logout as the module comes, piped", run: logout::by_default },
     Measurement { name: "then", what: "a logout with three commands more", run: then::three_commands },
     Measurement { name: "values", what: "logouts and SETs of data that is no JSON", run: values::formats },
+    Measurement { name: "collection", what: "a user in a hash of 100,000 values", run: collection::hash },
     Measurement { name: "growth", what: "a logout among ten times as many users and keys", run: crowded::growth },
     Measurement { name: "crowd", what: "a logout among many typing keys, sockets and rooms", run: crowded::crowd },
     Measurement { name: "application", what: "the application's own way, in a small world", run: logout::application },
