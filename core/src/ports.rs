@@ -123,6 +123,9 @@ pub trait Key {
     /// The score of a member of a sorted set; `None` for other types and if there is no such member.
     fn score(&self, member: &[u8]) -> Option<f64>;
 
+    /// The fields of a hash with their values, in no order; none of other types.
+    fn fields(&self) -> Vec<(Vec<u8>, Vec<u8>)>;
+
     /// The members of a collection (of a hash: its fields), in no order. A caller who needs the key itself must not expect it
     /// to stay open meanwhile.
     fn members(&self) -> Vec<Vec<u8>>;

@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     cell::Cell,
-    ffi::c_int,
+    ffi::{c_int, c_void},
     ptr::{NonNull, null_mut},
     slice,
 };
@@ -117,6 +117,19 @@ impl Key for OpenKey<'_> {
         (found == super::handle::OK).then_some(score)
     }
 
+    fn fields(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let (mut fields, cursor) = (Vec::new(), Cursor::default());
+        if self.kind == Kind::Hash {
+            let mut note =
+                |field: &[u8], value: Option<&[u8]>| fields.push((field.to_vec(), value.unwrap_or_default().to_vec()));
+            while self.walk(&cursor, &mut note) {}
+        }
+        // As members, one may be shown twice.
+        fields.sort_unstable();
+        fields.dedup();
+        fields
+    }
+
     fn members(&self) -> Vec<Vec<u8>> {
         match self.kind() {
             Kind::List => self.elements(),
@@ -177,18 +190,27 @@ impl OpenKey<'_> {
 
     /// Takes one step of a walk over them. `false` when the walk is done.
     pub(super) fn step(&self, cursor: &Cursor, members: &mut Vec<Vec<u8>>) -> bool {
-        unsafe extern "C" fn note(
+        self.walk(cursor, &mut |member, _| members.push(member.to_vec()))
+    }
+
+    /// Takes one step of a walk over them, and shows each with its value, if it has one. `false` when the walk is done.
+    fn walk(&self, cursor: &Cursor, mut note: &mut dyn FnMut(&[u8], Option<&[u8]>)) -> bool {
+        unsafe extern "C" fn meet(
             _: *mut raw::RedisModuleKey,
             field: *mut raw::RedisModuleString,
-            _: *mut raw::RedisModuleString,
-            members: *mut std::ffi::c_void,
+            value: *mut raw::RedisModuleString,
+            note: *mut c_void,
         ) {
-            // SAFETY: `members` is the vector below, which nothing else uses during the scan; the field is valid.
-            unsafe { (*members.cast::<Vec<Vec<u8>>>()).push(bytes(field).to_vec()) };
+            // SAFETY: `note` is the closure below, which nothing else uses during the scan; the field is valid, and so is the
+            // value, unless it is null.
+            unsafe {
+                let value = if value.is_null() { None } else { Some(bytes(value)) };
+                (*note.cast::<&mut dyn FnMut(&[u8], Option<&[u8]>)>())(bytes(field), value);
+            }
         }
         let Some(handle) = self.handle() else { return false };
-        // SAFETY: key and cursor are valid; the callback gets the vector it expects and neither changes the key nor keeps
+        // SAFETY: key and cursor are valid; the callback gets the closure it expects and neither changes the key nor keeps
         // anything.
-        unsafe { api!(RedisModule_ScanKey(handle, cursor.0.as_ptr(), Some(note), (&raw mut *members).cast())) != 0 }
+        unsafe { api!(RedisModule_ScanKey(handle, cursor.0.as_ptr(), Some(meet), (&raw mut note).cast())) != 0 }
     }
 }

@@ -143,6 +143,11 @@ impl Key for Entry {
         scores.get(member).copied()
     }
 
+    fn fields(&self) -> Vec<(Bytes, Bytes)> {
+        let Value::Hash(fields) = &*self.value else { return Vec::new() };
+        fields.iter().map(|(field, value)| (field.clone(), value.clone())).collect()
+    }
+
     fn members(&self) -> Vec<Bytes> {
         self.value.members()
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{
     entries::{each_container, each_text},
-    value::{self, Mistyped, NOT_JSON},
+    value::{self, Member, Mistyped, NOT_JSON},
 };
 use crate::{
     index::Subject,
@@ -130,8 +130,8 @@ fn members(key: &impl Key, by: &By, bindings: &Bindings<'_>) -> Reading {
     if !key.kind().is_collection() {
         return Reading::nobody(format!("the value is {}, which has no members", words(key.kind())));
     }
-    let (members, mut texts) = (key.members(), Vec::new());
-    let read = |member: &Vec<u8>| value::member_texts(key, member, by, &mut |text| texts.push(text.to_vec()));
+    let (members, mut texts) = (Member::all(key, by), Vec::new());
+    let read = |member: &Member| member.texts(by, &mut |text| texts.push(text.to_vec()));
     let unreadable = members.iter().map(read).filter(Result::is_err).count();
     let said = if matches!(by, By::Name(_)) { "is as `member` says" } else { "names somebody as `owner` says" };
     named(by.form(), &texts, bindings, || {

@@ -4,7 +4,7 @@ use super::{
     EntriesTrace, KeyTrace, MemberTrace, Plan, Socket, Unclear, Whose,
     entries::CutBy,
     live,
-    value::{self, Mistyped, Naming, Said},
+    value::{self, Member, Mistyped, Naming, Said},
 };
 use crate::{
     index::{PlaceRef, PlaceSet, Subject},
@@ -400,11 +400,11 @@ impl<'a, K: Keyspace> Finder<'a, K> {
     /// which one it is.
     fn locate_members(&mut self, name: &K::Name, key: K::Key<'_>, by: &By, given: &Bindings<'_>) -> bool {
         let (kind, known) = (key.kind(), given.get(Placeholder::MEMBER));
-        let candidates = known.map_or_else(|| key.members(), |member| vec![member.to_vec()]);
+        let candidates = known.map_or_else(|| Member::all(&key, by), |member| vec![Member::of(&key, member, by)]);
         let mut found = Vec::new();
         for member in candidates {
-            match value::member_names(&key, &member, by, given) {
-                Ok(naming) => found.extend(naming.map(|naming| (member, naming))),
+            match member.names(by, given) {
+                Ok(naming) => found.extend(naming.map(|naming| (member.name, naming))),
                 Err(_) => self.plan.mistyped += 1,
             }
         }

@@ -1,6 +1,6 @@
 //! The user's own collections that name sockets: the key's name holds the user, and a member holds a socket's id.
 
-use super::value;
+use super::value::Member;
 use crate::{
     index::PlaceSet,
     layout::{Layout, Reach, Trace, What},
@@ -39,9 +39,9 @@ fn read_one<K: Keyspace>(space: &K, trace: &Trace, bindings: &Bindings<'_>, sock
     let What::Members(by) = &trace.what else { return };
     let name = space.name(&trace.key.render(bindings));
     let Some(key) = space.open(&name).filter(|key| key.kind().is_collection()) else { return };
-    for member in key.members() {
+    for member in Member::all(&key, by) {
         // What can't be read names none.
-        let _ = value::member_texts(&key, &member, by, &mut |text| {
+        let _ = member.texts(by, &mut |text| {
             let read = by.form().read(bindings, text);
             sockets.extend(read.and_then(|read| Some(read.get(Placeholder::SOCKET)?.to_vec())));
         });

@@ -1,6 +1,9 @@
 //! Observing: what the index must know of one key.
 
-use super::{entries, value};
+use super::{
+    entries,
+    value::{self, Member},
+};
 use crate::{
     index::{Place, Subject},
     json,
@@ -182,9 +185,9 @@ impl Observer<'_> {
             What::Members(_) if !key.kind().is_collection() => return Err(value::Mistyped::Kind),
             What::Members(_) if key.size() > MOST_MEMBERS => self.anyone(),
             What::Members(by) => {
-                let members = key.members().into_iter();
+                let members = Member::all(key, by).into_iter();
                 // Each is looked at, whatever is wrong with others.
-                return members.map(|member| self.meet_member(key, by, &member)).fold(Ok(()), Result::and);
+                return members.map(|member| self.meet_member(by, &member)).fold(Ok(()), Result::and);
             }
             What::Entries(_) if key.size() > value::LONGEST_DOCUMENT => self.anyone(),
             What::Entries(entries) => {
@@ -201,14 +204,14 @@ impl Observer<'_> {
 
     fn look_at_member(&mut self, key: &impl Key, member: &[u8]) -> Result<(), value::Mistyped> {
         match &self.trace.what {
-            What::Members(by) if key.kind().is_collection() => self.meet_member(key, by, member),
+            What::Members(by) if key.kind().is_collection() => self.meet_member(by, &Member::of(key, member, by)),
             _ => Err(value::Mistyped::Kind),
         }
     }
 
-    fn meet_member(&mut self, key: &impl Key, by: &By, member: &[u8]) -> Result<(), value::Mistyped> {
-        let bindings = self.bindings.with(Placeholder::MEMBER, member);
-        value::member_texts(key, member, by, &mut |text| self.meet_at(by.form(), text, &bindings))
+    fn meet_member(&mut self, by: &By, member: &Member) -> Result<(), value::Mistyped> {
+        let bindings = self.bindings.with(Placeholder::MEMBER, &member.name);
+        member.texts(by, &mut |text| self.meet_at(by.form(), text, &bindings))
     }
 
     fn meet(&mut self, form: &Form, text: &[u8]) {

@@ -83,40 +83,52 @@ fn naming_in(form: &Form, given: &Bindings<'_>, text: &[u8]) -> Option<Naming> {
     Some(Naming { others: others.collect(), ..Naming::default() })
 }
 
-/// Whether a member of the collection names somebody, by itself or by its value.
-pub(super) fn member_names(
-    key: &impl Key,
-    member: &[u8],
-    by: &By,
-    given: &Bindings<'_>,
-) -> Result<Option<Naming>, Mistyped> {
-    let mut naming = None;
-    member_texts(key, member, by, &mut |text| {
-        if naming.is_none() {
-            naming = naming_in(by.form(), given, text);
-        }
-    })?;
-    Ok(naming)
+/// A member of a collection. What it says of somebody is its value: of a hash that of the field, else the member itself.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) name: Vec<u8>,
+    value: Option<Vec<u8>>,
 }
 
-/// Calls `found` with each text by which a member of the collection may name somebody: itself, or what its value holds.
-pub(super) fn member_texts(
-    key: &impl Key,
-    member: &[u8],
-    by: &By,
-    found: &mut dyn FnMut(&[u8]),
-) -> Result<(), Mistyped> {
-    let owner = match by {
-        By::Name(_) => {
-            found(member);
-            return Ok(());
+impl Member {
+    /// One member; its value is looked up, if it is asked for.
+    pub(super) fn of(key: &impl Key, name: &[u8], by: &By) -> Self {
+        let has_value = key.kind() == Kind::Hash && matches!(by, By::Value(_));
+        let value = if has_value { key.field(name) } else { Some(name.to_vec()) };
+        Self { name: name.to_vec(), value }
+    }
+
+    /// All of a collection, which need not stay open.
+    pub(super) fn all(key: &impl Key, by: &By) -> Vec<Self> {
+        if key.kind() == Kind::Hash && matches!(by, By::Value(_)) {
+            return key.fields().into_iter().map(|(name, value)| Self { name, value: Some(value) }).collect();
         }
-        By::Value(owner) => owner,
-    };
-    let value = if key.kind() == Kind::Hash { key.field(member) } else { Some(member.to_vec()) };
-    let Some(value) = value else { return Ok(()) };
-    let [read] = texts_in(&value, [Some(&owner.at)], &mut |_, text| found(text));
-    read
+        key.members().into_iter().map(|name| Self { value: Some(name.clone()), name }).collect()
+    }
+
+    /// Whether it names somebody, by itself or by its value.
+    pub(super) fn names(&self, by: &By, given: &Bindings<'_>) -> Result<Option<Naming>, Mistyped> {
+        let mut naming = None;
+        self.texts(by, &mut |text| {
+            if naming.is_none() {
+                naming = naming_in(by.form(), given, text);
+            }
+        })?;
+        Ok(naming)
+    }
+
+    /// Calls `found` with each text by which it may name somebody.
+    pub(super) fn texts(&self, by: &By, found: &mut dyn FnMut(&[u8])) -> Result<(), Mistyped> {
+        let Some(value) = &self.value else { return Ok(()) };
+        match by {
+            By::Name(_) => found(value),
+            By::Value(owner) => {
+                let [read] = texts_in(value, [Some(&owner.at)], &mut |_, text| found(text));
+                read?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The texts that parts of the value hold; of several in one part the first.
