@@ -170,7 +170,19 @@ fn right_layouts_load() {
         let server = Server::builder().layout(format!(r#"{json}, "separator": ":", {sockets} }}"#)).start();
         assert_eq!(server.run("SESSION.LOGOUT ann"), int(0), "{trace}");
     }
-    for layout in ["easyshare", "workspace", "hashes", "nobody_live", "unmapped", "opaque", "listed"] {
+    for layout in [
+        "easyshare",
+        "workspace",
+        "hashes",
+        "nobody_live",
+        "unmapped",
+        "opaque",
+        "listed",
+        "owners",
+        "members",
+        "entries",
+        "encoded",
+    ] {
         let path = format!("{}/tests/layouts/{layout}.json", env!("CARGO_MANIFEST_DIR"));
         let server = Server::builder().option("layout", &path).start();
         assert_eq!(server.run("SESSION.LOGOUT ann"), int(0), "{layout}");

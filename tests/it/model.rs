@@ -1,8 +1,10 @@
 //! The model that other tests trust, held against cases made by hand and against another JSON parser.
 
+use crate::support::model::document::NOW;
 use crate::support::model::json;
 use crate::support::model::plan::flat;
 use crate::support::model::template::{Ids, Rule, Template};
+use crate::support::model::unpacked::{self, Tree};
 use crate::support::reply::{array, bulk, bulks, int};
 use crate::support::snapshot::{Content, Entry, Keys};
 use crate::support::{Layout, Model};
@@ -139,6 +141,74 @@ fn a_pointer_leads_where_rfc_6901_says() {
     for (pointer, expected) in cases {
         let found = document.pointer(pointer).and_then(|node| node.text(text.as_bytes()));
         assert_eq!(found, expected.map(|text| text.as_bytes().to_vec()), "{pointer}");
+    }
+}
+
+#[test]
+fn a_star_in_a_pointer_leads_to_each_in_turn() {
+    let text = r#"{"a":[{"b":1},{"b":[2]},{"c":3}],"*":{"x":4,"y":"5","x":6}}"#;
+    let document = json::parse(text.as_bytes()).expect("JSON");
+    let cases = [("/a/*/b", "1"), ("/a/1/b/*", "2"), ("/*/*", "5 6"), ("/*/*/b", "1"), ("/**", ""), ("/a/0/b", "1")];
+    for (pointer, expected) in cases {
+        let texts = document.texts(pointer, text.as_bytes());
+        let texts: Vec<_> = texts.iter().map(|text| String::from_utf8_lossy(text)).collect();
+        assert_eq!(texts.join(" "), expected, "{pointer}");
+    }
+}
+
+#[test]
+fn values_in_other_formats_are_read() {
+    /// What is there by these steps, as text.
+    fn at(tree: Option<Tree>, steps: &[&str]) -> Option<String> {
+        let tree = tree?;
+        let part = steps.iter().try_fold(&tree, |part, step| part.step(step).pop())?;
+        part.text().map(|text| String::from_utf8_lossy(&text).into_owned())
+    }
+    let packed: [(&[u8], &[&str], Option<&str>); 7] = [
+        (b"\x81\xa1a\x92\x01\xd9\x02ab", &["a", "1"], Some("ab")),
+        (b"\x93\xff\xd1\xff\x00\xcd\x01\x00", &["1"], Some("-256")),
+        (b"\x93\xff\xd1\xff\x00\xcd\x01\x00", &["2"], Some("256")),
+        (b"\xde\x00\x01\x05\xc4\x01z", &["5"], Some("z")),
+        (b"\x92\xc0\xc7\x01\x05x", &["1"], None),
+        (b"\x92\x01", &["0"], None),
+        (b"\x01\x02", &[], None),
+    ];
+    for (bytes, steps, expected) in packed {
+        assert_eq!(at(unpacked::msgpack(bytes), steps).as_deref(), expected, "{}", bytes.escape_ascii());
+    }
+    let php = br#"a:2:{s:1:"a";O:1:"C":1:{s:1:"b";i:-7;}i:3;N;}tail"#;
+    assert_eq!(at(unpacked::php(php), &["a", "b"]).as_deref(), Some("-7"));
+    assert_eq!(at(unpacked::php(b"a:1:{i:3;s:2:\"x\";}"), &["3"]), None, "a text that is too short");
+    assert_eq!(at(unpacked::php_session(b"a|i:1;b|s:1:\"x\";"), &["b"]).as_deref(), Some("x"));
+    assert_eq!(at(unpacked::php_session(b"a|i:1;b"), &["a"]), None);
+    let base64 = |text: &str| unpacked::base64(text.as_bytes());
+    assert_eq!(base64("YWJj\nZA"), Some(b"abcd".to_vec()));
+    assert_eq!(base64("YWJjZA=="), Some(b"abcd".to_vec()));
+    assert_eq!((base64("YWJjZ"), base64("YW}j")), (None, None));
+    let zlib = b"\x78\x01\x01\x03\x00\xfc\xff\x61\x62\x63\x02\x4d\x01\x27";
+    assert_eq!(unpacked::zlib(zlib), Some(b"abc".to_vec()));
+    assert_eq!(unpacked::zlib(&zlib[..13]), None);
+}
+
+#[test]
+fn elements_that_stay_are_marked_unless_they_are() {
+    let layout = Layout::parse(
+        r#"{"name":"x","traces":[{"entries":"d","object":"/in","owner":"/u","set":{"/on":false,"/at/t":"{now}"}}]}"#,
+    );
+    let cases = [
+        (r#"{"a":{"u":"a"}}"#, r#"{"a":{"u":"a","on":false}}"#),
+        (
+            r#"{"a":{"u":"a","on":1,"at":{ }},"b":{"u":"b"}}"#,
+            r#"{"a":{"u":"a","on":false,"at":{"t":NOW }},"b":{"u":"b"}}"#,
+        ),
+        (r#"{"a":{"u":"a","on":false,"at":{"t":5}}}"#, r#"{"a":{"u":"a","on":false,"at":{"t":5}}}"#),
+        (r#"{"a":{"u":"a","on":false}}"#, r#"{"a":{"u":"a","on":false}}"#),
+    ];
+    for (before, after) in cases {
+        let wrapped = |inner: &str| string(&format!(r#"{{"in":{inner}}}"#).replace("NOW", NOW));
+        let keys = keys([("d", wrapped(before))]);
+        let model = Model::new(&layout, &keys);
+        assert_eq!(model.after(&model.logout(b"a"))[&b"d"[..]].content, wrapped(after), "{before}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Values as applications write them: whom they name, in which form, and what of them goes.
 
 use crate::support::reply::{array, bulk, bulks, int};
-use crate::support::{Server, keys};
+use crate::support::{Server, keys, log_out_exactly, log_out_socket_exactly, sweep_exactly};
 
 fn with_layout(traces: &str) -> Server {
     let layout = format!(r#"{{ "name": "values", "separator": ":", {traces} }}"#);
@@ -11,13 +11,6 @@ fn with_layout(traces: &str) -> Server {
 /// A layout of such traces alone.
 fn with_traces(traces: &str) -> Server {
     with_layout(&format!(r#""traces": [{traces}]"#))
-}
-
-/// Logs a user out, and once more, which finds nothing; how many traces went.
-fn log_out(server: &Server, user: &str) -> i64 {
-    let removed = server.cmd(["SESSION.LOGOUT", user]);
-    assert_eq!(server.cmd(["SESSION.LOGOUT", user]), int(0), "a second logout of {user}");
-    removed.as_int()
 }
 
 #[test]
@@ -30,7 +23,7 @@ fn a_token_whose_whole_value_is_the_users_id_is_removed() {
     server.cmd(["SET", "token:n", " 42"]);
     server.cmd(["RPUSH", "token:l", "42"]);
     for id in ids {
-        assert_eq!(server.cmd(["SESSION.LOGOUT", id]), int(1), "{id}");
+        assert_eq!(log_out_exactly(&server, id), 1, "{id}");
     }
     assert_eq!(keys(&mut server.client()), ["token:l", "token:n"]);
 }
@@ -49,7 +42,7 @@ fn what_stands_in_a_value_may_have_a_form() {
     );
     assert_eq!(server.run("SESSION.LOGOUT ada WHERE org acme"), int(2));
     assert_eq!(keys(&mut server.client()), ["at:2", "at:3", "at:4", "at:5", "own:acme:2", "ref:1", "ref:2", "ref:3"]);
-    assert_eq!(log_out(&server, "ada"), 2);
+    assert_eq!(log_out_exactly(&server, "ada"), 2);
     assert_eq!(keys(&mut server.client()), ["at:2", "at:4", "at:5", "own:acme:2", "ref:2", "ref:3"]);
 }
 
@@ -65,7 +58,7 @@ fn a_document_in_a_field_of_a_hash_names_its_user() {
          HSET oidc:RefreshToken:4 accountId ada
          SET oidc:RefreshToken:5 '{\"accountId\":\"ada\"}'",
     );
-    assert_eq!(log_out(&server, "ada"), 1);
+    assert_eq!(log_out_exactly(&server, "ada"), 1);
     let rest = ["2", "3", "4", "5"].map(|number| format!("oidc:RefreshToken:{number}"));
     assert_eq!(keys(&mut server.client()), rest);
 }
@@ -80,15 +73,15 @@ fn a_key_that_names_a_socket_goes_with_it() {
     let login = "SADD map:ada s1 s2\nSET data:s1 '{\"userId\":\"ada\"}'\nSET data:s2 '{\"userId\":\"ada\"}'
                  SET recovery:p1 '{\"sid\":\"s1\"}'\nSET recovery:p2 '{\"sid\":\"s2\"}'\nSET recovery:p3 '{\"sid\":\"s3\"}'";
     server.script(login);
-    assert_eq!(server.run("SESSION.LOGOUT ada SOCKET s1"), int(3));
+    assert_eq!(log_out_socket_exactly(&server, "ada", "s1"), 3);
     assert_eq!(keys(&mut server.client()), ["data:s2", "map:ada", "recovery:p2", "recovery:p3"]);
-    assert_eq!(log_out(&server, "ada"), 3);
+    assert_eq!(log_out_exactly(&server, "ada"), 3);
     assert_eq!(keys(&mut server.client()), ["recovery:p3"]);
     // A user who is left with nothing else is swept with it.
     server.must("CONFIG SET session.fence 0");
     server.script(login);
     server.script("DEL data:s1 data:s2\nSET recovery:p1 '{\"sid\":\"s1\"}' EX 1000");
-    assert_eq!(server.run("SESSION.SWEEP"), int(1));
+    assert_eq!(sweep_exactly(&server), 1);
     assert_eq!(keys(&mut server.client()), ["recovery:p3"]);
 }
 
@@ -120,7 +113,7 @@ fn members_whose_value_names_the_user_are_removed() {
     assert_eq!(map.field("members"), array(expected));
     assert_eq!(map.field("rooms"), bulks(["r1", "r2", "r3"]));
     // Of a list the equal elements count as one.
-    assert_eq!(log_out(&server, "7"), 7);
+    assert_eq!(log_out_exactly(&server, "7"), 7);
     assert_eq!(server.run("HGETALL seats"), bulks(["a2", "8", "a3", "77"]));
     assert_eq!(server.run("HKEYS sockets"), bulks(["s2", "s4", "s5"]));
     assert_eq!(server.run("LRANGE queue:r1 0 -1"), bulks([r#"{"user_id":8}"#]));
@@ -132,10 +125,10 @@ fn members_whose_value_names_the_user_are_removed() {
 fn a_member_that_changes_its_owner_is_the_new_ones() {
     let server = with_traces(r#"{ "members": "sockets", "owner": "/u" }"#);
     server.script("HSET sockets s1 '{\"u\":\"ada\"}'\nHSET sockets s1 '{\"u\":\"bob\"}'");
-    assert_eq!(log_out(&server, "ada"), 0);
+    assert_eq!(log_out_exactly(&server, "ada"), 0);
     server.script("HSET sockets s1 '{\"u\":\"ada\"}' s2 '{\"u\":\"bob\"}'");
-    assert_eq!(log_out(&server, "bob"), 1);
-    assert_eq!(log_out(&server, "ada"), 1);
+    assert_eq!(log_out_exactly(&server, "bob"), 1);
+    assert_eq!(log_out_exactly(&server, "ada"), 1);
     assert_eq!(server.run("DBSIZE"), int(0));
 }
 
@@ -149,7 +142,7 @@ fn members_may_hold_more_than_the_users_id() {
     );
     assert_eq!(server.run("SESSION.LOGOUT ada WHERE device phone"), int(2));
     assert_eq!(server.run("SISMEMBER devices ada:phone"), int(0));
-    assert_eq!(log_out(&server, "ada"), 1);
+    assert_eq!(log_out_exactly(&server, "ada"), 1);
     assert_eq!(server.run("ZRANGE of:ada 0 -1"), bulks(["e:phone"]));
     let mut rest = server.run("SMEMBERS devices").byte_items();
     rest.sort();
@@ -164,7 +157,7 @@ fn some_fields_of_a_users_own_hash_are_removed() {
     let pair = |field: &str| array([bulk("user:ada"), bulk(field)]);
     assert_eq!((map.field("removed"), map.field("members")), (int(2), array([pair("ip"), pair("online")])));
     assert_eq!(server.run("HGETALL user:ada"), bulks(["name", "Ada", "mail", "a@b"]));
-    assert_eq!(log_out(&server, "eve"), 1);
+    assert_eq!(log_out_exactly(&server, "eve"), 1);
     assert_eq!(keys(&mut server.client()), ["user:ada", "user:bob"]);
 }
 
@@ -184,7 +177,7 @@ fn members_of_an_object_are_removed_by_name_or_by_value() {
     let map = server.run("SESSION.INSPECT u1");
     let pair = |key: &str, count| array([bulk(key), int(count)]);
     assert_eq!(map.field("entries"), array([pair("house", 2), pair("room:r1", 2), pair("sockets", 1)]));
-    assert_eq!(log_out(&server, "u1"), 5);
+    assert_eq!(log_out_exactly(&server, "u1"), 5);
     assert_eq!(server.run("GET room:r1"), bulk(r#"{"n":1.50, "participants":{ "u2":{} } }"#));
     assert_eq!(server.run("TTL room:r1"), int(100));
     assert_eq!(server.run("GET room:r2"), bulk(r#"{"participants":["u1"]}"#));
@@ -205,11 +198,11 @@ fn an_array_of_tokens_loses_those_of_the_device() {
     server.cmd(["SET", "active-sessions-u1", list]);
     server.cmd(["SET", "t1", session]);
     server.cmd(["SET", "t2", session]);
-    assert_eq!(server.run("SESSION.LOGOUT u1 SOCKET t1"), int(2));
+    assert_eq!(log_out_socket_exactly(&server, "u1", "t1"), 2);
     assert_eq!(server.run("GET active-sessions-u1"), bulk(r#"[{"token":"t2","expiresAt":2},{"token":"t9"}]"#));
     assert_eq!(keys(&mut server.client()), ["active-sessions-u1", "t2"]);
     server.cmd(["SET", "active-sessions-u1", r#"[{"token":"t2"}]"#]);
-    assert_eq!(log_out(&server, "u1"), 2);
+    assert_eq!(log_out_exactly(&server, "u1"), 2);
     assert_eq!(server.run("DBSIZE"), int(0));
 }
 
@@ -225,7 +218,7 @@ fn participants_who_stay_are_marked_once() {
     );
     let untouched = server.run("GET room:r2");
     let before = server.now();
-    assert_eq!(log_out(&server, "u1"), 3);
+    assert_eq!(log_out_exactly(&server, "u1"), 3);
     let room = server.run("GET room:r1");
     let text = room.as_text();
     let times: Vec<i64> =
@@ -252,7 +245,7 @@ fn a_document_that_is_empty_then_is_deleted_if_the_layout_says_so() {
            SET room:r3 '{"in":[]}'
            SET keep:r1 '{"in":["u1"]}'"#,
     );
-    assert_eq!(log_out(&server, "u1"), 3);
+    assert_eq!(log_out_exactly(&server, "u1"), 3);
     assert_eq!(keys(&mut server.client()), ["keep:r1", "room:r2", "room:r3"]);
     assert_eq!(server.run("GET keep:r1"), bulk(r#"{"in":[]}"#));
 }
@@ -347,7 +340,7 @@ fn a_value_in_another_encoding_names_its_user() {
             server.cmd([b"HSET", &b"all"[..], key.as_bytes(), &session(store, user)]);
         }
         server.script("SET s:3 no-such-thing\nSET s:4 ''\nHSET all s:3 \"\\xff\\x00\"");
-        assert_eq!(log_out(&server, "ada"), 2, "{store}");
+        assert_eq!(log_out_exactly(&server, "ada"), 2, "{store}");
         assert_eq!(keys(&mut server.client()), ["all", "s:2", "s:3", "s:4"], "{store}");
         let mut rest = server.run("HKEYS all").byte_items();
         rest.sort();

@@ -2,9 +2,10 @@
 
 use super::documents;
 use super::pool::Pool;
+use super::values::{self, Document};
 use crate::args;
 use crate::support::Layout;
-use crate::support::model::layout::{Live, MappedIds, Mapping, Owner, Sockets, Trace};
+use crate::support::model::layout::{By, Entries, Live, MappedIds, Mapping, Owner, Place, Sockets, Trace, Whose};
 use crate::support::model::template::{Bindings, Template};
 use fastrand::Rng;
 
@@ -70,20 +71,37 @@ impl Writer<'_> {
                 self.write_anything(&key)
             }
             Trace::OwnedKey { key, owner } => {
-                let key = self.render(key);
-                self.write_owned(&key, owner)
-            }
-            Trace::Members { key, member } => {
                 let bindings = self.pool.bindings(&mut self.rng, key);
-                let members: Vec<_> = (0..self.rng.usize(1..4)).map(|_| self.member(&bindings, member)).collect();
-                self.write_collection(&key.render(&bindings), &members)
+                self.write_owned(&key.render(&bindings), &bindings, owner)
             }
-            Trace::Entries { key, array, owner } => {
-                let key = self.render(key);
-                let document = self.document_of_entries(array, owner);
-                self.write_string(&key, document)
+            Trace::Members { key, by } => {
+                let bindings = self.pool.bindings(&mut self.rng, key);
+                self.write_members(&key.render(&bindings), &bindings, by)
+            }
+            Trace::Entries { key, entries } => {
+                let bindings = self.pool.bindings(&mut self.rng, key);
+                let document = self.document_of_entries(&bindings, entries);
+                self.write_string(&key.render(&bindings), document)
             }
         }
+    }
+
+    fn write_members(&mut self, key: &Bytes, of_key: &Bindings, by: &By) -> Vec<Args> {
+        let count = self.rng.usize(1..4);
+        let mut members: Vec<Bytes> = match by {
+            By::Name(form) => (0..count).map(|_| self.member(of_key, &form.template)).collect(),
+            By::Value(owner) => (0..count).map(|_| self.value(of_key, owner)).collect(),
+        };
+        if matches!(by, By::Value(_)) && self.rng.bool() {
+            let fields = members.into_iter().map(|value| [self.pool.socket(&mut self.rng), value].to_vec());
+            return vec![fields.fold(args!["HSET", key], |command, field| [command, field].concat())];
+        }
+        // More than are read at every change. Nobody has such a name: the model asks about each user.
+        let is_filled = matches!(by, By::Value(owner) if owner.place.pointer.is_some());
+        if is_filled && self.one_in(20) {
+            members.extend((0..300).map(|number| format!("filler {number}").into_bytes()));
+        }
+        self.write_collection(key, &members)
     }
 
     fn member(&mut self, of_key: &Bindings, member: &Template) -> Bytes {
@@ -101,7 +119,7 @@ impl Writer<'_> {
         let bindings = Bindings::from(ids);
         let data = sockets.data.render(&bindings);
         let mut commands = sockets.of.as_ref().map(|of| self.map_socket(of, &bindings, socket)).unwrap_or_default();
-        commands.extend(self.write_data(sockets, &data, &user));
+        commands.extend(self.write_data(&data, &user));
         commands
     }
 
@@ -111,15 +129,8 @@ impl Writer<'_> {
         let text = match &of.ids {
             MappedIds::Values(Some(form)) if !self.one_in(16) => form.render(bindings),
             MappedIds::Values(_) => socket,
-            MappedIds::Elements(array, id) => {
-                let elements = (0..self.rng.usize(0..4)).map(|_| self.pool.socket(&mut self.rng)).collect::<Vec<_>>();
-                let elements = elements.into_iter().chain([socket]).map(|socket| {
-                    let socket = documents::id(&mut self.rng, &socket);
-                    documents::around(&mut self.rng, id, socket)
-                });
-                let elements = elements.collect();
-                let items = documents::array(&mut self.rng, elements);
-                let document = documents::around(&mut self.rng, array, items);
+            MappedIds::Elements(entries) => {
+                let document = self.document_of_entries(bindings, entries);
                 return self.write_string(&mapping, document);
             }
         };
@@ -138,72 +149,114 @@ impl Writer<'_> {
     }
 
     /// A socket's data, owned by `user` by whichever trace covers it.
-    fn write_data(&mut self, sockets: &Sockets, key: &Bytes, user: &Bytes) -> Vec<Args> {
+    fn write_data(&mut self, key: &Bytes, user: &Bytes) -> Vec<Args> {
         let mut owners = self.layout.traces.iter().filter_map(|trace| match trace {
-            Trace::OwnedKey { key: template, owner } if template.matches(key).is_some() => Some(owner),
+            Trace::OwnedKey { key: template, owner } if trace.whose() == Whose::User => {
+                Some((template.matches(key)?, owner))
+            }
             _ => None,
         });
-        match owners.next_back() {
-            Some(Owner::Field(field)) => vec![args!["HSET", key, field, user, "at", "1.50"]],
-            Some(Owner::Pointer(pointer)) => {
-                let id = documents::id(&mut self.rng, user);
-                let document = documents::around(&mut self.rng, pointer, id);
-                let document = self.with_room(sockets, document);
-                self.write_string(key, document)
+        let Some((mut bindings, owner)) = owners.next_back() else { return self.write_anything(key) };
+        bindings.insert("userId".to_owned(), user.clone());
+        self.write_owned(key, &bindings, owner)
+    }
+
+    /// A value that names somebody, and now and then a room: of the ids, those of the key's name.
+    fn value(&mut self, of_key: &Bindings, owner: &Owner) -> Bytes {
+        let text = self.member(of_key, &owner.is.template);
+        let Some(pointer) = &owner.place.pointer else {
+            return if self.one_in(12) { [&text[..], b" "].concat() } else { text };
+        };
+        let (format, wrappings) = owner.place.encoding.split_last().expect("a format");
+        let room = self.room_beside(&owner.place);
+        let document = if format == "json" {
+            let id = documents::id(&mut self.rng, &text);
+            let document = documents::around(&mut self.rng, pointer, id);
+            match room {
+                Some((_, room)) if room.is_empty() => {
+                    documents::with_members(&mut self.rng, document, &[("room", b"\"\"".to_vec())])
+                }
+                Some((name, room)) => {
+                    let room = documents::id(&mut self.rng, &room);
+                    documents::with_members(&mut self.rng, document, &[(name, room)])
+                }
+                None => document,
             }
-            None => self.write_anything(key),
-        }
+        } else {
+            let document = Document::around(&mut self.rng, pointer, Document::Id(text));
+            let document = match room {
+                Some((name, room)) => document.with_member(name, Document::Id(room)),
+                None => document,
+            };
+            values::written(&mut self.rng, format, &document)
+        };
+        values::wrapped(&mut self.rng, wrappings, document)
     }
 
-    fn with_room(&mut self, sockets: &Sockets, document: Bytes) -> Bytes {
-        let Some(name) = sockets.room.as_ref().and_then(|pointer| pointer.strip_prefix('/')) else { return document };
-        let room = self.pool.room(&mut self.rng);
-        let room = if self.one_in(8) { b"\"\"".to_vec() } else { documents::id(&mut self.rng, &room) };
-        documents::with_members(&mut self.rng, document, &[(name, room)])
+    /// The name and value of a room in the same document, if one may be there.
+    fn room_beside(&mut self, place: &Place) -> Option<(&'static str, Bytes)> {
+        let room = self.layout.sockets.as_ref()?.room.as_ref().filter(|room| room.field == place.field)?;
+        let name = ["room", "roomId"].into_iter().find(|name| room.pointer.as_deref() == Some(&format!("/{name}")))?;
+        let id = if self.one_in(8) { Bytes::new() } else { self.pool.room(&mut self.rng) };
+        self.rng.bool().then_some((name, id))
     }
 
-    fn write_owned(&mut self, key: &Bytes, owner: &Owner) -> Vec<Args> {
+    fn write_owned(&mut self, key: &Bytes, of_key: &Bindings, owner: &Owner) -> Vec<Args> {
+        let value = self.value(of_key, owner);
+        let Some(field) = &owner.place.field else {
+            let mut commands = self.write_string(key, value);
+            if owner.place.pointer.as_ref().is_none_or(String::is_empty) && self.one_in(3) {
+                commands.push(args!["INCR", key]);
+            }
+            return commands;
+        };
         let user = self.pool.user(&mut self.rng);
-        match owner {
-            Owner::Field(field) => {
-                let mut commands = vec![args!["HSET", key, "other", user], args!["HSET", key, field, user]];
-                if self.one_in(4) {
-                    commands.push(args!["HDEL", key, field]);
-                }
-                if self.one_in(6) {
-                    commands.push(args!["HSETNX", key, field, self.pool.user(&mut self.rng)]);
-                }
-                if self.one_in(6) {
-                    commands.push(args!["HINCRBY", key, field, "1"]);
-                }
-                commands
-            }
-            Owner::Pointer(pointer) => {
-                let id = documents::id(&mut self.rng, &user);
-                let document = documents::around(&mut self.rng, pointer, id);
-                let document = match self.layout.sockets.as_ref().filter(|_| self.rng.bool()) {
-                    Some(sockets) => self.with_room(sockets, document),
-                    None => document,
-                };
-                let mut commands = self.write_string(key, document);
-                if pointer.is_empty() && self.one_in(3) {
-                    commands.push(args!["INCR", key]);
-                }
-                commands
-            }
+        let mut commands = vec![args!["HSET", key, "other", user], args!["HSET", key, field, value]];
+        let room = self.layout.sockets.as_ref().and_then(|sockets| sockets.room.as_ref()?.field.as_ref());
+        if let Some(room) = room.filter(|room| *room != field && self.rng.bool()) {
+            commands.push(args!["HSET", key, room, self.pool.room(&mut self.rng)]);
         }
+        if self.one_in(4) {
+            commands.push(args!["HDEL", key, field]);
+        }
+        if self.one_in(6) {
+            commands.push(args!["HSETNX", key, field, self.value(of_key, owner)]);
+        }
+        if self.one_in(6) {
+            commands.push(args!["HINCRBY", key, field, "1"]);
+        }
+        commands
     }
 
-    fn document_of_entries(&mut self, array: &str, owner: &str) -> Bytes {
-        let elements = (0..self.rng.usize(0..6)).map(|_| {
-            let user = self.pool.user(&mut self.rng);
-            let id = documents::id(&mut self.rng, &user);
-            let id = if self.one_in(8) { b"[1.50]".to_vec() } else { id };
-            documents::around(&mut self.rng, owner, id)
-        });
-        let elements = elements.collect();
-        let items = documents::array(&mut self.rng, elements);
-        documents::around(&mut self.rng, array, items)
+    fn document_of_entries(&mut self, of_key: &Bindings, entries: &Entries) -> Bytes {
+        let count = self.rng.usize(0..6);
+        let elements: Vec<_> = (0..count).map(|_| self.entry(of_key, entries)).collect();
+        let items = if entries.is_object {
+            documents::object(&mut self.rng, elements)
+        } else {
+            documents::array(&mut self.rng, elements.into_iter().map(|(_, value)| value).collect())
+        };
+        documents::around(&mut self.rng, &entries.at, items)
+    }
+
+    /// An element, with its name if it is to be a member.
+    fn entry(&mut self, of_key: &Bindings, entries: &Entries) -> (String, Bytes) {
+        let text = self.member(of_key, &entries.by.form().template);
+        let (name, mut value) = match &entries.by {
+            By::Name(_) => (text, b"{\"at\":1.50}".to_vec()),
+            By::Value(owner) => {
+                let id = documents::id(&mut self.rng, &text);
+                let id = if self.one_in(8) { b"[1.50]".to_vec() } else { id };
+                let pointer = owner.place.pointer.as_deref().unwrap_or_default();
+                (self.pool.socket(&mut self.rng), documents::around(&mut self.rng, pointer, id))
+            }
+        };
+        for (pointer, _) in entries.set.iter().filter(|_| !self.rng.bool()).collect::<Vec<_>>() {
+            let old = self.rng.choice(["true", "false", "1700000000000", "{ }", "\"off\""]).expect("some");
+            let member = pointer.split('/').nth(1).expect("a name");
+            value = documents::with_members(&mut self.rng, value, &[(member, old.into())]);
+        }
+        (String::from_utf8_lossy(&name).into_owned(), value)
     }
 
     /// A value of any type under `key`.

@@ -16,7 +16,7 @@ pub fn id(rng: &mut Rng, id: &[u8]) -> Bytes {
 }
 
 /// A JSON string of `text`, now and then with more escapes than it needs.
-fn string(rng: &mut Rng, text: &str) -> Bytes {
+pub fn string(rng: &mut Rng, text: &str) -> Bytes {
     let needless = rng.u8(0..4) == 0;
     let mut spelling = |c| {
         let escaped = needless && rng.bool();
@@ -70,7 +70,11 @@ pub fn around(rng: &mut Rng, pointer: &str, value: Bytes) -> Bytes {
     while let Some(token) = tokens.pop() {
         json = match token.parse::<usize>() {
             Ok(index) if rng.u8(0..4) != 0 => array_around(rng, index, json),
-            _ => object_around(rng, &token, json),
+            _ if token == "*" && rng.bool() => {
+                let index = rng.usize(0..3);
+                array_around(rng, index, json)
+            }
+            _ => object_around(rng, &token, &json),
         };
     }
     json
@@ -88,23 +92,30 @@ pub fn array(rng: &mut Rng, items: Vec<Bytes>) -> Bytes {
     listed(rng, b'[', items, b']')
 }
 
-fn object_around(rng: &mut Rng, name: &str, value: Bytes) -> Bytes {
-    let member = |rng: &mut Rng, name: &str, value: Bytes| {
-        let (name, before, after) = (string(rng, name), blank(rng), blank(rng));
-        [&name, before, b":", after, &value].concat()
-    };
+/// A JSON object of members, with random blanks.
+pub fn object(rng: &mut Rng, members: Vec<(String, Bytes)>) -> Bytes {
+    let members = members.into_iter().map(|(name, value)| member(rng, &name, &value)).collect();
+    listed(rng, b'{', members, b'}')
+}
+
+fn member(rng: &mut Rng, name: &str, value: &[u8]) -> Bytes {
+    let (name, before, after) = (string(rng, name), blank(rng), blank(rng));
+    [&name, before, b":", after, value].concat()
+}
+
+fn object_around(rng: &mut Rng, name: &str, value: &[u8]) -> Bytes {
     let mut members = Vec::new();
     if rng.u8(0..8) == 0 {
         // The same name twice: the last one counts.
         let earlier = noise(rng);
-        members.push(member(rng, name, earlier));
+        members.push(member(rng, name, &earlier));
     }
     members.push(member(rng, name, value));
     for other in ["joinedAt", "x/y", "", "userIdx"] {
         if rng.u8(0..4) == 0 {
             let value = noise(rng);
             let place = rng.usize(..=members.len());
-            let member = member(rng, other, value);
+            let member = member(rng, other, &value);
             members.insert(place, member);
         }
     }

@@ -13,6 +13,7 @@ mod pool;
 mod scenario;
 mod step;
 mod target;
+mod values;
 
 use crate::support::Layout;
 use in_memory::InMemory;
@@ -162,4 +163,44 @@ fn a_logout_where_sockets_stand_in_a_document_removes_exactly_the_users_traces()
 #[test]
 fn in_memory_a_logout_where_sockets_stand_in_a_document_removes_exactly_the_users_traces() {
     check_in_memory(include_str!("../../layouts/listed.json"));
+}
+
+#[test]
+fn a_logout_where_values_name_users_in_any_form_removes_exactly_the_users_traces() {
+    check(include_str!("../../layouts/owners.json"));
+}
+
+#[test]
+fn in_memory_a_logout_where_values_name_users_in_any_form_removes_exactly_the_users_traces() {
+    check_in_memory(include_str!("../../layouts/owners.json"));
+}
+
+#[test]
+fn a_logout_where_members_are_found_by_value_and_form_removes_exactly_the_users_traces() {
+    check(include_str!("../../layouts/members.json"));
+}
+
+#[test]
+fn in_memory_a_logout_where_members_are_found_by_value_and_form_removes_exactly_the_users_traces() {
+    check_in_memory(include_str!("../../layouts/members.json"));
+}
+
+#[test]
+fn a_logout_where_documents_hold_users_in_any_place_removes_exactly_the_users_traces() {
+    check(include_str!("../../layouts/entries.json"));
+}
+
+#[test]
+fn in_memory_a_logout_where_documents_hold_users_in_any_place_removes_exactly_the_users_traces() {
+    check_in_memory(include_str!("../../layouts/entries.json"));
+}
+
+#[test]
+fn a_logout_where_values_are_in_other_formats_removes_exactly_the_users_traces() {
+    check(include_str!("../../layouts/encoded.json"));
+}
+
+#[test]
+fn in_memory_a_logout_where_values_are_in_other_formats_removes_exactly_the_users_traces() {
+    check_in_memory(include_str!("../../layouts/encoded.json"));
 }

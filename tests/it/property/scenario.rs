@@ -108,7 +108,7 @@ fn log_out(writer: &mut Writer, user: Vec<u8>) -> Logout {
     let rng = &mut writer.rng;
     let socket = (rng.u8(0..3) == 0).then(|| writer.pool.socket(rng));
     let part = (socket.is_none() && rng.u8(0..4) == 0).then(|| {
-        let templates = writer.layout.traces.iter().map(|trace| trace.template());
+        let templates = writer.layout.traces.iter().flat_map(|trace| [Some(trace.template()), trace.form()]).flatten();
         let names: Vec<_> = templates.flat_map(|template| template.names()).filter(|name| *name != "userId").collect();
         let name = rng.choice(names).unwrap_or("roomId").to_owned();
         let value = writer.pool.value(rng, &name);

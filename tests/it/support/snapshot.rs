@@ -1,6 +1,7 @@
 //! Every key of a server with all that a client can see of it, to compare a keyspace before and after.
 
 use super::bytes::quote;
+use super::model::document::NOW;
 use super::{Client, Reply};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -211,13 +212,29 @@ fn differing_keys(number: u32, expected: &Keys, actual: &Keys) -> Vec<String> {
 fn same(expected: Option<&Entry>, actual: Option<&Entry>) -> bool {
     match (expected, actual) {
         (Some(old), Some(new)) => {
-            old.content == new.content
+            is_like(&old.content, &new.content)
                 && old.expires_at == new.expires_at
                 && (old.dump.is_none() || new.dump.is_none() || old.dump == new.dump)
         }
         (None, None) => true,
         _ => false,
     }
+}
+
+/// Whether they are the same, where any moment may stand for the one that the model does not know.
+fn is_like(expected: &Content, actual: &Content) -> bool {
+    let (Content::String(old), Content::String(new)) = (expected, actual) else { return expected == actual };
+    let at = |text: &[u8]| text.windows(NOW.len()).position(|window| window == NOW.as_bytes());
+    let (mut old, mut new) = (&old[..], &new[..]);
+    while let Some(length) = at(old) {
+        let Some(rest) = new.strip_prefix(&old[..length]) else { return false };
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if digits == 0 {
+            return false;
+        }
+        (old, new) = (&old[length + NOW.len()..], &rest[digits..]);
+    }
+    old == new
 }
 
 fn describe(entry: Option<&Entry>) -> String {

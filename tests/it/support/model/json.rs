@@ -18,7 +18,17 @@ pub enum Value {
     /// Decoded; `None` where half a surrogate pair makes it no Unicode text.
     String(Option<String>),
     Array(Vec<Node>),
-    Object(Vec<(Option<String>, Node)>),
+    Object(Vec<Member>),
+}
+
+/// A member of an object.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// `None` where half a surrogate pair makes it no Unicode text.
+    pub name: Option<String>,
+    /// Where its name begins.
+    pub start: usize,
+    pub value: Node,
 }
 
 /// The document's value, or `None` when `text` is not JSON.
@@ -40,12 +50,31 @@ impl Node {
             let token = token.replace("~1", "/").replace("~0", "~");
             match &node.value {
                 Value::Object(members) => {
-                    members.iter().rfind(|(name, _)| name.as_ref() == Some(&token)).map(|(_, node)| node)
+                    members.iter().rfind(|member| member.name.as_ref() == Some(&token)).map(|member| &member.value)
                 }
                 Value::Array(items) => items.get(index(&token)?),
                 _ => None,
             }
         })
+    }
+
+    /// Every value that a pointer leads to in which a step `*` is any element or member, in their order.
+    pub fn each(&self, pointer: &str) -> Vec<&Node> {
+        let Some((before, behind)) = split_at_star(pointer) else { return self.pointer(pointer).into_iter().collect() };
+        let children: Vec<&Node> = match self.pointer(before).map(|node| &node.value) {
+            Some(Value::Array(items)) => items.iter().collect(),
+            Some(Value::Object(members)) => {
+                let is_last = |at: usize| !members[at + 1..].iter().any(|later| later.name == members[at].name);
+                (0..members.len()).filter(|at| is_last(*at)).map(|at| &members[at].value).collect()
+            }
+            _ => Vec::new(),
+        };
+        children.into_iter().flat_map(|child| child.each(behind)).collect()
+    }
+
+    /// The texts that a pointer leads to.
+    pub fn texts(&self, pointer: &str, document: &[u8]) -> Vec<Vec<u8>> {
+        self.each(pointer).into_iter().filter_map(|node| node.text(document)).collect()
     }
 
     /// A string's text or a number's, as bytes of `document`.
@@ -56,6 +85,13 @@ impl Node {
             _ => None,
         }
     }
+}
+
+/// What stands before and behind the first step `*`.
+fn split_at_star(pointer: &str) -> Option<(&str, &str)> {
+    let at = pointer.match_indices("/*").map(|(at, _)| at);
+    let mut stars = at.filter(|at| pointer[at + 2..].is_empty() || pointer[at + 2..].starts_with('/'));
+    stars.next().map(|at| (&pointer[..at], &pointer[at + 2..]))
 }
 
 /// An array index: digits without leading zeros.
@@ -118,12 +154,13 @@ impl Reader<'_> {
         }
     }
 
-    fn member(&mut self) -> Option<(Option<String>, Node)> {
+    fn member(&mut self) -> Option<Member> {
         self.blanks();
+        let start = self.at;
         let name = self.string()?;
         self.blanks();
         self.take(b":")?;
-        Some((name, self.value()?))
+        Some(Member { name, start, value: self.value()? })
     }
 
     fn number(&mut self) -> Option<()> {

@@ -19,13 +19,55 @@ pub struct Layout {
     pub live: Vec<Live>,
 }
 
-/// How a key's value names its user.
+/// Whose id a text holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Whose {
+    User,
+    Socket,
+}
+
+/// The form in which an id stands in a member or a value.
 #[derive(Clone, Debug)]
-pub enum Owner {
-    /// By a JSON pointer into a string value.
-    Pointer(String),
-    /// By a hash field.
-    Field(String),
+pub struct Form {
+    pub template: Template,
+    pub whose: Whose,
+}
+
+/// A part of a value.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The field of a hash that it is in.
+    pub field: Option<Vec<u8>>,
+    /// Where it is in the document there; else it is all of that.
+    pub pointer: Option<String>,
+    /// How that document is read.
+    pub encoding: Vec<String>,
+}
+
+/// How a value names somebody.
+#[derive(Clone, Debug)]
+pub struct Owner {
+    pub place: Place,
+    pub is: Form,
+}
+
+/// How a member names somebody.
+#[derive(Clone, Debug)]
+pub enum By {
+    Name(Form),
+    Value(Owner),
+}
+
+/// What goes from a JSON document.
+#[derive(Clone, Debug)]
+pub struct Entries {
+    /// A pointer to the array or object.
+    pub at: String,
+    pub is_object: bool,
+    pub by: By,
+    /// What elements get instead of going: pointers and values. None if they go.
+    pub set: Vec<(String, Value)>,
+    pub deletes_empty: bool,
 }
 
 /// The four kinds of trace.
@@ -33,8 +75,17 @@ pub enum Owner {
 pub enum Trace {
     Key { key: Template },
     OwnedKey { key: Template, owner: Owner },
-    Members { key: Template, member: Template },
-    Entries { key: Template, array: String, owner: String },
+    Members { key: Template, by: By },
+    Entries { key: Template, entries: Entries },
+}
+
+impl By {
+    /// The form in which the id stands there.
+    pub fn form(&self) -> &Form {
+        match self {
+            Self::Name(form) | Self::Value(Owner { is: form, .. }) => form,
+        }
+    }
 }
 
 /// By what a user is live besides sockets.
@@ -67,8 +118,8 @@ pub struct Mapping {
 pub enum MappedIds {
     /// Each value is one, in this form if there is one.
     Values(Option<Template>),
-    /// In the elements of an array: pointers to the array, and in an element to the id.
-    Elements(String, String),
+    /// In the elements of an array.
+    Elements(Entries),
 }
 
 /// How a live socket is found.
@@ -76,7 +127,7 @@ pub enum MappedIds {
 pub struct Sockets {
     pub of: Option<Mapping>,
     pub data: Template,
-    pub room: Option<String>,
+    pub room: Option<Place>,
 }
 
 impl Trace {
@@ -88,6 +139,25 @@ impl Trace {
             }
         }
     }
+
+    /// The template of what stands in a member or a value.
+    pub fn form(&self) -> Option<&Template> {
+        match self {
+            Self::Key { .. } => None,
+            Self::OwnedKey { owner, .. } => Some(&owner.is.template),
+            Self::Members { by, .. } | Self::Entries { entries: Entries { by, .. }, .. } => Some(&by.form().template),
+        }
+    }
+
+    /// Whose id says who is meant: each of the user's sockets may have such traces, or the user.
+    pub fn whose(&self) -> Whose {
+        match self {
+            Self::Key { key } if key.has("userId") => Whose::User,
+            Self::Key { .. } => Whose::Socket,
+            Self::OwnedKey { owner, .. } => owner.is.whose,
+            Self::Members { by, .. } | Self::Entries { entries: Entries { by, .. }, .. } => by.form().whose,
+        }
+    }
 }
 
 impl Layout {
@@ -97,13 +167,11 @@ impl Layout {
         let traces = value["traces"].as_array().expect("a layout has traces");
         let ids = ids(&value);
         let template = |value: &Value| Template::parse(&text(value), &ids);
-        let sweeps = traces.iter().map(|trace| trace["sweep"] != Value::Bool(false)).collect();
-        let traces = traces.iter().map(|value| trace(value, &template)).collect();
-        let sockets = value.get("sockets").map(|sockets| Sockets {
-            of: sockets.get("of").map(|of| mapping(of, &template)),
-            data: template(&sockets["data"]),
-            room: sockets.get("room").map(text),
-        });
+        let is_swept = |trace: &Value| trace["sweep"] != Value::Bool(false);
+        let traces =
+            traces.iter().flat_map(|value| self::traces(value, &template).map(|trace| (trace, is_swept(value))));
+        let (traces, sweeps): (Vec<_>, Vec<_>) = traces.unzip();
+        let sockets = value.get("sockets").map(|value| sockets(value, &traces, &template));
         let live = value.get("live").and_then(Value::as_array).into_iter().flatten();
         let live = live.map(|value| live_rule(value, &template)).collect();
         Self { json: json.to_owned(), ids, traces, sweeps, unswept: None, sockets, live }
@@ -169,7 +237,18 @@ fn ids(value: &Value) -> Ids {
 fn mapping(value: &Value, template: &dyn Fn(&Value) -> Template) -> Mapping {
     let Some(key) = value.get("key") else { return Mapping { key: template(value), ids: MappedIds::Values(None) } };
     let ids = match value.get("array") {
-        Some(array) => MappedIds::Elements(text(array), text(&value["id"])),
+        Some(array) => {
+            let place = Place { field: None, pointer: Some(text(&value["id"])), encoding: json() };
+            let is = Form { template: template(&Value::from("{socketId}")), whose: Whose::Socket };
+            let by = By::Value(Owner { place, is });
+            MappedIds::Elements(Entries {
+                at: text(array),
+                is_object: false,
+                by,
+                set: Vec::new(),
+                deletes_empty: false,
+            })
+        }
         None => MappedIds::Values(value.get("id").map(template)),
     };
     Mapping { key: template(key), ids }
@@ -182,17 +261,71 @@ fn live_rule(value: &Value, template: &dyn Fn(&Value) -> Template) -> Live {
     Live::Score { key: template(key), member: template(&value["member"]), within, unit }
 }
 
-fn trace(value: &Value, template: &dyn Fn(&Value) -> Template) -> Trace {
-    if let Some(key) = value.get("members") {
-        Trace::Members { key: template(key), member: template(&value["member"]) }
-    } else if let Some(key) = value.get("entries") {
-        Trace::Entries { key: template(key), array: text(&value["array"]), owner: text(&value["owner"]) }
-    } else {
-        let key = template(&value["key"]);
-        match value.get("owner") {
-            None => Trace::Key { key },
-            Some(Value::String(pointer)) => Trace::OwnedKey { key, owner: Owner::Pointer(pointer.clone()) },
-            Some(owner) => Trace::OwnedKey { key, owner: Owner::Field(text(&owner["field"])) },
+fn sockets(value: &Value, traces: &[Trace], template: &dyn Fn(&Value) -> Template) -> Sockets {
+    let data = template(&value["data"]);
+    let of_trace = traces.iter().find_map(|trace| match trace {
+        Trace::OwnedKey { key, owner } if *key == data && owner.place.pointer.is_some() => Some(&owner.place.encoding),
+        _ => None,
+    });
+    let encoding = value.get("encoding").map(texts).or(of_trace.cloned()).unwrap_or_else(json);
+    let of = value.get("of").map(|of| mapping(of, template));
+    Sockets { of, data, room: value.get("room").map(|room| place(room, &encoding)) }
+}
+
+/// The traces that one item of the layout says.
+fn traces(value: &Value, template: &dyn Fn(&Value) -> Template) -> impl Iterator<Item = Trace> {
+    let kinds = ["key", "members", "entries"];
+    let kind = kinds.into_iter().find(|kind| value.get(kind).is_some()).expect("a kind of trace");
+    let key = template(&value[kind]);
+    let encoding = value.get("encoding").map_or_else(json, texts);
+    let owner = value.get("owner").map(|owner| Owner {
+        place: place(owner, &encoding),
+        is: form(owner.get("is").unwrap_or(&Value::from("{userId}")), &key, template),
+    });
+    let names = value.get("member").into_iter().flat_map(texts).map(Value::from);
+    let names = names.map(|name| By::Name(form(&name, &key, template)));
+    let bys: Vec<By> = names.chain(owner.clone().map(By::Value)).collect();
+    let traces: Vec<Trace> = match (kind, owner) {
+        ("members", _) => bys.into_iter().map(|by| Trace::Members { key: key.clone(), by }).collect(),
+        ("entries", _) => {
+            let entries = bys.into_iter().map(|by| entries(value, by));
+            entries.map(|entries| Trace::Entries { key: key.clone(), entries }).collect()
         }
+        (_, Some(owner)) => vec![Trace::OwnedKey { key, owner }],
+        (_, None) => vec![Trace::Key { key }],
+    };
+    traces.into_iter()
+}
+
+fn entries(value: &Value, by: By) -> Entries {
+    let object = value.get("object");
+    let at = text(object.unwrap_or(&value["array"]));
+    let set = value.get("set").and_then(Value::as_object).into_iter().flatten();
+    let set = set.map(|(pointer, value)| (pointer.clone(), value.clone())).collect();
+    Entries { at, is_object: object.is_some(), by, set, deletes_empty: value.get("empty").is_some() }
+}
+
+/// A form in members or values of keys of that name: it says whose by the id that the name leaves open.
+fn form(value: &Value, key: &Template, template: &dyn Fn(&Value) -> Template) -> Form {
+    let template = template(value);
+    let by_socket = template.has("socketId") && (!template.has("userId") || key.has("userId") && !key.has("socketId"));
+    Form { template, whose: if by_socket { Whose::Socket } else { Whose::User } }
+}
+
+fn place(value: &Value, encoding: &[String]) -> Place {
+    let pointer = if value.is_string() { Some(value) } else { value.get("pointer") };
+    Place {
+        field: value.get("field").map(|field| text(field).into_bytes()),
+        pointer: pointer.map(text),
+        encoding: encoding.to_vec(),
     }
+}
+
+fn json() -> Vec<String> {
+    vec!["json".to_owned()]
+}
+
+/// A text, or a list of them.
+fn texts(value: &Value) -> Vec<String> {
+    value.as_array().map_or_else(|| vec![text(value)], |values| values.iter().map(text).collect())
 }

@@ -1,13 +1,13 @@
 //! What a logout removes from a database, and what it leaves.
 
-use super::json::{self, Node, Value};
-use super::layout::{Layout, Live, MappedIds, Mapping, Owner, Sockets, Trace};
+use super::document;
+use super::json::{self, Value};
+use super::layout::{By, Entries, Layout, Live, MappedIds, Mapping, Sockets, Trace, Whose};
 use super::mapping::{members, socket_ids, without};
 use super::template::{Bindings, Template};
 use crate::support::reply::{Reply, array, bulk, bulks, int};
 use crate::support::snapshot::{Content, Entry, Keys};
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 type Bytes = Vec<u8>;
@@ -18,18 +18,21 @@ pub struct Plan {
     pub user: Bytes,
     pub keys: BTreeSet<Bytes>,
     pub members: BTreeSet<(Bytes, Bytes)>,
-    /// Document to the places of the elements to cut, by the array that they are in.
-    pub entries: BTreeMap<Bytes, BTreeMap<usize, Cut>>,
+    /// Documents of which something goes or is marked.
+    pub entries: BTreeMap<Bytes, Cut>,
     pub sockets: BTreeSet<Bytes>,
     pub rooms: BTreeSet<Bytes>,
     pub live: bool,
 }
 
-/// All elements of one array, and which of them go.
+/// A document without what goes of it.
 #[derive(Clone, Debug)]
 pub struct Cut {
-    elements: Vec<Range<usize>>,
-    removed: BTreeSet<usize>,
+    /// How many elements go or are marked.
+    elements: usize,
+    rest: Bytes,
+    /// By what it was cut.
+    by: Vec<Entries>,
 }
 
 /// A layout and the keys of one database.
@@ -65,7 +68,8 @@ impl<'a> Model<'a> {
             plan.rooms.extend(data.and_then(|data| self.room(&data)));
         }
         self.add_members(&mut plan);
-        self.add_entries(&mut plan);
+        let full = plan.clone();
+        self.add_entries(&mut plan, &full, &Bindings::new());
         plan
     }
 
@@ -98,7 +102,7 @@ impl<'a> Model<'a> {
                 plan.members.insert((key, member));
             }
         }
-        self.add_entries_where(&mut plan, &full.keys, &fits);
+        self.add_entries(&mut plan, &full, part);
         let mapped = self.mapped_sockets(user);
         for socket in &full.sockets {
             let Some(data) = self.data_key(user, socket).filter(|data| plan.keys.contains(data)) else { continue };
@@ -126,8 +130,9 @@ impl<'a> Model<'a> {
         let of_sockets = self.socket_keys(&full.sockets, &own_keys, user);
         let keys = own.into_iter().chain(of_sockets).filter(|(_, bindings)| of_socket(bindings));
         plan.keys.extend(keys.map(|(key, _)| key));
-        self.add_place_in_mapping(&mut plan, socket);
         self.add_members_of_sockets(&mut plan);
+        self.add_entries_of_socket(&mut plan);
+        self.add_place_in_mapping(&mut plan, socket);
         plan.members.retain(|(key, _)| !plan.keys.contains(key));
         let mapped = self.mapped_sockets(user);
         let is_users = |data: &Bytes| self.is_users_data(data, socket, &own_keys, &mapped);
@@ -173,10 +178,12 @@ impl<'a> Model<'a> {
                 };
                 socket_ids(content).into_iter().map(id).collect()
             }
-            MappedIds::Elements(array, id) => {
+            MappedIds::Elements(Entries { at, by, .. }) => {
                 let Content::String(text) = content else { return None };
                 let document = json::parse(text)?;
-                let Value::Array(items) = &document.pointer(array)?.value else { return None };
+                let Value::Array(items) = &document.pointer(at)?.value else { return None };
+                let By::Value(owner) = by else { return None };
+                let id = owner.place.pointer.as_deref()?;
                 items.iter().map(|item| item.pointer(id)?.text(text)).collect()
             }
         };
@@ -197,16 +204,17 @@ impl<'a> Model<'a> {
     /// The sockets without a data key in collections whose names hold the user. Without `sockets` nothing says which are.
     fn listed_and_dead(&self, user: &[u8]) -> BTreeSet<Bytes> {
         let mut found = BTreeSet::new();
-        let lists = |key: &Template, member: &Template| {
-            self.layout.sockets.is_some() && member.has("socketId") && key.has("userId") && !key.has("socketId")
+        let lists = |key: &Template, by: &By| {
+            let names_socket = matches!(by.form().whose, Whose::Socket);
+            self.layout.sockets.is_some() && names_socket && key.has("userId") && !key.has("socketId")
         };
         for (key, entry) in self.keys {
             for trace in &self.layout.traces {
-                let Trace::Members { key: template, member } = trace else { continue };
+                let Trace::Members { key: template, by } = trace else { continue };
                 let own = template.matches(key).filter(|of_key| of_key.get("userId").is_some_and(|id| id == user));
-                let Some(of_key) = own.filter(|_| lists(template, member)) else { continue };
-                let texts = members(&entry.content);
-                let ids = texts.iter().filter_map(|text| member.matches_where(text, &of_key)?.remove("socketId"));
+                let Some(of_key) = own.filter(|_| lists(template, by)) else { continue };
+                let named = by.read(&entry.content, &of_key).into_iter();
+                let ids = named.filter_map(|(_, mut bindings)| bindings.remove("socketId"));
                 found.extend(ids.filter(|id| self.layout.ids.allow("socketId", id)));
             }
         }
@@ -252,8 +260,7 @@ impl<'a> Model<'a> {
     fn is_users_data(&self, data: &Bytes, socket: &[u8], own: &BTreeSet<Bytes>, mapped: &[Bytes]) -> bool {
         let Some(sockets) = self.sockets() else { return false };
         let is_data = |template: &Template| *template == sockets.data;
-        let is_owned =
-            self.layout.traces.iter().any(|trace| matches!(trace, Trace::OwnedKey { key, .. } if is_data(key)));
+        let is_owned = self.is_owned(&sockets.data);
         let is_trace = self.layout.traces.iter().any(|trace| matches!(trace, Trace::Key { key } if is_data(key)));
         own.contains(data)
             || !is_owned && is_trace && self.keys.contains_key(data) && mapped.iter().any(|id| id == socket)
@@ -261,27 +268,35 @@ impl<'a> Model<'a> {
 
     /// Whether a socket's data names somebody else.
     fn is_others_socket(&self, user: &[u8], socket: &[u8], own: &BTreeSet<Bytes>) -> bool {
-        let is_owned = |data: &Template| {
-            self.layout.traces.iter().any(|trace| matches!(trace, Trace::OwnedKey { key, .. } if key == data))
-        };
         let data = self.data_key(user, socket).filter(|data| self.keys.contains_key(data));
-        let is_owned = self.sockets().is_some_and(|sockets| is_owned(&sockets.data));
+        let is_owned = self.sockets().is_some_and(|sockets| self.is_owned(&sockets.data));
         data.is_some_and(|data| is_owned && !own.contains(&data))
     }
 
-    /// The keys that are named by one of the sockets, unless its data is somebody else's.
+    /// Whether keys of this name say in their value whose they are.
+    fn is_owned(&self, template: &Template) -> bool {
+        let is_it = |trace: &Trace| matches!(trace, Trace::OwnedKey { key, .. } if key == template);
+        self.layout.traces.iter().any(|trace| is_it(trace) && trace.whose() == Whose::User)
+    }
+
+    /// The keys that one of the sockets is named by or names, unless its data is somebody else's.
     fn socket_keys(&self, sockets: &BTreeSet<Bytes>, own: &BTreeSet<Bytes>, user: &[u8]) -> Vec<(Bytes, Bindings)> {
         let is_others = |socket: &Bytes| self.is_others_socket(user, socket, own);
         let mut found = Vec::new();
-        for key in self.keys.keys() {
-            for trace in &self.layout.traces {
-                let Trace::Key { key: template } = trace else { continue };
-                let bindings = template.matches(key).filter(|bindings| !bindings.contains_key("userId"));
-                let is_users = |bindings: &Bindings| {
-                    let is_known = |socket: &Bytes| sockets.contains(socket) && !is_others(socket);
-                    bindings.get("socketId").is_some_and(is_known) && !self.layout.reads_otherwise(template, key, None)
-                };
-                found.extend(bindings.filter(is_users).map(|bindings| (key.clone(), bindings)));
+        for (key, entry) in self.keys {
+            for trace in self.layout.traces.iter().filter(|trace| trace.whose() == Whose::Socket) {
+                let template = trace.template();
+                let Some(bindings) = template.matches(key) else { continue };
+                for socket in sockets.iter().filter(|socket| !is_others(socket)) {
+                    let Some(given) = bind(&bindings, user, Some(socket)) else { continue };
+                    let read = match trace {
+                        Trace::Key { .. } => vec![given],
+                        Trace::OwnedKey { owner, .. } => owner.read(&entry.content, &given),
+                        _ => continue,
+                    };
+                    let is_clear = !self.layout.reads_otherwise(template, key, None);
+                    found.extend(read.into_iter().filter(|_| is_clear).map(|bindings| (key.clone(), bindings)));
+                }
             }
         }
         found
@@ -289,29 +304,25 @@ impl<'a> Model<'a> {
 
     /// The room that a socket's data names; an empty string is none.
     fn room(&self, data_key: &[u8]) -> Option<Bytes> {
-        let pointer = self.sockets()?.room.as_ref()?;
-        let Content::String(text) = &self.keys.get(data_key)?.content else { return None };
-        let room = json::parse(text)?.pointer(pointer)?.text(text)?;
+        let room = self.sockets()?.room.as_ref()?;
+        let room = room.texts(&self.keys.get(data_key)?.content).into_iter().next()?;
         (!room.is_empty()).then_some(room)
     }
 
-    /// The keys that go whole, each with what its name says, for every trace that finds it.
+    /// The keys that go whole, each with what its name and value say, for every trace that finds it.
     fn key_traces(&self, user: &[u8]) -> Vec<(Bytes, Bindings)> {
         let mut found = Vec::new();
         for (key, entry) in self.keys {
-            for trace in &self.layout.traces {
-                let bindings = match trace {
-                    Trace::Key { key: template } => {
-                        template.matches(key).filter(|bindings| bindings.get("userId").is_some_and(|id| id == user))
-                    }
-                    Trace::OwnedKey { key: template, owner } => {
-                        template.matches(key).filter(|_| owns(&entry.content, owner, user))
-                    }
-                    _ => None,
+            for trace in self.layout.traces.iter().filter(|trace| trace.whose() == Whose::User) {
+                let Some(of_name) = trace.template().matches(key) else { continue };
+                let Some(given) = bind(&of_name, user, None) else { continue };
+                let read = match trace {
+                    Trace::Key { .. } => vec![given],
+                    Trace::OwnedKey { owner, .. } => owner.read(&entry.content, &given),
+                    _ => continue,
                 };
-                let is_clear =
-                    |bindings: &Bindings| !self.layout.reads_otherwise(trace.template(), key, bindings.get("userId"));
-                found.extend(bindings.filter(is_clear).map(|bindings| (key.clone(), bindings)));
+                let is_clear = !self.layout.reads_otherwise(trace.template(), key, of_name.get("userId"));
+                found.extend(read.into_iter().filter(|_| is_clear).map(|bindings| (key.clone(), bindings)));
             }
         }
         found
@@ -327,32 +338,33 @@ impl<'a> Model<'a> {
     }
 
     fn add_members_of_sockets(&self, plan: &mut Plan) {
-        let mut found = self.member_traces(plan);
-        found.retain(|(_, _, bindings)| bindings.contains_key("socketId"));
-        plan.members.extend(found.into_iter().map(|(key, member, _)| (key, member)));
+        let found = self.member_traces(plan);
+        let of_socket = found.into_iter().filter(|(_, _, bindings)| bindings.contains_key("socketId"));
+        let of_socket = of_socket.filter(|(_, _, bindings)| plan.sockets.contains(&bindings["socketId"]));
+        plan.members.extend(of_socket.map(|(key, member, _)| (key, member)).collect::<Vec<_>>());
     }
 
     /// The user's places in collections: key, member, and what the placeholders stand for.
     fn member_traces(&self, plan: &Plan) -> Vec<(Bytes, Bytes, Bindings)> {
-        let mut found = Vec::new();
-        let own: BTreeSet<_> = self.key_traces(&plan.user).into_iter().map(|(key, _)| key).collect();
-        let mut users = plan.clone();
-        users.sockets.retain(|socket| !self.is_others_socket(&plan.user, socket, &own));
-        let plan = &users;
+        let (mut found, sockets) = (Vec::new(), self.own_sockets(plan));
         for (key, entry) in self.keys {
-            let held = members(&entry.content);
             for trace in &self.layout.traces {
-                let Trace::Members { key: template, member } = trace else { continue };
-                let Some(bindings) = template.matches(key) else { continue };
-                for bindings in bind_ids(&bindings, member.has("socketId"), plan) {
-                    let name = member.render(&bindings);
-                    if held.contains(&name) {
-                        found.push((key.clone(), name, bindings));
-                    }
+                let Trace::Members { key: template, by } = trace else { continue };
+                let Some(of_name) = template.matches(key) else { continue };
+                for given in given(trace, &of_name, &plan.user, &sockets) {
+                    let read = by.read(&entry.content, &given).into_iter();
+                    found.extend(read.map(|(member, bindings)| (key.clone(), member, bindings)));
                 }
             }
         }
         found
+    }
+
+    /// The plan's sockets, but for those whose data is somebody else's.
+    fn own_sockets(&self, plan: &Plan) -> Vec<Bytes> {
+        let own: BTreeSet<_> = self.key_traces(&plan.user).into_iter().map(|(key, _)| key).collect();
+        let is_own = |socket: &&Bytes| !self.is_others_socket(&plan.user, socket, &own);
+        plan.sockets.iter().filter(is_own).cloned().collect()
     }
 
     fn add_place_in_mapping(&self, plan: &mut Plan, socket: &[u8]) {
@@ -365,12 +377,8 @@ impl<'a> Model<'a> {
         let text = match ids {
             MappedIds::Values(None) => socket.to_vec(),
             MappedIds::Values(Some(form)) => form.render(&Bindings::from(ids_of)),
-            MappedIds::Elements(array, id) => {
-                let Content::String(text) = &entry.content else { return };
-                let Some((start, cut)) = json::parse(text).and_then(|node| cut(&node, text, array, id, socket)) else {
-                    return;
-                };
-                plan.entries.insert(key.clone(), BTreeMap::from([(start, cut)]));
+            MappedIds::Elements(entries) => {
+                plan.cut(key, &entry.content, entries, &Bindings::from(ids_of));
                 return;
             }
         };
@@ -381,29 +389,39 @@ impl<'a> Model<'a> {
         }
     }
 
-    fn add_entries(&self, plan: &mut Plan) {
-        let keys = plan.keys.clone();
-        self.add_entries_where(plan, &keys, &|_| true);
+    /// What is the user's in documents, but for those that go; of the part that has these values.
+    fn add_entries(&self, plan: &mut Plan, full: &Plan, part: &Bindings) {
+        let sockets = self.own_sockets(full);
+        for (key, entry) in self.keys.iter().filter(|(key, _)| !full.keys.contains(*key)) {
+            for trace in &self.layout.traces {
+                let Trace::Entries { key: template, entries } = trace else { continue };
+                let Some(of_name) = template.matches(key) else { continue };
+                for given in given(trace, &of_name, &full.user, &sockets) {
+                    let open = part.iter().filter(|(name, _)| entries.by.form().template.has(name));
+                    let mut of_part: Bindings = open.map(|(name, value)| (name.clone(), value.clone())).collect();
+                    of_part.extend(given);
+                    let fits = part.iter().all(|(name, value)| of_part.get(name) == Some(value));
+                    if fits && plan.cut(key, &entry.content, entries, &of_part) {
+                        plan.rooms.extend(of_name.get("roomId").cloned());
+                    }
+                }
+            }
+        }
     }
 
-    /// The user's elements in documents whose name fits, but not in those that go.
-    fn add_entries_where(&self, plan: &mut Plan, gone: &BTreeSet<Bytes>, fits: &dyn Fn(&Bindings) -> bool) {
+    /// What names the plan's socket in documents.
+    fn add_entries_of_socket(&self, plan: &mut Plan) {
+        let sockets = self.own_sockets(plan);
         for (key, entry) in self.keys {
-            let Content::String(text) = &entry.content else { continue };
-            for trace in &self.layout.traces {
-                let Trace::Entries { key: template, array, owner } = trace else { continue };
-                let Some(bindings) = template.matches(key).filter(|_| !gone.contains(key)) else { continue };
-                if !fits(&bindings) {
-                    continue;
+            if plan.keys.contains(key) {
+                continue;
+            }
+            for trace in self.layout.traces.iter().filter(|trace| trace.whose() == Whose::Socket) {
+                let Trace::Entries { key: template, entries } = trace else { continue };
+                let Some(of_name) = template.matches(key) else { continue };
+                for given in given(trace, &of_name, &plan.user, &sockets) {
+                    plan.cut(key, &entry.content, entries, &given);
                 }
-                if bindings.get("userId").is_some_and(|id| *id != plan.user) {
-                    continue;
-                }
-                let Some(document) = json::parse(text) else { continue };
-                let Some((start, cut)) = cut(&document, text, array, owner, &plan.user) else { continue };
-                plan.rooms.extend(bindings.get("roomId").cloned());
-                let known = plan.entries.entry(key.clone()).or_default().entry(start).or_insert_with(|| cut.clone());
-                known.removed.extend(cut.removed);
             }
         }
     }
@@ -418,93 +436,64 @@ impl<'a> Model<'a> {
                 keys.insert(key.clone(), Entry { content, dump: None, ..entry });
             }
         }
-        for (key, cuts) in &plan.entries {
+        for (key, cut) in &plan.entries {
+            if cut.by.iter().any(|entries| entries.deletes_empty && document::is_empty(&cut.rest, entries)) {
+                keys.remove(key);
+                continue;
+            }
             let entry = keys.get_mut(key).expect("a document in the plan exists");
-            let Content::String(text) = &entry.content else { unreachable!("documents are strings") };
-            entry.content = Content::String(without_elements(text, cuts));
+            entry.content = Content::String(cut.rest.clone());
             entry.dump = None;
         }
         keys
     }
 }
 
-/// The member template's placeholders: the user, and each of the user's sockets where the template asks for one.
-/// Nothing where the collection's own name says otherwise.
-fn bind_ids(of_key: &Bindings, per_socket: bool, plan: &Plan) -> Vec<Bindings> {
-    let bind = |bindings: &Bindings, name: &str, id: &Bytes| {
-        let mut bindings = bindings.clone();
-        let earlier = bindings.insert(name.to_owned(), id.clone());
-        earlier.is_none_or(|earlier| earlier == *id).then_some(bindings)
-    };
-    let Some(with_user) = bind(of_key, "userId", &plan.user) else { return Vec::new() };
-    if per_socket {
-        plan.sockets.iter().filter_map(|socket| bind(&with_user, "socketId", socket)).collect()
-    } else {
-        vec![with_user]
+/// What is known of a trace at a key of this name: the user, and each of the sockets in turn where it is about them.
+fn given(trace: &Trace, of_name: &Bindings, user: &[u8], sockets: &[Bytes]) -> Vec<Bindings> {
+    match trace.whose() {
+        Whose::User => bind(of_name, user, None).into_iter().collect(),
+        Whose::Socket => sockets.iter().filter_map(|socket| bind(of_name, user, Some(socket))).collect(),
     }
 }
 
-/// Does the value name `user` as its owner?
-fn owns(content: &Content, owner: &Owner, user: &[u8]) -> bool {
-    match (content, owner) {
-        (Content::String(text), Owner::Pointer(pointer)) => json::parse(text).is_some_and(|document| {
-            document.pointer(pointer).and_then(|node| node.text(text)).is_some_and(|name| name == user)
-        }),
-        (Content::Hash(fields), Owner::Field(field)) => fields.get(field.as_bytes()).is_some_and(|name| name == user),
-        _ => false,
-    }
-}
-
-/// Where the array starts, and which of its elements name `user`; none when no element does.
-fn cut(document: &Node, text: &[u8], array: &str, owner: &str, user: &[u8]) -> Option<(usize, Cut)> {
-    let array = document.pointer(array)?;
-    let Value::Array(items) = &array.value else { return None };
-    let named = |item: &Node| item.pointer(owner).and_then(|node| node.text(text)).is_some_and(|name| name == user);
-    let removed: BTreeSet<_> = (0..items.len()).filter(|&i| named(&items[i])).collect();
-    let elements = items.iter().map(|item| item.span.clone()).collect();
-    (!removed.is_empty()).then_some((array.span.start, Cut { elements, removed }))
-}
-
-/// The text without the cut elements, and without what separated them from the others.
-fn without_elements(text: &[u8], cuts: &BTreeMap<usize, Cut>) -> Bytes {
-    let mut gone: Vec<bool> = vec![false; text.len()];
-    for Cut { elements, removed } in cuts.values() {
-        let last_kept = (0..elements.len()).rfind(|i| !removed.contains(i));
-        for &i in removed {
-            let from = elements[i].start;
-            let to = match last_kept {
-                // Something follows: up to the next element.
-                Some(kept) if kept > i => elements[i + 1].start,
-                _ => elements[i].end,
-            };
-            gone[from..to].fill(true);
-        }
-        // A run at the end goes with all that stands before and between.
-        let end = elements.last().expect("an element was removed").end;
-        match last_kept {
-            Some(kept) => gone[elements[kept].end..end].fill(true),
-            None => gone[elements[0].start..end].fill(true),
+/// What a key's name says with the user and the socket; none where it says otherwise.
+fn bind(of_name: &Bindings, user: &[u8], socket: Option<&Bytes>) -> Option<Bindings> {
+    let mut bindings = of_name.clone();
+    for (name, id) in [("userId", Some(user)), ("socketId", socket.map(|id| &**id))] {
+        let Some(id) = id else { continue };
+        if bindings.insert(name.to_owned(), id.to_vec()).is_some_and(|earlier| earlier != id) {
+            return None;
         }
     }
-    text.iter().zip(gone).filter(|(_, gone)| !gone).map(|(&byte, _)| byte).collect()
+    Some(bindings)
 }
 
 impl Plan {
     /// What the logout answers: the number of traces.
     pub fn removed(&self) -> i64 {
-        let cut: usize = self.entries.keys().map(|key| self.elements_cut(key)).sum();
+        let cut: usize = self.entries.values().map(|cut| cut.elements).sum();
         i64::try_from(self.keys.len() + self.members.len() + cut).expect("a small number")
     }
 
-    fn elements_cut(&self, key: &[u8]) -> usize {
-        self.entries[key].values().map(|cut| cut.removed.len()).sum()
+    /// Cuts a document, or what was left of it. Whether anything went.
+    fn cut(&mut self, key: &Bytes, content: &Content, entries: &Entries, given: &Bindings) -> bool {
+        let Content::String(text) = content else { return false };
+        let text = self.entries.get(key).map_or(text, |cut| &cut.rest);
+        let Some((elements, rest)) = document::cut(text, entries, given) else { return false };
+        let cut =
+            self.entries.entry(key.clone()).or_insert_with(|| Cut { elements: 0, rest: Vec::new(), by: Vec::new() });
+        cut.elements += elements;
+        cut.rest = rest;
+        cut.by.push(entries.clone());
+        true
     }
 
     /// The map of WITHTRACES.
     pub fn map(&self) -> Vec<(Reply, Reply)> {
         let members = self.members.iter().map(|(key, member)| bulks([key, member]));
-        let count = |key: &Bytes| int(i64::try_from(self.elements_cut(key)).expect("a small number"));
-        let entries = self.entries.keys().map(|key| array([bulk(key), count(key)]));
+        let count = |cut: &Cut| int(i64::try_from(cut.elements).expect("a small number"));
+        let entries = self.entries.iter().map(|(key, cut)| array([bulk(key), count(cut)]));
         let fields = [
             ("user", bulk(&self.user)),
             ("removed", int(self.removed())),

@@ -1,11 +1,9 @@
 //! Who is stale in a database, and what a sweep leaves of it.
 
-use super::json;
-use super::layout::{Layout, Owner, Trace};
-use super::mapping::members;
+use super::layout::{Layout, Trace, Whose};
 use super::plan::{Model, Plan};
 use super::template::{Bindings, Template};
-use crate::support::snapshot::{Content, Entry, Keys};
+use crate::support::snapshot::Keys;
 use std::collections::BTreeSet;
 
 type Bytes = Vec<u8>;
@@ -29,9 +27,15 @@ pub fn stale(layout: &Layout, keys: &Keys) -> BTreeSet<Bytes> {
     users
 }
 
-/// What a sweep does. `None` if that depends on who comes first: users may share a key or a socket.
+/// Of more users it would take too long to try who comes first.
+const MOST_USERS: usize = 40;
+
+/// What a sweep does. `None` if that depends on who comes first, as users may share a key or a socket, and of too many.
 pub fn sweep(layout: &Layout, keys: &Keys) -> Option<Swept> {
     let seen: Vec<_> = seen(&layout.swept(), keys).into_iter().collect();
+    if seen.len() > MOST_USERS {
+        return None;
+    }
     let forwards = in_order(layout, keys, seen.iter());
     // Whoever comes first, and whoever comes last.
     let same = (0..seen.len()).all(|first| {
@@ -90,9 +94,10 @@ fn has_evidence(layout: &Layout, keys: &Keys, user: &[u8], plan: &Plan) -> bool 
                 template.has("userId") && template.names().any(|name| name != "userId") && tells(template, key)
             }
             Trace::OwnedKey { key: template, owner } => {
-                template.matches(key).is_some()
-                    && layout.sockets.as_ref().is_some_and(|sockets| *template == sockets.data)
-                    && owner_of(&keys[key], owner).as_deref() == Some(user)
+                let is_data = layout.sockets.as_ref().is_some_and(|sockets| *template == sockets.data);
+                let read = template.matches(key).map(|of_name| owner.read(&keys[key].content, &of_name));
+                is_data
+                    && read.into_iter().flatten().any(|bindings| bindings.get("userId").is_some_and(|id| id == user))
             }
             _ => false,
         })
@@ -104,13 +109,12 @@ fn has_evidence(layout: &Layout, keys: &Keys, user: &[u8], plan: &Plan) -> bool 
 
 /// A collection that goes whole because it is another trace too still holds a member of the user's.
 fn holds_member(layout: &Layout, keys: &Keys, key: &Bytes, plan: &Plan) -> bool {
-    let held = members(&keys[key].content);
     layout.traces.iter().any(|trace| {
-        let Trace::Members { key: template, member } = trace else { return false };
+        let Trace::Members { key: template, by } = trace else { return false };
         let Some(of_key) = template.matches(key) else { return false };
-        held.iter().filter_map(|text| member.matches_where(text, &of_key)).any(|bindings| {
+        by.read(&keys[key].content, &of_key).iter().any(|(_, bindings)| {
             let is_user = bindings.get("userId").is_none_or(|user| *user == plan.user);
-            let is_socket = !member.has("socketId") || plan.sockets.contains(&bindings["socketId"]);
+            let is_socket = trace.whose() == Whose::User || plan.sockets.contains(&bindings["socketId"]);
             is_user && is_socket
         })
     })
@@ -125,13 +129,15 @@ fn seen(layout: &Layout, keys: &Keys) -> BTreeSet<Bytes> {
         users.extend(templates.iter().filter_map(|template| template.matches(key)?.remove("userId")));
         for trace in &layout.traces {
             match trace {
-                Trace::OwnedKey { key: template, owner } if template.matches(key).is_some() => {
-                    users.extend(owner_of(entry, owner));
-                }
-                Trace::Members { key: template, member } => {
+                Trace::OwnedKey { key: template, owner } => {
                     let Some(of_key) = template.matches(key) else { continue };
-                    let held = members(&entry.content);
-                    users.extend(held.iter().filter_map(|text| member.matches_where(text, &of_key)?.remove("userId")));
+                    let read = owner.read(&entry.content, &of_key).into_iter();
+                    users.extend(read.filter_map(|mut bindings| bindings.remove("userId")));
+                }
+                Trace::Members { key: template, by } => {
+                    let Some(of_key) = template.matches(key) else { continue };
+                    let read = by.read(&entry.content, &of_key).into_iter();
+                    users.extend(read.filter_map(|(_, mut bindings)| bindings.remove("userId")));
                 }
                 _ => {}
             }
@@ -139,13 +145,4 @@ fn seen(layout: &Layout, keys: &Keys) -> BTreeSet<Bytes> {
     }
     users.retain(|user| layout.ids.allow("userId", user));
     users
-}
-
-/// Whom the value names as its owner.
-fn owner_of(entry: &Entry, owner: &Owner) -> Option<Bytes> {
-    match (&entry.content, owner) {
-        (Content::String(text), Owner::Pointer(pointer)) => json::parse(text)?.pointer(pointer)?.text(text),
-        (Content::Hash(fields), Owner::Field(field)) => fields.get(field.as_bytes()).cloned(),
-        _ => None,
-    }
 }
