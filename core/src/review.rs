@@ -294,17 +294,21 @@ traces
     a member that names the user; found by the ids alone; a sweep takes it; evidence of a session
   15 { "entries": "room:{roomId}", "array": "/participants", "owner": "/userId", "sweep": false }
     elements of an array that name the user; found by values in the index; no sweep takes it; no evidence of a session
+  16 { "key": "sio:session:{sessionId}", "owner": { "pointer": "/sid", "is": "{socketId}" }, "encoding": ["base64", "msgpack"] }
+    a key whose value names a socket of the user; found by values in the index; a sweep takes it; no evidence of a session
 
 ids
   {userId} must not hold ':'
   {socketId} must not hold ':'
   {roomId} must not hold ':'
+  {sessionId} must not hold ':'
 
 watched
   writes to names that begin with
     active_users
     cache:typing:
     room:
+    sio:session:
     socket_data:
     typing:
     user_socket:
@@ -313,8 +317,8 @@ sweep
   possible
 
 access, to call SESSION.LOGOUT
-  ACL SETUSER app +session.logout ~active_users ~activity:* ~cache:activity:* ~cache:typing:*:* ~cache:user_presence:* ~cache:user_session:* ~cache:user_status:* ~room:* ~socket_data:* ~typing:*:* ~user_activity:* ~user_presence:* ~user_session:* ~user_socket:* ~user_status:*
+  ACL SETUSER app +session.logout ~active_users ~activity:* ~cache:activity:* ~cache:typing:*:* ~cache:user_presence:* ~cache:user_session:* ~cache:user_status:* ~room:* ~sio:session:* ~socket_data:* ~typing:*:* ~user_activity:* ~user_presence:* ~user_session:* ~user_socket:* ~user_status:*
   and, to call SESSION.INSPECT:
-  ACL SETUSER app +session.inspect %R~active_users %R~activity:* %R~cache:activity:* %R~cache:typing:*:* %R~cache:user_presence:* %R~cache:user_session:* %R~cache:user_status:* %R~room:* %R~socket_data:* %R~typing:*:* %R~user_activity:* %R~user_presence:* %R~user_session:* %R~user_socket:* %R~user_status:*
+  ACL SETUSER app +session.inspect %R~active_users %R~activity:* %R~cache:activity:* %R~cache:typing:*:* %R~cache:user_presence:* %R~cache:user_session:* %R~cache:user_status:* %R~room:* %R~sio:session:* %R~socket_data:* %R~typing:*:* %R~user_activity:* %R~user_presence:* %R~user_session:* %R~user_socket:* %R~user_status:*
 "#;
 }

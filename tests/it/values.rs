@@ -340,7 +340,9 @@ fn a_value_in_another_encoding_names_its_user() {
             server.cmd([b"HSET", &b"all"[..], key.as_bytes(), &session(store, user)]);
         }
         server.script("SET s:3 no-such-thing\nSET s:4 ''\nHSET all s:3 \"\\xff\\x00\"");
-        assert_eq!(log_out_exactly(&server, "ada"), 2, "{store}");
+        // Not by the model, which does not know all of these.
+        assert_eq!(server.run("SESSION.LOGOUT ada"), int(2), "{store}");
+        assert_eq!(server.run("SESSION.LOGOUT ada"), int(0), "{store}");
         assert_eq!(keys(&mut server.client()), ["all", "s:2", "s:3", "s:4"], "{store}");
         let mut rest = server.run("HKEYS all").byte_items();
         rest.sort();

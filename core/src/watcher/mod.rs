@@ -156,7 +156,9 @@ mod tests {
     #[test]
     fn only_names_that_the_index_needs_are_cared_for() {
         let watcher = Watcher::new(&Layout::easyshare());
-        for name in ["typing:r:u", "cache:typing:r:u", "socket_data:s", "room:r", "user_socket:u", "active_users"] {
+        for name in
+            ["typing:r:u", "cache:typing:r:u", "socket_data:s", "room:r", "user_socket:u", "active_users", "sio:session:p"]
+        {
             assert!(watcher.cares_for(name.as_bytes()), "{name}");
         }
         for name in [
@@ -188,7 +190,8 @@ mod tests {
     #[test]
     fn what_is_cared_for_begins_with_one_of_the_prefixes() {
         let watcher = Watcher::new(&Layout::easyshare());
-        let prefixes = ["active_users", "cache:typing:", "room:", "socket_data:", "typing:", "user_socket:"];
+        let prefixes =
+            ["active_users", "cache:typing:", "room:", "sio:session:", "socket_data:", "typing:", "user_socket:"];
         assert_eq!(watcher.prefixes(), prefixes.map(str::as_bytes).into());
     }
 
