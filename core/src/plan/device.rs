@@ -1,5 +1,7 @@
 //! Narrowing a plan to one device.
 
+use std::mem;
+
 use super::{Detail, EntriesTrace, KeyTrace, Mapping, MemberTrace, Plan, Socket, Unclear, Whose, entries::CutBy};
 use crate::{
     layout::MappedIds,
@@ -78,6 +80,7 @@ impl<N: AsRef<[u8]>> Plan<N> {
         self.rooms = self.sockets.iter().filter_map(Socket::room_left).map(<[u8]>::to_vec).collect();
         self.rooms.retain(|room| !others_rooms.contains(room));
         self.keys.retain(|key| key.socket.as_deref() == Some(socket));
+        self.take_up_inside();
         self.members.retain(|member| member.socket.as_deref() == Some(socket));
         self.entries = self.entries.into_iter().filter_map(|document| document.only_socket(socket)).collect();
         self.leave_mapping(socket);
@@ -98,8 +101,6 @@ impl<N: AsRef<[u8]>> Plan<N> {
     #[must_use]
     pub fn only_part(mut self) -> Self {
         self.keys.retain(|key| key.is_part);
-        self.members.retain(|member| member.is_part);
-        self.entries.retain(|document| document.is_part);
         let keys = &self.keys;
         let goes = |name: &N| keys.iter().any(|key| key.name.as_ref() == name.as_ref());
         self.sockets.retain(|socket| socket.data.as_ref().is_some_and(goes));
@@ -107,9 +108,22 @@ impl<N: AsRef<[u8]>> Plan<N> {
         self
     }
 
-    /// Adds the socket's place in the mapping.
+    /// Takes up what lies in keys that go no more.
+    fn take_up_inside(&mut self) {
+        let (members, entries) = (mem::take(&mut self.members_inside), mem::take(&mut self.entries_inside));
+        if members.is_empty() && entries.is_empty() {
+            return;
+        }
+        let keys = &self.keys;
+        let stays = |name: &N| !keys.iter().any(|key| key.name.as_ref() == name.as_ref());
+        self.members.extend(members.into_iter().filter(|member| stays(&member.key)));
+        self.entries.extend(entries.into_iter().filter(|document| stays(&document.key)));
+        self.sort();
+    }
+
+    /// Adds the socket's place in the mapping, which is of no part.
     fn leave_mapping(&mut self, socket: &[u8]) {
-        if !self.sockets.iter().any(|known| known.named_by.mapping) {
+        if self.is_part || !self.sockets.iter().any(|known| known.named_by.mapping) {
             return;
         }
         let is_left = |mapping: &Mapping<N>| self.detail == Detail::Sweep && !mapping.is_swept;
@@ -120,7 +134,7 @@ impl<N: AsRef<[u8]>> Plan<N> {
                 self.keys.push(KeyTrace { name: key, socket: socket_name, is_part: false });
             }
             (Some(member), _) => {
-                self.members.push(MemberTrace { key, kind, member, socket: socket_name, is_part: false });
+                self.members.push(MemberTrace { key, kind, member, socket: socket_name });
             }
             (None, MappedIds::Elements(entries)) => {
                 let given = Bindings::user(&self.user).with(Placeholder::SOCKET, socket);
@@ -128,8 +142,7 @@ impl<N: AsRef<[u8]>> Plan<N> {
                 // A trace of the layout may be the same elements.
                 let known = self.entries.iter_mut().find(|known| known.key.as_ref() == key.as_ref());
                 if known.is_none_or(|known| known.cut(&mapping.document, by.clone()).is_err()) {
-                    let trace = EntriesTrace::of(key, &mapping.document, by).ok().flatten();
-                    self.entries.extend(trace.map(EntriesTrace::of_no_part));
+                    self.entries.extend(EntriesTrace::of(key, &mapping.document, by).ok().flatten());
                 }
             }
             (None, MappedIds::Values(_)) => {}

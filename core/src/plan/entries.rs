@@ -27,8 +27,6 @@ pub struct EntriesTrace<N> {
     whole: Vec<u8>,
     /// By what it was cut.
     cuts: Vec<CutBy>,
-    /// Whether it is of the part that was asked for.
-    pub(super) is_part: bool,
 }
 
 /// Whose elements are cut out of a document.
@@ -166,7 +164,7 @@ impl<N: AsRef<[u8]>> EntriesTrace<N> {
         let is_of_socket = by.entries.by.form().names.placeholder() == Placeholder::SOCKET;
         let whole = if is_of_socket { document.to_vec() } else { Vec::new() };
         let before = value::fingerprint(document);
-        Ok(Some(Self { key, elements, document: rest, before, whole, cuts: vec![by], is_part: true }))
+        Ok(Some(Self { key, elements, document: rest, before, whole, cuts: vec![by] }))
     }
 
     /// Cuts it once more, by another trace of the layout. `document` is the one that is there. Whether more goes.
@@ -189,11 +187,6 @@ impl<N: AsRef<[u8]>> EntriesTrace<N> {
             narrowed.cut(&self.whole, by).ok()?;
         }
         Some(narrowed)
-    }
-
-    /// The same, of no part that was asked for.
-    pub(super) fn of_no_part(self) -> Self {
-        Self { is_part: false, ..self }
     }
 
     /// Whether the whole document may go.

@@ -68,7 +68,7 @@ pub fn find<K: Keyspace>(
     detail: Detail,
     part: Part<'_>,
 ) -> Plan<K::Name> {
-    let plan = Plan::empty(user, detail);
+    let plan = Plan { is_part: !part.is_empty(), ..Plan::empty(user, detail) };
     let mut finder = Finder { space, layout, user, part, plan, said: Vec::new(), buffer: Vec::with_capacity(64) };
     let known = places(Subject::User, user);
     finder.plan.keys.reserve(known.about());
@@ -393,7 +393,7 @@ impl<'a, K: Keyspace> Finder<'a, K> {
     fn note_member(&mut self, key: K::Name, kind: Kind, member: Vec<u8>, form: &Form, bindings: &Bindings<'_>) {
         let names_socket = form.template.has(Placeholder::SOCKET);
         let socket = bindings.get(Placeholder::SOCKET).filter(|_| names_socket).map(Into::into);
-        self.plan.members.push(MemberTrace { key, kind, member, socket, is_part: true });
+        self.plan.members.push(MemberTrace { key, kind, member, socket });
     }
 
     /// Notes those members of a collection that name the user, or the socket: all of them are looked at, unless the index knows
@@ -464,8 +464,9 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         let is_key = |trace: &Trace| matches!(trace.what, What::Key | What::Owned(_));
         let may_go = |name: &[u8]| traces.iter().any(|trace| is_key(trace) && trace.key.matches(name).is_some());
         let goes = |name: &K::Name| may_go(name.as_ref()) && keys.iter().any(|key| key.name.as_ref() == name.as_ref());
-        plan.members.retain(|member| !goes(&member.key));
-        plan.entries.retain(|document| !goes(&document.key));
+        let (members, entries) = (std::mem::take(&mut plan.members), std::mem::take(&mut plan.entries));
+        (plan.members_inside, plan.members) = members.into_iter().partition(|member| goes(&member.key));
+        (plan.entries_inside, plan.entries) = entries.into_iter().partition(|document| goes(&document.key));
         plan
     }
 }
@@ -499,6 +500,9 @@ impl<N> Plan<N> {
             keys: Vec::with_capacity(16),
             members: Vec::new(),
             entries: Vec::new(),
+            members_inside: Vec::new(),
+            entries_inside: Vec::new(),
+            is_part: false,
             sockets: Vec::new(),
             rooms: Vec::new(),
             live: false,

@@ -55,6 +55,10 @@ pub struct Plan<N> {
     pub members: Vec<MemberTrace<N>>,
     /// Documents to cut elements out of.
     pub entries: Vec<EntriesTrace<N>>,
+    /// Members in keys that go as a whole. They go by themselves if the plan is narrowed to less than those keys.
+    members_inside: Vec<MemberTrace<N>>,
+    /// The same of documents.
+    entries_inside: Vec<EntriesTrace<N>>,
     /// The user's sockets, sorted, none twice.
     pub sockets: Vec<Socket<N>>,
     /// The rooms that the user leaves, sorted, none twice, unless [`Detail::Names`] was enough.
@@ -76,6 +80,8 @@ pub struct Plan<N> {
     unclear: Unclear,
     /// How many traces that lie here were left out, because another node of the cluster serves them, or none.
     pub left_out: usize,
+    /// Whether a [`Part`] was asked for.
+    is_part: bool,
     /// How much of the user was asked for.
     pub detail: Detail,
     /// What the index knows and is not so any more.
@@ -121,8 +127,6 @@ pub struct MemberTrace<N> {
     pub member: Vec<u8>,
     /// The socket that the member names, if it names one.
     socket: Option<Box<[u8]>>,
-    /// Whether it is of the part that was asked for.
-    is_part: bool,
 }
 
 /// One of the user's sockets.

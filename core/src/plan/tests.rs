@@ -440,3 +440,19 @@ fn one_device_leaves_the_documents_that_name_it() {
     let left = [r#"SET list:u [{\"t\":\"b\"},{\"u\":\"u\"}]"#, r#"SET tabs {\"b\":2,\"c\":3}"#];
     assert!(left.iter().all(|command| space.commands().iter().any(|known| known == command)), "{:?}", space.commands());
 }
+
+#[test]
+fn one_device_leaves_what_goes_as_a_whole_with_the_user() {
+    let layout = layout(&format!(
+        r#"{DATA}, {{"key":"socks:{{userId}}"}}, {{"members":"socks:{{userId}}","member":"{{socketId}}"}}, {{"key":"list:{{userId}}"}},
+           {{"entries":"list:{{userId}}","array":"","owner":{{"pointer":"","is":"{{socketId}}"}}}}"#
+    ));
+    let space = Fake::default()
+        .collection("socks:u", Kind::Set, &["a", "b"])
+        .string("list:u", r#"["a","b"]"#)
+        .string("data:a", r#"{"user":"u"}"#)
+        .string("data:b", r#"{"user":"u"}"#);
+    let full = plan(&space, &layout, "u");
+    assert_eq!(show(&full), "data:a data:b list:u socks:u @a @b");
+    assert_eq!(show(&full.only_socket(b"a").0), "data:a socks:u/a list:u-1 @a");
+}

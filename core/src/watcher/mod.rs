@@ -156,9 +156,15 @@ mod tests {
     #[test]
     fn only_names_that_the_index_needs_are_cared_for() {
         let watcher = Watcher::new(&Layout::easyshare());
-        for name in
-            ["typing:r:u", "cache:typing:r:u", "socket_data:s", "room:r", "user_socket:u", "active_users", "sio:session:p"]
-        {
+        for name in [
+            "typing:r:u",
+            "cache:typing:r:u",
+            "socket_data:s",
+            "room:r",
+            "user_socket:u",
+            "active_users",
+            "sio:session:p",
+        ] {
             assert!(watcher.cares_for(name.as_bytes()), "{name}");
         }
         for name in [
