@@ -20,6 +20,7 @@ mod device;
 mod documents;
 mod events;
 mod events_kept;
+mod example;
 mod explain;
 mod fence;
 mod gallery;

@@ -12,3 +12,5 @@ mod links;
 mod page;
 mod tables;
 mod transcripts;
+
+pub use page::files_below;
