@@ -23,14 +23,17 @@ missing_packages() {
     has_c_compiler || say gcc libc6-dev
     [[ $purpose != core ]] || return 0
     has_libclang || say libclang-dev
-    if [[ $purpose != run ]]; then has_cpp_compiler || say g++; fi
+    if [[ $purpose != run && $purpose != example ]]; then has_cpp_compiler || say g++; fi
     [[ $purpose != fuzz ]] || return 0
     command -v redis-server >/dev/null || say redis-server
     command -v redis-cli >/dev/null || say redis-tools
-    # What Socket.IO and the session stores run on that some tests ask.
-    [[ $purpose == tests ]] || return 0
+    [[ $purpose == tests || $purpose == example ]] || return 0
+    # What the example runs on, and Socket.IO and the session stores that some tests ask.
     command -v node >/dev/null || say nodejs
     command -v npm >/dev/null || say npm
+    [[ $purpose == tests ]] || return 0
+    # Tests of the example are people with this browser.
+    command -v chromium >/dev/null || say chromium
     has_python || say python3 python3-venv
     has_php || say php-cli php-redis
 }
@@ -131,7 +134,8 @@ need_rust_component() {
     [[ ${#missing[@]} -eq 0 ]] || die "the Rust toolchain lacks ${missing[*]}: rustup component add ${missing[*]}"
 }
 
-# setup [tests|fuzz|core]: for a build and a run, for all tests, for the fuzz targets alone, or to build the core alone.
+# setup [tests|fuzz|core|example]: for a build and a run, for all tests, for the fuzz targets alone, to build the core alone, or for
+# the example.
 setup() {
     purpose=${1:-run}
     need_rust
