@@ -31,6 +31,7 @@ type Opt = (&'static str, bool);
 
 const SOCKET: Opt = ("SOCKET", true);
 const REASON: Opt = ("REASON", true);
+const LOCAL: Opt = ("LOCAL", false);
 const WITH_TRACES: Opt = ("WITHTRACES", false);
 const GRACE: Opt = ("GRACE", true);
 const LIMIT: Opt = ("LIMIT", true);
@@ -42,15 +43,19 @@ fn logout(arguments: &[&[u8]]) {
         None => Err(Error::WrongArity),
         Some(([], _)) => Err(Error::EmptyUser),
         Some((user, options)) => without_parts(options).ok_or(Error::Syntax).and_then(|(options, part)| {
-            match read([SOCKET, REASON, WITH_TRACES], &options).ok_or(Error::Syntax)? {
+            match read([SOCKET, REASON, LOCAL, WITH_TRACES], &options).ok_or(Error::Syntax)? {
                 [Some(b""), ..] => Err(Error::EmptySocket),
-                [socket, reason, shows] => Ok(Logout { user, socket, part, reason, with_traces: shows.is_some() }),
+                [socket, reason, local, shows] => {
+                    let (is_local, with_traces) = (local.is_some(), shows.is_some());
+                    Ok(Logout { user, socket, part, reason, is_local, with_traces })
+                }
             }
         }),
     };
     assert_eq!(parsed, expected);
-    let Ok(Logout { user, socket, part, reason, with_traces }) = &parsed else { return };
-    let given = [(SOCKET, *socket), (REASON, *reason), (WITH_TRACES, with_traces.then_some(&b""[..]))];
+    let Ok(Logout { user, socket, part, reason, is_local, with_traces }) = &parsed else { return };
+    let flag = |is_given: &bool| is_given.then_some(&b""[..]);
+    let given = [(SOCKET, *socket), (REASON, *reason), (LOCAL, flag(is_local)), (WITH_TRACES, flag(with_traces))];
     let part: Vec<&[u8]> = part.iter().flat_map(|(name, value)| [&b"wHere"[..], name, value]).collect();
     for spelled in spellings(given) {
         let options: Vec<&[u8]> = spelled.iter().map(|word| &**word).collect();
@@ -84,8 +89,11 @@ fn without_parts<'a>(arguments: &[&'a [u8]]) -> Option<(Vec<&'a [u8]>, Vec<(&'a 
 fn inspect(arguments: &[&[u8]]) {
     let expected = match arguments {
         [b"", ..] => Err(Error::EmptyUser),
-        [user] => Ok(*user),
-        _ => Err(Error::WrongArity),
+        [] => Err(Error::WrongArity),
+        [user, options @ ..] => match read([LOCAL], options) {
+            Some([local]) => Ok(Inspect { user, is_local: local.is_some() }),
+            None => Err(Error::Syntax),
+        },
     };
     assert_eq!(Inspect::parse(arguments), expected);
 }
@@ -93,13 +101,14 @@ fn inspect(arguments: &[&[u8]]) {
 fn sweep(arguments: &[&[u8]]) {
     let parsed = Sweep::parse(arguments);
     // Traces are shown of a dry run alone.
-    let read = read([GRACE, LIMIT, DRY_RUN, WITH_TRACES], arguments);
-    let read = read.filter(|[_, _, dry, with_traces]| dry.is_some() || with_traces.is_none());
-    let expected = read.ok_or(Error::Syntax).and_then(|[grace, limit, dry, with_traces]| {
+    let read = read([GRACE, LIMIT, DRY_RUN, LOCAL, WITH_TRACES], arguments);
+    let read = read.filter(|[_, _, dry, _, with_traces]| dry.is_some() || with_traces.is_none());
+    let expected = read.ok_or(Error::Syntax).and_then(|[grace, limit, dry, local, with_traces]| {
         let number = |text: Option<&[u8]>| text.map(|text| number(text).ok_or(Error::NoNumber)).transpose();
         let grace = Duration::from_secs(number(grace)?.unwrap_or(0));
         let limit = number(limit)?.unwrap_or(u64::MAX);
-        Ok(Order { grace, limit, is_dry: dry.is_some(), shows: with_traces.is_some() })
+        let (is_dry, shows, is_local) = (dry.is_some(), with_traces.is_some(), local.is_some());
+        Ok(Order { grace, limit, is_dry, shows, is_local })
     });
     assert_eq!(parsed, expected);
     let Ok(order) = parsed else { return };
@@ -109,6 +118,7 @@ fn sweep(arguments: &[&[u8]]) {
         (GRACE, Some(&*grace)),
         (LIMIT, (order.limit != u64::MAX).then_some(&*limit)),
         (DRY_RUN, order.is_dry.then_some(&b""[..])),
+        (LOCAL, order.is_local.then_some(&b""[..])),
         (WITH_TRACES, order.shows.then_some(&b""[..])),
     ];
     for spelled in spellings(given) {

@@ -58,7 +58,7 @@ extern "C" fn RedisModule_OnUnload(_: *mut raw::RedisModuleCtx) -> c_int {
 
 fn commands(server: &Server) -> Result<(), NotRegistered> {
     register::<Logout<'_>>(server)?;
-    register::<Inspect>(server)?;
+    register::<Inspect<'_>>(server)?;
     register::<Explain>(server)?;
     register::<Sweep>(server)?;
     register::<ShowLayout>(server)?;

@@ -246,7 +246,8 @@ pub fn start_by_the_clock<H: Host>(ask: Ask<'_, H>) {
     });
     for database in (0..databases).filter(|database| ask.host.select(*database) && ask.host.size() > 0) {
         ask.state(|state| {
-            let order = Order { grace: state.options.grace(), limit: u64::MAX, is_dry: false, shows: false };
+            let order =
+                Order { grace: state.options.grace(), limit: u64::MAX, is_dry: false, shows: false, is_local: true };
             state.sweeping.jobs.push_back(Job::new(order, database, None, now));
         });
     }

@@ -7,22 +7,24 @@ use crate::{error::Error, ports::Host, reply::Reply, session::Ask};
 #[derive(Debug)]
 pub struct Help;
 
-const LINES: [&str; 22] = [
+const LINES: [&str; 24] = [
     "SESSION.<command> [<arg> [value] [opt] ...]. Commands are:",
-    "LOGOUT <userId> [SOCKET <socketId>] [WHERE <placeholder> <value>] [REASON <text>] [WITHTRACES]",
+    "LOGOUT <userId> [SOCKET <socketId>] [WHERE <placeholder> <value>] [REASON <text>] [LOCAL] [WITHTRACES]",
     "    Remove every trace of a user, atomically. Reply with the number of traces.",
     "    * SOCKET: only that socket, if the user goes on with another one.",
     "    * WHERE: of that, only traces with this placeholder and value. May be repeated.",
     "    * REASON: what events and the log say of it (default: logout).",
+    "    * LOCAL: only what this node of a cluster holds.",
     "    * WITHTRACES: reply with a map of what was removed instead.",
-    "INSPECT <userId>",
+    "INSPECT <userId> [LOCAL]",
     "    Show what LOGOUT would remove, and whether the user is live.",
-    "SWEEP [GRACE <seconds>] [LIMIT <users>] [DRYRUN [WITHTRACES]]",
+    "SWEEP [GRACE <seconds>] [LIMIT <users>] [DRYRUN [WITHTRACES]] [LOCAL]",
     "    Remove the traces of users who are not live any more. Reply with the number of users.",
     "    * GRACE: only who has been so for that long (default: 0).",
     "    * LIMIT: at most so many users.",
     "    * DRYRUN: change nothing.",
     "    * WITHTRACES: reply with maps of what would be removed instead.",
+    "    * LOCAL: only on this node of a cluster.",
     "EXPLAIN <key>",
     "    Show how the layout reads a key, whom it finds there, and what LOGOUT would do with it.",
     "LAYOUT",

@@ -13,7 +13,7 @@ use crate::{
     template::{IdRule, Placeholder},
 };
 
-/// `SESSION.LOGOUT userId [SOCKET socketId] [WHERE placeholder value] [REASON text] [WITHTRACES]`
+/// `SESSION.LOGOUT userId [SOCKET socketId] [WHERE placeholder value] [REASON text] [LOCAL] [WITHTRACES]`
 ///
 /// Removes every trace of a user from the selected database, all or nothing. With `SOCKET` that socket alone, as long as
 /// the user has another one with its data key; else everything. With `WHERE`, which may be given for several placeholders,
@@ -32,6 +32,8 @@ pub struct Logout<'a> {
     pub part: Vec<(&'a [u8], &'a [u8])>,
     /// Why, in the caller's words.
     pub reason: Option<&'a [u8]>,
+    /// Whether it is about this node of a cluster alone.
+    pub is_local: bool,
     /// Whether the reply shows what was removed.
     pub with_traces: bool,
 }
@@ -50,6 +52,7 @@ impl Command for Logout<'_> {
             Argument::option(c"SOCKET", c"socketId"),
             Argument::pairs(c"WHERE", c"part"),
             Argument::option(c"REASON", c"text"),
+            Argument::flag(c"LOCAL", c"local"),
             Argument::flag(c"WITHTRACES", c"withtraces"),
         ],
     };
@@ -115,7 +118,8 @@ impl<'a> Logout<'a> {
     pub fn parse(arguments: &'a [&'a [u8]]) -> Result<Self, Error> {
         let mut arguments = Arguments::new(arguments);
         let user = arguments.user()?;
-        let mut logout = Self { user, socket: None, part: Vec::new(), reason: None, with_traces: false };
+        let mut logout =
+            Self { user, socket: None, part: Vec::new(), reason: None, is_local: false, with_traces: false };
         while let Some(option) = arguments.next() {
             let is = |name: &str| option.eq_ignore_ascii_case(name.as_bytes());
             if is("SOCKET") {
@@ -128,6 +132,8 @@ impl<'a> Logout<'a> {
                 logout.part.push((name, no_longer("value of WHERE", value, LONGEST_ID)?));
             } else if is("REASON") {
                 arguments.once(&mut logout.reason)?;
+            } else if is("LOCAL") && !logout.is_local {
+                logout.is_local = true;
             } else if is("WITHTRACES") && !logout.with_traces {
                 logout.with_traces = true;
             } else {
@@ -160,8 +166,9 @@ mod tests {
     #[test]
     fn options_come_in_any_order_and_case_and_each_once() {
         let part = vec![(&b"org"[..], &b"acme"[..]), (b"roomId", b"WHERE")];
-        let expected = Logout { user: b"u", socket: Some(b"s"), part, reason: Some(b"why"), with_traces: true };
-        let arguments: [&[u8]; 12] = [
+        let expected =
+            Logout { user: b"u", socket: Some(b"s"), part, reason: Some(b"why"), is_local: true, with_traces: true };
+        let arguments: [&[u8]; 13] = [
             b"u",
             b"where",
             b"org",
@@ -173,15 +180,22 @@ mod tests {
             b"WHERE",
             b"REASON",
             b"why",
+            b"local",
             b"WithTraces",
         ];
         assert_eq!(parse(&arguments), Ok(expected));
-        let expected =
-            Logout { user: b"u", socket: Some(b"REASON"), part: Vec::new(), reason: None, with_traces: true };
+        let expected = Logout {
+            user: b"u",
+            socket: Some(b"REASON"),
+            part: Vec::new(),
+            reason: None,
+            is_local: false,
+            with_traces: true,
+        };
         assert_eq!(parse(&[b"u", b"WITHTRACES", b"SOCKET", b"REASON"]), Ok(expected));
         let (id, text) = (vec![b'x'; LONGEST_ID + 1], vec![b'x'; LONGEST_REASON + 1]);
         assert!(parse(&[&id[1..], b"SOCKET", &id[1..], b"REASON", &text[1..]]).is_ok());
-        let refused: [(&[&[u8]], Error); 14] = [
+        let refused: [(&[&[u8]], Error); 15] = [
             (&[b"u", b"WHERE", b"org"], Error::Syntax),
             (&[b"u", b"WHERE", b"org", b"a", b"WHERE", b"org", b"b"], Error::Syntax),
             (&[b"u", b"WHERE", b"org", &id], Error::TooLong("value of WHERE", LONGEST_ID)),
@@ -193,6 +207,7 @@ mod tests {
             (&[b"u", b""], Error::Syntax),
             (&[b"u", b"SOCKET", b"a", b"SOCKET", b"b"], Error::Syntax),
             (&[b"u", b"WITHTRACES", b"WITHTRACES"], Error::Syntax),
+            (&[b"u", b"LOCAL", b"LOCAL"], Error::Syntax),
             (&[&id], Error::TooLong("user id", LONGEST_ID)),
             (&[b"u", b"SOCKET", &id], Error::TooLong("socket id", LONGEST_ID)),
             (&[b"u", b"REASON", &text], Error::TooLong("reason", LONGEST_REASON)),

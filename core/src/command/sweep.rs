@@ -11,7 +11,7 @@ use crate::{
     session::Ask,
 };
 
-/// `SESSION.SWEEP [GRACE seconds] [LIMIT users] [DRYRUN [WITHTRACES]]`
+/// `SESSION.SWEEP [GRACE seconds] [LIMIT users] [DRYRUN [WITHTRACES]] [LOCAL]`
 ///
 /// Cleans up every user of the selected database who has been stale for `GRACE` seconds (default 0), at most `LIMIT`:
 /// all traces but those that the layout says a sweep leaves alone, each user in one step. Of live users it takes the
@@ -35,6 +35,7 @@ impl Command for Sweep {
             Argument::number(c"GRACE", c"seconds"),
             Argument::number(c"LIMIT", c"users"),
             Argument::flag(c"DRYRUN", c"dryrun"),
+            Argument::flag(c"LOCAL", c"local"),
             Argument::flag(c"WITHTRACES", c"withtraces"),
         ],
     };
@@ -75,7 +76,7 @@ impl Sweep {
     /// [`Error::Syntax`] and [`Error::NoNumber`].
     pub fn parse(arguments: &[&[u8]]) -> Result<Order, Error> {
         let mut arguments = Arguments::new(arguments);
-        let (mut grace, mut limit, mut is_dry, mut shows) = (None, None, false, false);
+        let (mut grace, mut limit, mut is_dry, mut shows, mut is_local) = (None, None, false, false, false);
         while let Some(option) = arguments.next() {
             let is = |name: &str| option.eq_ignore_ascii_case(name.as_bytes());
             if is("GRACE") {
@@ -84,6 +85,8 @@ impl Sweep {
                 arguments.once(&mut limit)?;
             } else if is("DRYRUN") && !is_dry {
                 is_dry = true;
+            } else if is("LOCAL") && !is_local {
+                is_local = true;
             } else if is("WITHTRACES") && !shows {
                 shows = true;
             } else {
@@ -94,7 +97,7 @@ impl Sweep {
             return Err(Error::Syntax);
         }
         let grace = Duration::from_secs(grace.map_or(Ok(0), number)?);
-        Ok(Order { grace, limit: limit.map_or(Ok(u64::MAX), number)?, is_dry, shows })
+        Ok(Order { grace, limit: limit.map_or(Ok(u64::MAX), number)?, is_dry, shows, is_local })
     }
 }
 
@@ -111,16 +114,17 @@ mod tests {
 
     #[test]
     fn options_come_in_any_order_and_case_and_each_once() {
-        let all = Order { grace: Duration::from_secs(5), limit: 7, is_dry: true, shows: true };
-        assert_eq!(Sweep::parse(&[b"limit", b"7", b"WithTraces", b"DryRun", b"GRACE", b"5"]), Ok(all));
+        let all = Order { grace: Duration::from_secs(5), limit: 7, is_dry: true, shows: true, is_local: true };
+        assert_eq!(Sweep::parse(&[b"limit", b"7", b"WithTraces", b"DryRun", b"Local", b"GRACE", b"5"]), Ok(all));
         assert_eq!(
             Sweep::parse(&[]),
-            Ok(Order { grace: Duration::ZERO, limit: u64::MAX, is_dry: false, shows: false })
+            Ok(Order { grace: Duration::ZERO, limit: u64::MAX, is_dry: false, shows: false, is_local: false })
         );
-        let refused: [(&[&[u8]], Error); 10] = [
+        let refused: [(&[&[u8]], Error); 11] = [
             (&[b"GRACE"], Error::Syntax),
             (&[b"GRACE", b"1", b"GRACE", b"1"], Error::Syntax),
             (&[b"DRYRUN", b"DRYRUN"], Error::Syntax),
+            (&[b"LOCAL", b"LOCAL"], Error::Syntax),
             (&[b"7"], Error::Syntax),
             (&[b"GRACE", b"-1"], Error::NoNumber),
             (&[b"GRACE", b"1.5"], Error::NoNumber),

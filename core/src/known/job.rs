@@ -18,6 +18,8 @@ pub struct Order {
     pub is_dry: bool,
     /// The answer shows what would be removed of them.
     pub shows: bool,
+    /// It is about this node of a cluster alone.
+    pub is_local: bool,
 }
 
 /// A sweep under way.
@@ -70,7 +72,7 @@ impl<H: Host> Job<H> {
 
     /// A look at everybody of a database who may be stale, which changes nothing.
     pub fn to_settle(database: usize, began: Instant) -> Self {
-        let order = Order { grace: Duration::MAX, limit: u64::MAX, is_dry: true, shows: false };
+        let order = Order { grace: Duration::MAX, limit: u64::MAX, is_dry: true, shows: false, is_local: true };
         Self { settles: true, ..Self::new(order, database, None, began) }
     }
 
