@@ -56,8 +56,11 @@ fn do_what_is_wanted(session: &Session<Server>, server: &Server) {
     if wants.slice {
         server_events::wake(server);
     }
-    if wants.reading {
+    if wants.soon {
         server_events::hurry(server);
+    }
+    if let Some(time) = wants.alarm {
+        server_events::alarm(server, time);
     }
     if keyspace::watch(server, wants.events) {
         redis_session_core::ask::follow::changes_are_told(session.ask(server));

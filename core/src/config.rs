@@ -87,7 +87,7 @@ pub struct SocketIo<'a> {
 const ADAPTERS: [&std::ffi::CStr; 4] = [c"off", c"classic", c"sharded", c"streams"];
 
 /// All options.
-pub const OPTIONS: [Opt; 13] = [
+pub const OPTIONS: [Opt; 14] = [
     Opt {
         name: "layout",
         default: "easyshare",
@@ -136,6 +136,13 @@ pub const OPTIONS: [Opt; 13] = [
         at_run_time: true,
         meaning: "microseconds for which work between commands may hold the server",
         kind: OptionKind::Number(50..=100_000, |options| &mut options.slice_us),
+    },
+    Opt {
+        name: "cluster-timeout",
+        default: "1000",
+        at_run_time: true,
+        meaning: "milliseconds within which the other masters of a cluster have to answer",
+        kind: OptionKind::Number(1..=3_600_000, |options| &mut options.cluster_timeout),
     },
     Opt {
         name: "channel",
@@ -201,6 +208,8 @@ pub struct Options {
     fence: i64,
     /// Microseconds.
     slice_us: i64,
+    /// Milliseconds.
+    cluster_timeout: i64,
     /// Channel for messages about logouts, if not empty.
     channel: String,
     /// Stream for the same, if not empty.
@@ -254,6 +263,7 @@ impl Default for Options {
             expire_cascade: false,
             fence: 0,
             slice_us: 0,
+            cluster_timeout: 0,
             channel: String::new(),
             stream: String::new(),
             stream_maxlen: 0,
@@ -381,6 +391,11 @@ impl Options {
     /// For how long a socket that was logged out is fenced off, if at all.
     pub fn fence(&self) -> Option<Duration> {
         Some(seconds(self.fence)).filter(|fence| !fence.is_zero())
+    }
+
+    /// Within which time the other masters of a cluster have to answer.
+    pub fn cluster_timeout(&self) -> Duration {
+        Duration::from_millis(self.cluster_timeout.unsigned_abs())
     }
 
     /// For how long work between commands may hold the server.

@@ -38,12 +38,35 @@ pub enum Error {
     NoSockets,
     /// The layout does not say enough for a sweep.
     Unsaid(Unsaid),
-    /// The server became a replica during a sweep.
+    /// The server became a replica while the command was under way.
     Demoted,
+    /// Nothing can wait where the command was called, so it can be about this node of a cluster alone, and must say so.
+    NeedsLocal,
+    /// The parts of these nodes of a cluster are missing, each by its address, and why.
+    Partial(Vec<(String, String)>),
+    /// A node of a cluster has another layout than the one that asks.
+    OtherLayout,
+    /// A node of a cluster has no user of this name, or a disabled one.
+    UnknownUser(String),
+    /// A node of a cluster runs another version of the module.
+    OtherVersion,
+    /// What a node of a cluster has to say is longer than a message may be.
+    TooMuch,
+    /// More calls wait on a node of a cluster than it keeps.
+    Busy,
+    /// A node of a cluster has no database of this number.
+    NoDatabase(u64),
     /// The server refuses writes: what it says itself, with its code.
     Refused(String),
     /// A defect of the module, caught at its border.
     Defect,
+}
+
+impl Error {
+    /// The caller may not remove a trace.
+    pub const NOT_TO_REMOVE: Self = Self::NoPermission { to: "delete or write" };
+    /// The caller may not be shown a trace.
+    pub const NOT_TO_SHOW: Self = Self::NoPermission { to: "read" };
 }
 
 impl fmt::Display for Error {
@@ -77,8 +100,27 @@ impl fmt::Display for Error {
             ),
             Self::Unsaid(unsaid) => write!(f, "ERR {unsaid}"),
             Self::Demoted => {
-                f.write_str("READONLY the server became a replica during the sweep, which has ended; call its master")
+                f.write_str("READONLY the server became a replica meanwhile, or is one; call its master")
             }
+            Self::NeedsLocal => f.write_str(
+                "ERR a transaction, script or function cannot wait for the other masters of the cluster; \
+                 say LOCAL for what this node holds, or call the command by itself",
+            ),
+            Self::Partial(missing) => {
+                let missing = missing.iter().map(|(address, why)| format!("{address} ({why})"));
+                let missing = missing.collect::<Vec<_>>().join(", ");
+                write!(
+                    f,
+                    "PARTIAL the part of these nodes is missing: {missing}; \
+                     what the others did is done, and it is safe to call again"
+                )
+            }
+            Self::OtherLayout => f.write_str("ERR it has another layout; load the same one on all nodes"),
+            Self::UnknownUser(user) => write!(f, "NOPERM its ACL has no enabled user '{user}'"),
+            Self::OtherVersion => f.write_str("ERR it runs another version of the module; load the same one on all nodes"),
+            Self::TooMuch => f.write_str("ERR it did its part, and what it has to show is longer than a message may be"),
+            Self::Busy => f.write_str("ERR too many calls wait there"),
+            Self::NoDatabase(number) => write!(f, "ERR it has no database {number}"),
             Self::Refused(why) => f.write_str(why),
             Self::Defect => f.write_str(
                 "ERR internal error in redis-session, caught before it reached the server; \

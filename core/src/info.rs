@@ -38,6 +38,9 @@ pub fn fields<H: Host>(ask: Ask<'_, H>) -> Vec<(&'static str, String)> {
             ("fence_sockets", fence.len().to_string()),
             ("fence_bytes", fence.bytes().to_string()),
             ("fence_removed_keys", report.fenced.to_string()),
+            ("cluster_calls", state.cluster.report.calls.to_string()),
+            ("cluster_calls_partial", state.cluster.report.partial.to_string()),
+            ("cluster_parts", state.cluster.report.parts.to_string()),
             ("mistyped_values", metrics.mistyped.to_string()),
             ("defects", metrics.defects.to_string()),
         ]

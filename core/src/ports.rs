@@ -161,6 +161,18 @@ pub enum View {
     Partial,
 }
 
+/// A node of a cluster, by the name that all nodes have for it.
+pub type NodeId = [u8; 40];
+
+/// Another node of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its name among the nodes.
+    pub id: NodeId,
+    /// Where clients find it, for people to read.
+    pub address: String,
+}
+
 /// A client that is connected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectedClient {
@@ -237,6 +249,21 @@ pub trait Host: Store + Clients + Debug + Sized {
 
     /// The command that is running, with its caller; `None` for a caller without a user, who may do anything.
     fn summons(&self) -> Option<Self::Summons>;
+
+    /// The name of the caller's user; `None` for a caller without one, who may do anything.
+    fn user(&self) -> Option<Vec<u8>>;
+
+    /// Whether the server has a user of this name who may do something.
+    fn knows_user(&self, user: &[u8]) -> bool;
+
+    /// The same as [`Host::summons`] for a command that a user of this name called on another node.
+    fn summons_of(&self, user: &[u8], command: &[Vec<u8>]) -> Self::Summons;
+
+    /// The other masters of the cluster, of which each may hold keys: none outside of a cluster.
+    fn peers(&self) -> Vec<Peer>;
+
+    /// Sends a message to another node; `false` if there is no connection. That it was sent does not say that it arrives.
+    fn send_to(&self, node: &NodeId, message: &[u8]) -> bool;
 
     /// What the caller of a command may do at this moment, in the selected database.
     fn caller_of(&self, summons: Option<&Self::Summons>) -> Self::Caller;

@@ -1,7 +1,7 @@
 //! Replies, and clients that wait for one.
 
-/// A reply to a command.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A reply to a command. Replies have an order, in which those of several nodes are sorted: texts by their bytes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reply {
     /// An integer.
     Integer(i64),

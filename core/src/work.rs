@@ -11,6 +11,7 @@ use crate::{
         state::{Build, State},
         wants::Events,
     },
+    peers,
     ports::Host,
     session::Ask,
 };
@@ -37,7 +38,22 @@ pub fn tick<H: Host>(ask: Ask<'_, H>) {
     let goes_on = builds
         || look_at_grown(ask, deadline(3, 1)) | explain::answer(ask, deadline(3, 1)) | sweep(ask, &deadline)
         || tidy::is_hurried(ask) && tidy::go_on(ask);
+    serve_peers(ask);
     if goes_on || reads || asks {
+        ask.wake();
+    }
+}
+
+/// What is done as soon as the commands that clients have sent are done: what was written is read, if it is much, and other nodes of
+/// a cluster are answered.
+pub fn soon<H: Host>(ask: Ask<'_, H>) {
+    read::read_soon(ask);
+    serve_peers(ask);
+}
+
+fn serve_peers<H: Host>(ask: Ask<'_, H>) {
+    let slice = ask.state(|state| state.options.slice());
+    if peers::go_on(ask, ask.host.instant() + slice) {
         ask.wake();
     }
 }
@@ -65,6 +81,7 @@ fn sweep<H: Host>(ask: Ask<'_, H>, deadline: &dyn Fn(u32, u32) -> Instant) -> bo
 /// What is done now and then, a few times a second.
 pub fn cron<H: Host>(ask: Ask<'_, H>) {
     report_left_out(ask);
+    peers::cron(ask);
     follow::settle_all(ask);
     if ask.state(|state| state.databases.iter().any(|database| !matches!(database.build, Build::Ready))) {
         ask.wake();

@@ -123,7 +123,7 @@ impl Session {
         let plan = self.plan(layout);
         let audience = Audience::new(options, layout).expect("there is a channel");
         let departure = Departure::new(&plan, self.scope(), &self.reason, AT);
-        let ready = Notice::new(audience, departure).check(self, &plan, |name| layout.is_trace(name));
+        let ready = Notice::new(audience, departure).check(self, &plan.keys, |name| layout.is_trace(name));
         let mut told = Vec::new();
         ready.tell(REMOVED, &mut |command| {
             let name = command.name.to_str().expect("commands have names").to_owned();

@@ -18,7 +18,7 @@ use redis_session_core::{
     session::Session,
 };
 
-use super::{OWN, commands::NotRegistered, guard, options, server_events};
+use super::{OWN, bus, commands::NotRegistered, guard, options, server_events};
 use crate::{
     module,
     server::{
@@ -137,6 +137,8 @@ fn start<'a>(
     if !server_events::start(server) {
         return Err(LoadError::Refused("to be watched"));
     }
+    // Nothing may refuse to load the module after this: servers do not forget who hears the bus.
+    bus::listen(server);
     server.log(Level::Notice, &format!("redis-session {} is loaded, layout '{name}'", env!("CARGO_PKG_VERSION")));
     Ok(())
 }

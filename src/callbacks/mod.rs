@@ -1,6 +1,7 @@
 //! What the server calls: the module's entry, commands, the command filter, keyspace and server events, timers, options and INFO.
 
 pub mod blocked;
+mod bus;
 pub mod commands;
 // Outside a server, as in unit tests, there is no allocator and nobody to load the module.
 #[cfg(not(test))]

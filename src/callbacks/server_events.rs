@@ -4,11 +4,12 @@ use std::{
     ffi::{c_int, c_void},
     ptr::null_mut,
     sync::atomic::{AtomicPtr, Ordering},
+    time::{Duration, Instant},
 };
 
 use redis_module::raw;
 use redis_session_core::{
-    ask::{follow, load, read},
+    ask::{follow, load},
     session::Ask,
     work,
 };
@@ -32,8 +33,10 @@ static BACKGROUND: AtomicPtr<raw::RedisModuleCtx> = AtomicPtr::new(null_mut());
 pub(super) struct Timers {
     /// The one for the next slice of work.
     pub(super) slice: Option<u64>,
-    /// The one that reads what was written just now.
+    /// The one for what is to be done as soon as the commands that clients have sent are done.
     pub(super) haste: Option<u64>,
+    /// The one for when nodes of a cluster have had their time, and when that is.
+    pub(super) alarm: Option<(u64, Instant)>,
     /// They rest while the module may be unloaded.
     pub(super) rest: Rest,
 }
@@ -100,7 +103,7 @@ fn set_timer(server: &Server, milliseconds: i64, callback: OnTimer) -> u64 {
     unsafe { api!(RedisModule_CreateTimer(server.ctx(), milliseconds, Some(callback), null_mut())) }
 }
 
-/// Makes sure that [`read::read_soon`] is called as soon as the commands that clients have sent are done.
+/// Makes sure that [`work::soon`] is called as soon as the commands that clients have sent are done.
 pub fn hurry(server: &Server) {
     if OWN.with(|own| own.timers.haste.is_none()) {
         let timer = set_timer(server, 0, on_haste);
@@ -113,7 +116,35 @@ unsafe extern "C" fn on_haste(ctx: *mut raw::RedisModuleCtx, _: *mut c_void) {
     let server = unsafe { Server::new(ctx) };
     OWN.with(|own| own.timers.haste = None);
     if !server.has_flag(raw::REDISMODULE_CTX_FLAGS_LOADING) {
-        enter("reading what was written", &server, read::read_soon);
+        enter("work after commands", &server, work::soon);
+    }
+}
+
+/// Makes sure that [`work::soon`] is called after this time at the latest.
+pub fn alarm(server: &Server, time: Duration) {
+    let at = Instant::now() + time;
+    let set = OWN.with(|own| own.timers.alarm);
+    if set.is_some_and(|(_, set)| set <= at) {
+        return;
+    }
+    if let Some((timer, _)) = set {
+        // SAFETY: the context is valid; of a timer that is gone the server says so, and the callbacks take no data.
+        unsafe { api!(RedisModule_StopTimer(server.ctx(), timer, null_mut())) };
+    }
+    // It must not go off a moment too early, and again and again until then.
+    let milliseconds = i64::try_from(time.as_millis()).unwrap_or(i64::MAX).saturating_add(1);
+    let timer = set_timer(server, milliseconds, on_alarm);
+    OWN.with(|own| own.timers.alarm = Some((timer, at)));
+}
+
+unsafe extern "C" fn on_alarm(ctx: *mut raw::RedisModuleCtx, _: *mut c_void) {
+    // SAFETY: the context is valid during the call.
+    let server = unsafe { Server::new(ctx) };
+    OWN.with(|own| own.timers.alarm = None);
+    if server.has_flag(raw::REDISMODULE_CTX_FLAGS_LOADING) {
+        wake(&server);
+    } else {
+        enter("work for a cluster", &server, work::soon);
     }
 }
 

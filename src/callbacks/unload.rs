@@ -70,7 +70,10 @@ pub(super) fn go_on(server: &Server) {
 }
 
 fn stop_timers(server: &Server) {
-    let timers = OWN.with(|own| [own.timers.slice.take(), own.timers.haste.take()]);
+    let timers = OWN.with(|own| {
+        let alarm = own.timers.alarm.take().map(|(timer, _)| timer);
+        [own.timers.slice.take(), own.timers.haste.take(), alarm]
+    });
     for timer in timers.into_iter().flatten() {
         // SAFETY: the context is valid; of a timer that is gone the server says so, and the callbacks take no data.
         unsafe { api!(RedisModule_StopTimer(server.ctx(), timer, null_mut())) };

@@ -22,6 +22,22 @@ pub struct Summons {
     command: Vec<Name>,
 }
 
+impl Summons {
+    /// The command of a user on another node.
+    pub(super) fn new(user: &[u8], command: &[Vec<u8>]) -> Self {
+        Self { user: Name::new(user), command: command.iter().map(|word| Name::new(word)).collect() }
+    }
+}
+
+/// Whether the server has a user of this name who is not disabled.
+pub(super) fn is_enabled(user: &Name) -> bool {
+    // `ACL LIST` words flags first.
+    Account::of(user).is_some_and(|account| {
+        let description = account.description();
+        description.as_ref().split(|byte| *byte == b' ').next() == Some(b"on")
+    })
+}
+
 impl Server {
     /// What the caller of the command in this context may do.
     pub(super) fn asking(&self) -> Caller {

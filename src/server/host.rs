@@ -8,7 +8,7 @@ use std::{
 use redis_module::raw;
 use redis_session_core::{
     journal::Level,
-    ports::{Host, Key, Keyspace, Kind, View},
+    ports::{Host, Key, Keyspace, Kind, NodeId, Peer, View},
 };
 
 use super::{
@@ -91,6 +91,26 @@ impl Host for Server {
 
     fn summons(&self) -> Option<Summons> {
         self.summoned()
+    }
+
+    fn user(&self) -> Option<Vec<u8>> {
+        self.user_name().map(|name| name.as_ref().to_vec())
+    }
+
+    fn knows_user(&self, user: &[u8]) -> bool {
+        super::access::is_enabled(&Name::new(user))
+    }
+
+    fn summons_of(&self, user: &[u8], command: &[Vec<u8>]) -> Summons {
+        Summons::new(user, command)
+    }
+
+    fn peers(&self) -> Vec<Peer> {
+        self.other_masters()
+    }
+
+    fn send_to(&self, node: &NodeId, message: &[u8]) -> bool {
+        self.send_on_bus(node, message)
     }
 
     fn caller_of(&self, summons: Option<&Summons>) -> Caller {

@@ -4,6 +4,7 @@
 //! [`crate::callbacks`] are the only ones that know the server's C interface, and the only ones with `unsafe` code.
 
 mod access;
+pub(crate) mod bus;
 pub mod call;
 mod clients;
 mod handle;

@@ -1,4 +1,4 @@
-//! In a cluster every node cleans what it holds.
+//! In a cluster every node cleans what it holds. What a call on all nodes does is in `cluster_fanout`.
 
 use crate::support::reply::{bulk, int};
 use crate::support::{Model, Reply, Server, error};
@@ -31,15 +31,14 @@ fn fill(nodes: &[Server]) {
     }
 }
 
-/// Logs `user` out on every node, as a client does that heeds the command's tips. Each node is held against the model
-/// of what it holds; the sum is returned.
+/// Logs `user` out on every node, on each for itself. Each node is held against the model of what it holds; the sum is returned.
 fn log_out_everywhere(nodes: &[Server], user: &str) -> i64 {
     let log_out = |node: &Server| {
         let before = node.snapshot();
         let (layout, keys) = (node.layout(), before.database(0));
         let model = Model::new(&layout, &keys);
         let plan = model.logout(user.as_bytes());
-        let reply = node.cmd(["SESSION.LOGOUT", user, "WITHTRACES"]);
+        let reply = node.cmd(["SESSION.LOGOUT", user, "LOCAL", "WITHTRACES"]);
         assert_eq!(reply, crate::support::model::plan::flat(plan.map()));
         before.clone().with_database(0, model.after(&plan)).assert_matches(&node.snapshot());
         plan.removed()
@@ -81,7 +80,7 @@ fn hash_tags_keep_a_user_together() {
     for command in commands {
         assert_eq!(nodes.iter().filter(|node| !node.cmd(command).is_error()).count(), 1);
     }
-    let removed: Vec<_> = nodes.iter().map(|node| node.run("SESSION.LOGOUT ann").as_int()).collect();
+    let removed: Vec<_> = nodes.iter().map(|node| node.run("SESSION.LOGOUT ann LOCAL").as_int()).collect();
     assert!(removed == [4, 0] || removed == [0, 4], "{removed:?}");
 }
 
@@ -122,9 +121,9 @@ fn a_node_that_holds_nothing_of_the_user_answers_0() {
     let nodes = Server::builder().start_cluster(2);
     let set = ["SET", "user_status:ann", "busy"];
     let holder = nodes.iter().position(|node| !node.cmd(set).is_error()).expect("one node holds the key");
-    assert_eq!(nodes[1 - holder].run("SESSION.LOGOUT ann"), int(0));
-    assert_ne!(nodes[1 - holder].run("SESSION.INSPECT ann"), Reply::Nil);
-    assert_eq!(nodes[holder].run("SESSION.LOGOUT ann"), int(1));
+    assert_eq!(nodes[1 - holder].run("SESSION.LOGOUT ann LOCAL"), int(0));
+    assert_ne!(nodes[1 - holder].run("SESSION.INSPECT ann LOCAL"), Reply::Nil);
+    assert_eq!(nodes[holder].run("SESSION.LOGOUT ann LOCAL"), int(1));
 }
 
 #[test]
@@ -171,7 +170,7 @@ fn an_explanation_looks_into_all_slots_of_the_node() {
     assert!(client.run("SESSION.EXPLAIN typing:den:ann").is_error());
 }
 
-/// Sweeps every node, as a client does that heeds the command's tips. The sum of the answers.
+/// Sweeps every node, each for itself. The sum of the answers.
 fn sweep_everywhere(nodes: &[Server], call: &str) -> i64 {
     nodes.iter().map(|node| node.run(call).as_int()).sum()
 }
@@ -205,10 +204,10 @@ fn a_node_sweeps_only_users_whose_mapping_it_would_hold() {
     // The users on each node whose mapping's slot it serves, as the servers themselves say.
     let serves = |node: &Server, user: &str| !node.cmd(["EXISTS", &format!("user_socket:{user}")]).is_error();
     let before: Vec<_> = nodes.iter().map(Server::snapshot).collect();
-    let dry = sweep_everywhere(&nodes, "SESSION.SWEEP DRYRUN");
+    let dry = sweep_everywhere(&nodes, "SESSION.SWEEP DRYRUN LOCAL");
     before.iter().zip(&nodes).for_each(|(before, node)| before.assert_matches(&node.snapshot()));
-    assert_eq!(sweep_everywhere(&nodes, "SESSION.SWEEP"), dry);
-    assert_eq!(sweep_everywhere(&nodes, "SESSION.SWEEP"), 0);
+    assert_eq!(sweep_everywhere(&nodes, "SESSION.SWEEP LOCAL"), dry);
+    assert_eq!(sweep_everywhere(&nodes, "SESSION.SWEEP LOCAL"), 0);
     for node in &nodes {
         let keys = crate::support::keys(&mut node.client());
         for n in 0..60 {
@@ -276,7 +275,7 @@ fn a_node_judges_nobody_whose_sockets_or_signs_of_life_may_be_elsewhere() {
             assert!(on_its_node(&format!("SET beat:{user} 1")));
         }
         for node in &nodes {
-            assert_eq!(node.run("SESSION.SWEEP"), int(0), "{layout}");
+            assert_eq!(node.run("SESSION.SWEEP LOCAL"), int(0), "{layout}");
         }
         let online = nodes.iter().map(|node| node.run("SCARD online")).find(|count| !count.is_error());
         assert_eq!(online, Some(int(12)), "{layout}");

@@ -36,11 +36,11 @@ fn commands_have_the_flags_of_the_contract() {
 }
 
 #[test]
-fn cluster_clients_are_told_to_ask_every_shard() {
+fn cluster_clients_are_not_told_to_ask_every_shard_because_one_call_reaches_all() {
     let server = Server::start();
-    let (_, tips) = flags_and_tips(&server, "session.logout");
-    for tip in ["request_policy:all_shards", "response_policy:agg_sum"] {
-        assert!(tips.contains(&tip.to_owned()), "{tips:?}");
+    for name in ["session.logout", "session.inspect", "session.sweep"] {
+        let (_, tips) = flags_and_tips(&server, name);
+        assert!(tips.iter().all(|tip| !tip.contains("_policy:")), "{name}: {tips:?}");
     }
 }
 

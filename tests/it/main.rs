@@ -13,6 +13,7 @@ mod attack;
 mod cascade;
 mod cascade_settled;
 mod cluster;
+mod cluster_fanout;
 mod commands;
 #[cfg(feature = "faults")]
 mod defects;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::plan::Scope;
+use crate::{plan::Scope, wire::Stamp};
 
 /// What brought a logout about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,11 +37,14 @@ pub struct LogoutContext<'a> {
     pub reason: &'a [u8],
     /// When the work began.
     pub began: Instant,
+    /// It is one node's part of a logout on a whole cluster, and this is what all parts have in common. Then the node that was
+    /// called tells others, and has written what the layout wants, when all have done their part.
+    pub within: Option<&'a Stamp>,
 }
 
 impl LogoutContext<'static> {
     /// A logout of all of a user for which nobody gave a reason.
     pub fn user(cause: Cause, began: Instant) -> Self {
-        Self { scope: Scope::User, cause, reason: cause.reason(), began }
+        Self { scope: Scope::User, cause, reason: cause.reason(), began, within: None }
     }
 }

@@ -10,7 +10,7 @@ use super::{logout, read};
 use crate::{
     error::Error,
     index::{Place, SocketHash, Subject},
-    known::question::Question,
+    known::{question::Question, round::Waiter},
     layout::{Layout, Reach, Trace},
     plan::{self, Detail, Plan},
     ports::{Access, Host, Key, Permissions},
@@ -47,7 +47,7 @@ pub fn answer<H: Host>(ask: Ask<'_, H>, deadline: Instant) -> bool {
     let next = || {
         ask.state(|state| {
             let question = state.questions.pop_front();
-            state.sweeping.served = question.as_ref().map(|question| question.client);
+            state.sweeping.served = question.as_ref().map(|question| Waiter::Client(question.client));
             question
         })
     };

@@ -40,7 +40,7 @@ pub fn suspect<H: Host>(
     let may_wait = may_wait || is_held_back(ask, client);
     ask.state(|state| {
         state.tracker.suspect(client, suspects, may_wait);
-        state.wants.reading |= state.tracker.unread() >= MANY_UNREAD;
+        state.wants.soon |= state.tracker.unread() >= MANY_UNREAD;
         state.wants.slice = true;
     });
 }

@@ -74,8 +74,9 @@ pub fn recover<H: Host>(ask: Ask<'_, H>) {
     ask.state(|state| {
         state.metrics.defects += 1;
         state.sweeping.recover();
-        let served = state.sweeping.served.take();
-        state.wants.answers.extend(served.map(|client| (client, Err(Error::Defect))));
+        if let Some(waiter) = state.sweeping.served.take() {
+            state.answer(waiter, Err(Error::Defect));
+        }
     });
     rebuild_everything(ask);
 }

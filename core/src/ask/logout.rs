@@ -15,20 +15,44 @@ use crate::{
     journal::{self, Level},
     known::{candidates, fence::FORGOTTEN_BY_A_LOGOUT, wants::Events},
     layout::{Reach, What},
-    plan::{self, Checked, Detail, Part, Plan, Removed, Scope},
-    ports::{Host, View},
+    plan::{self, Checked, Detail, Gone, Part, Plan, Removed, Scope, Told, Unfit, Write},
+    ports::{Host, May, Permissions, View},
     session::Ask,
     template::Bindings,
+    wire::Stamp,
 };
 
-/// Every trace of the user in the selected database at this instant, or a part of them.
+/// Every trace of the user in the selected database at this instant, or a part of them; `told` is what all nodes of a cluster know
+/// together of the user's sockets, if they were asked.
 ///
 /// # Errors
 /// [`Error::OneSlot`].
-pub fn plan<H: Host>(ask: Ask<'_, H>, user: &[u8], detail: Detail, part: Part<'_>) -> Result<Plan<H::Name>, Error> {
+pub fn plan<H: Host>(
+    ask: Ask<'_, H>,
+    user: &[u8],
+    detail: Detail,
+    part: Part<'_>,
+    told: Option<&Told>,
+) -> Result<Plan<H::Name>, Error> {
     check_view(ask)?;
     read::catch_up(ask);
-    Ok(plan_part(ask, user, detail, part))
+    Ok(plan_part(ask, user, detail, part, told))
+}
+
+/// The same between commands, where every key is seen.
+///
+/// # Errors
+/// [`Error::ClusterDown`].
+pub fn plan_between<H: Host>(
+    ask: Ask<'_, H>,
+    user: &[u8],
+    detail: Detail,
+    part: Part<'_>,
+    told: Option<&Told>,
+) -> Result<Plan<H::Name>, Error> {
+    check_cluster(ask)?;
+    read::catch_up(ask);
+    Ok(plan_part(ask, user, detail, part, told))
 }
 
 /// Refuses a command to which keys may seem gone that are there. What it found would not be all, and what is noted by it
@@ -55,16 +79,22 @@ pub fn check_cluster<H: Host>(ask: Ask<'_, H>) -> Result<(), Error> {
 
 /// The same where the index is known to be right.
 pub fn plan_now<H: Host>(ask: Ask<'_, H>, user: &[u8], detail: Detail) -> Plan<H::Name> {
-    plan_part(ask, user, detail, &[])
+    plan_part(ask, user, detail, &[], None)
 }
 
-fn plan_part<H: Host>(ask: Ask<'_, H>, user: &[u8], detail: Detail, part: Part<'_>) -> Plan<H::Name> {
+fn plan_part<H: Host>(
+    ask: Ask<'_, H>,
+    user: &[u8],
+    detail: Detail,
+    part: Part<'_>,
+    told: Option<&Told>,
+) -> Plan<H::Name> {
     faults::point("plan", user);
     let layout = ask.state(|state| state.layout.clone());
     let database = ask.host.database();
     let places = |subject, id: &[u8]| ask.state(|state| state.databases[database].index.places(subject, id));
     let has_sockets = ask.state(|state| state.databases[database].index.has_sockets());
-    let known = plan::Known { places: &places, has_sockets };
+    let known = plan::Known { places: &places, has_sockets, told };
     let plan = plan::find(ask.host, &layout, known, user, detail, part);
     let now = ask.host.now();
     ask.state(|state| {
@@ -97,32 +127,66 @@ pub fn check<H: Host>(
     shown: bool,
 ) -> Result<Checked<H::Name>, Error> {
     let layout = ask.state(|state| state.layout.clone());
-    plan.at = ask.host.now();
-    if layout.has_id {
-        plan.id = new_id();
-    }
+    Stamp { at: plan.at, id: plan.id } = context.within.map_or_else(|| stamp(ask), Stamp::clone);
     // A replica writes nothing: its master has.
     if !layout.then.is_empty() && !ask.host.is_replica() {
         let departure = Departure::new(&plan, context.scope, context.reason);
-        let (writes, left_out) = events::writes(ask.host, &layout, &plan, &departure);
+        let (writes, left_out) = events::writes(ask.host, &layout, &plan.keys, &departure);
         plan = plan.followed_by(writes, left_out);
     }
-    plan.check(ask.host, caller, shown)
+    let checked = plan.check(ask.host, caller, shown)?;
+    Ok(if context.within.is_some() { checked.without_writes() } else { checked })
+}
+
+/// What all parts of a logout have in common that begins now.
+pub fn stamp<H: Host>(ask: Ask<'_, H>) -> Stamp {
+    let has_id = ask.state(|state| state.layout.has_id);
+    Stamp { at: ask.host.now(), id: if has_id { new_id() } else { String::new() } }
+}
+
+/// Writes what the layout wants at a logout that all nodes of a cluster have done their part of, as far as this node serves the
+/// keys.
+///
+/// # Errors
+/// [`Error::NoPermission`].
+pub fn write<H: Host>(
+    ask: Ask<'_, H>,
+    gone: &Gone,
+    stamp: &Stamp,
+    (scope, reason): (Scope, &[u8]),
+    caller: &H::Caller,
+) -> Result<(), Error> {
+    let layout = ask.state(|state| state.layout.clone());
+    let departure = Departure::of(gone, stamp, scope, reason);
+    let (writes, mut left_out) = events::writes(ask.host, &layout, &[], &departure);
+    left_out.retain(|left_out| left_out.why != Unfit::Elsewhere);
+    let may = |may: May<'_, H::Name>| writes.iter().all(|write| write.keys.iter().all(|key| may(key, write.access)));
+    if !caller.permit(&may) {
+        return Err(Error::NOT_TO_REMOVE);
+    }
+    for write in &writes {
+        let arguments: Vec<&[u8]> = write.arguments.iter().map(|argument| &**argument).collect();
+        ask.host.write(write.name, &arguments);
+    }
+    note_writes(ask, &writes);
+    tell::tell_unwritten(ask, &gone.user, &left_out);
+    Ok(())
 }
 
 /// Removes what was planned, fences it off, and tells the audience, the log and INFO.
 pub fn log_out<H: Host>(ask: Ask<'_, H>, checked: &Checked<H::Name>, context: LogoutContext<'_>) -> Removed {
     let user = &checked.plan().user;
     let messenger = Messenger::now(ask);
-    let ready = messenger.prepare(ask.host, checked.plan(), context);
+    let tells = context.within.is_none();
+    let ready = tells.then(|| messenger.prepare(ask.host, checked.plan(), context)).flatten();
     if context.scope == Scope::User && checked.plan().left_out == 0 {
         forget(ask, checked.plan());
     }
     faults::point("apply", user);
     let removed = checked.apply(ask.host);
     if removed.total() > 0 {
-        note_writes(ask, checked.plan());
-        tell::tell_unwritten(ask, checked.plan());
+        note_writes(ask, &checked.plan().writes);
+        tell::tell_unwritten(ask, user, &checked.plan().unwritten);
         doubt_others(ask, checked.plan());
         let database = ask.host.database();
         ask.state(|state| {
@@ -164,8 +228,8 @@ pub fn log_out<H: Host>(ask: Ask<'_, H>, checked: &Checked<H::Name>, context: Lo
 }
 
 /// The command filter does not show the module its own calls.
-fn note_writes<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>) {
-    for key in plan.writes.iter().flat_map(|write| &write.keys) {
+fn note_writes<H: Host>(ask: Ask<'_, H>, writes: &[Write<H::Name>]) {
+    for key in writes.iter().flat_map(|write| &write.keys) {
         if ask.state(|state| state.watcher.cares_for(key.as_ref())) {
             follow::changed(ask, key.clone());
         }

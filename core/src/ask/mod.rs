@@ -14,6 +14,7 @@ pub mod load;
 pub mod logout;
 pub mod look;
 pub mod read;
+pub mod round;
 pub mod sweep;
 pub mod tell;
 pub mod tidy;

@@ -225,7 +225,9 @@ fn are_held<H: Host>(ask: Ask<'_, H>) -> bool {
 fn end<H: Host>(ask: Ask<'_, H>, job: &mut Job<H>, error: Option<Error>) {
     job.report(ask);
     let answer = error.map_or_else(|| Ok(job.answer()), Err);
-    ask.state(|state| state.wants.answers.extend(job.waits.map(|client| (client, answer))));
+    if let Some(waiter) = job.waits {
+        ask.state(|state| state.answer(waiter, answer));
+    }
 }
 
 /// Starts the sweeps that `session.sweep-interval` asks for. Called a few times a second.

@@ -11,9 +11,10 @@ use crate::{
     events::{Audience, Departure, Notice, Ready, ServerCommand},
     journal::{self, Level},
     layout::Layout,
-    plan::{LeftOut, Plan, Unfit},
+    plan::{Gone, LeftOut, Plan, Scope, Unfit},
     ports::Host,
     session::Ask,
+    wire::Stamp,
 };
 
 /// By what it is decided whom to tell: options and layout at one instant.
@@ -52,8 +53,19 @@ impl Messenger {
             return None;
         }
         let departure = Departure::new(plan, scope, reason);
-        Some(Notice::new(audience, departure).check(host, plan, |key| self.layout.is_trace(key)))
+        Some(Notice::new(audience, departure).check(host, &plan.keys, |key| self.layout.is_trace(key)))
     }
+}
+
+/// Tells of a logout that is done, on all nodes of a cluster: once, and with what all of them removed.
+pub fn tell_of_whole<H: Host>(ask: Ask<'_, H>, gone: &Gone, stamp: &Stamp, scope: Scope, reason: &[u8], removed: u64) {
+    let Messenger { options, layout } = Messenger::now(ask);
+    let Some(audience) = Audience::new(&options, &layout).filter(|_| removed > 0 && !ask.host.is_replica()) else {
+        return;
+    };
+    let departure = Departure::of(gone, stamp, scope, reason);
+    let ready = Notice::new(audience, departure).check(ask.host, &[], |key| layout.is_trace(key));
+    tell(ask, &ready, &gone.user, removed);
 }
 
 /// Tells of a logout that removed `removed` traces of the user.
@@ -78,10 +90,10 @@ pub fn tell<H: Host>(ask: Ask<'_, H>, ready: &Ready<'_>, user: &[u8], removed: u
 }
 
 /// Says what of that which the layout has written at a logout was left out.
-pub fn tell_unwritten<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>) {
-    if let Some(first) = plan.unwritten.first() {
-        let count = plan.unwritten.len() as u64;
-        say_left_out(ask, "commands of `then` were left out", &plan.user, count, &because(first));
+pub fn tell_unwritten<H: Host>(ask: Ask<'_, H>, user: &[u8], unwritten: &[LeftOut]) {
+    if let Some(first) = unwritten.first() {
+        let count = unwritten.len() as u64;
+        say_left_out(ask, "commands of `then` were left out", user, count, &because(first));
     }
 }
 

@@ -1,5 +1,17 @@
-use super::{Argument, Arguments, Command, Info, check_id};
-use crate::{ask::logout, error::Error, plan::Detail, ports::Host, reply::Reply, session::Ask, template::Placeholder};
+use super::{Act, Argument, Arguments, Command, Info, check_id};
+use crate::{
+    ask::{
+        logout,
+        round::{self, Call},
+    },
+    error::Error,
+    plan::{Detail, Scope, Told},
+    ports::Host,
+    reply::Reply,
+    session::Ask,
+    template::Placeholder,
+    wire::{Errand, Part},
+};
 
 /// `SESSION.INSPECT userId [LOCAL]`
 ///
@@ -22,23 +34,57 @@ impl Command for Inspect<'_> {
         arity: -2,
         summary: c"Shows every trace of a user and changes nothing",
         complexity: c"O(N) with N being the number of the user's own traces",
-        tips: Some(c"request_policy:all_shards response_policy:special"),
+        tips: None,
         arguments: &[Argument::required(c"userId"), Argument::flag(c"LOCAL", c"local")],
     };
 
     fn run<H: Host>(ask: Ask<'_, H>, arguments: &[&[u8]]) -> Result<Reply, Error> {
-        let Inspect { user, .. } = Inspect::parse(arguments)?;
-        check_id(ask, "user id", Placeholder::USER, user)?;
-        let plan = logout::plan(ask, user, Detail::Facts, &[])?;
-        let layout = ask.state(|state| state.layout.clone());
-        plan.check_shown(ask.host, &layout, &ask.host.caller())?;
-        let mut fields = plan.to_map();
-        fields.push(("live", Reply::Integer(plan.live.into())));
-        Ok(Reply::Map(fields))
+        let began = ask.host.instant();
+        let command = Inspect::parse(arguments)?;
+        let peers = round::others(ask, command.is_local)?;
+        let told = Told::default();
+        let caller = ask.host.caller();
+        let act = |told| Act { caller: &caller, began, within: None, told, is_between: false };
+        let Some(peers) = peers else { return command.part(ask, &act(None))?.into_reply() };
+        // A replica holds what its master does, which is asked.
+        if ask.host.is_replica() {
+            let (name, errand, scope) = ("SESSION.INSPECT", Errand::Learn(told), Scope::User);
+            let (stamp, own) = (logout::stamp(ask), Some(Part::nothing()));
+            let call = Call { name, arguments, limit: u64::MAX, scope, stamp, errand, own };
+            return Ok(Reply::Later(round::begin(ask, peers, call).0));
+        }
+        // Who is live depends on sockets, which one node knows, and their data, which others have.
+        let (own, errand) = if ask.state(|state| state.layout.sockets.is_some()) {
+            check_id(ask, "user id", Placeholder::USER, command.user)?;
+            (act(Some(&told)).learn(ask, command.user)?, Errand::Learn(told))
+        } else {
+            (command.part(ask, &act(None))?, Errand::Do(None))
+        };
+        let (name, scope) = ("SESSION.INSPECT", Scope::User);
+        let call = Call { name, arguments, limit: u64::MAX, scope, stamp: logout::stamp(ask), errand, own: Some(own) };
+        Ok(Reply::Later(round::begin(ask, peers, call).0))
     }
 }
 
 impl<'a> Inspect<'a> {
+    /// What this node knows of the user.
+    ///
+    /// # Errors
+    /// Whatever refuses it.
+    pub(crate) fn part<H: Host>(&self, ask: Ask<'_, H>, act: &Act<'_, H>) -> Result<Part, Error> {
+        check_id(ask, "user id", Placeholder::USER, self.user)?;
+        let plan = act.plan(ask, self.user, Detail::Facts, &[])?;
+        let layout = ask.state(|state| state.layout.clone());
+        let is_found = plan.shows_something();
+        let hidden = match plan.check_shown(ask.host, &layout, act.caller) {
+            Err(error) if is_found => return Err(error),
+            shown => shown.err(),
+        };
+        let mut fields = plan.to_map();
+        fields.push(("live", Reply::Integer(plan.live.into())));
+        Ok(Part { is_found, hidden, ..Part::of(Reply::Map(fields)) })
+    }
+
     /// Reads the arguments: the user's id, and whether it is about this node alone.
     ///
     /// # Errors

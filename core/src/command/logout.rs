@@ -1,16 +1,18 @@
-use super::{Argument, Arguments, Command, Info, LONGEST_ID, LONGEST_REASON, check_id, no_longer};
+use super::{Act, Argument, Arguments, Command, Info, LONGEST_ID, LONGEST_REASON, check_id, no_longer};
 use crate::{
     ask::{
         context::{Cause, LogoutContext},
         logout,
+        round::{self, Call},
     },
     error::Error,
-    layout::Layout,
-    plan::{Detail, Scope, Unseen, check_unseen},
+    layout::{Layout, Trace},
+    plan::{Detail, Gone, Scope, Told, Unseen, check_unseen},
     ports::Host,
     reply::Reply,
     session::Ask,
     template::{IdRule, Placeholder},
+    wire::{Errand, Part},
 };
 
 /// `SESSION.LOGOUT userId [SOCKET socketId] [WHERE placeholder value] [REASON text] [LOCAL] [WITHTRACES]`
@@ -46,7 +48,7 @@ impl Command for Logout<'_> {
         arity: -2,
         summary: c"Removes every trace of a user, atomically",
         complexity: c"O(N) with N being the number of the user's own traces",
-        tips: Some(c"request_policy:all_shards response_policy:agg_sum"),
+        tips: None,
         arguments: &[
             Argument::required(c"userId"),
             Argument::option(c"SOCKET", c"socketId"),
@@ -60,35 +62,87 @@ impl Command for Logout<'_> {
     fn run<H: Host>(ask: Ask<'_, H>, arguments: &[&[u8]]) -> Result<Reply, Error> {
         let began = ask.host.instant();
         let command = Logout::parse(arguments)?;
-        check_id(ask, "user id", Placeholder::USER, command.user)?;
-        command.socket.map_or(Ok(()), |socket| check_id(ask, "socket id", Placeholder::SOCKET, socket))?;
-        let layout = ask.state(|state| state.layout.clone());
-        let part = command.part(&layout)?;
-        let plan = logout::plan(ask, command.user, command.detail(ask), &part)?;
-        let (plan, scope) = match command.socket {
-            Some(socket) => plan.only_socket(socket),
-            None => (plan, Scope::User),
+        let caller = ask.host.caller();
+        let Some(peers) = round::others(ask, command.is_local)? else {
+            let act = Act { caller: &caller, began, within: None, told: None, is_between: false };
+            return command.part(ask, &act)?.0.into_reply();
         };
-        let (plan, scope) = if part.is_empty() { (plan, scope) } else { (plan.only_part(), Scope::Part) };
-        let cause = Cause::Logout;
-        let context = LogoutContext { scope, cause, reason: command.reason.unwrap_or(cause.reason()), began };
-        let checked = logout::check(ask, plan, &context, &ask.host.caller(), command.with_traces)?;
-        let removed = logout::log_out(ask, &checked, context);
-        if removed.total() == 0 {
-            let what = if command.with_traces { Unseen::RemoveAndShow } else { Unseen::Remove };
-            check_unseen(ask.host, &layout, command.user, &part, what, &ask.host.caller())?;
-        }
-        Ok(if command.with_traces {
-            Reply::Map(checked.plan().to_map())
+        let (stamp, told) = (logout::stamp(ask), Told::default());
+        let (own, scope, errand) = if command.depends_on_sockets(ask) {
+            command.check(ask)?;
+            let act = Act { caller: &caller, began, within: Some(&stamp), told: Some(&told), is_between: false };
+            (act.learn(ask, command.user)?, Scope::User, Errand::Learn(told))
         } else {
-            Reply::Integer(i64::try_from(removed.total()).unwrap_or(i64::MAX))
-        })
+            let act = Act { caller: &caller, began, within: Some(&stamp), told: None, is_between: false };
+            let (own, scope) = command.part(ask, &act)?;
+            (own, scope, Errand::Do(None))
+        };
+        let name = "SESSION.LOGOUT";
+        let call = Call { name, arguments, limit: u64::MAX, scope, stamp, errand, own: Some(own) };
+        Ok(Reply::Later(round::begin(ask, peers, call).0))
     }
 }
 
 impl<'a> Logout<'a> {
+    /// Does what it says on this node, and says what it was about. Without traces nothing says whether the caller may know that
+    /// there are none: see [`Part::hidden`].
+    ///
+    /// # Errors
+    /// Whatever refuses it; then nothing changed here.
+    pub(crate) fn part<H: Host>(&self, ask: Ask<'_, H>, act: &Act<'_, H>) -> Result<(Part, Scope), Error> {
+        self.check(ask)?;
+        let layout = ask.state(|state| state.layout.clone());
+        let part = self.of_layout(&layout)?;
+        let plan = act.plan(ask, self.user, self.detail(ask, act), &part)?;
+        let (plan, scope) = match self.socket {
+            Some(socket) => plan.only_socket(socket),
+            None => (plan, Scope::User),
+        };
+        let (plan, scope) = if part.is_empty() { (plan, scope) } else { (plan.only_part(), Scope::Part) };
+        let context =
+            LogoutContext { scope, cause: Cause::Logout, reason: self.reason(), began: act.began, within: act.within };
+        let checked = logout::check(ask, plan, &context, act.caller, self.with_traces)?;
+        let removed = logout::log_out(ask, &checked, context).total();
+        let what = if self.with_traces { Unseen::RemoveAndShow } else { Unseen::Remove };
+        let may_know = || check_unseen(ask.host, &layout, self.user, &part, what, act.caller);
+        let whole = Part {
+            reply: if self.with_traces {
+                Reply::Map(checked.plan().to_map())
+            } else {
+                Reply::Integer(i64::try_from(removed).unwrap_or(i64::MAX))
+            },
+            removed,
+            is_found: removed > 0,
+            hidden: if removed == 0 { may_know().err() } else { None },
+            gone: if removed > 0 && act.within.is_some() { Gone::of(checked.plan()) } else { Gone::default() },
+            told: Told::default(),
+        };
+        Ok((whole, scope))
+    }
+
+    /// Refuses what the layout does not allow.
+    fn check<H: Host>(&self, ask: Ask<'_, H>) -> Result<(), Error> {
+        check_id(ask, "user id", Placeholder::USER, self.user)?;
+        self.socket.map_or(Ok(()), |socket| check_id(ask, "socket id", Placeholder::SOCKET, socket))?;
+        let layout = ask.state(|state| state.layout.clone());
+        self.of_layout(&layout).map(drop)
+    }
+
+    /// Whether it takes to know what sockets the user has, on whatever node: which of them go on, or what names one and nobody else.
+    fn depends_on_sockets<H: Host>(&self, ask: Ask<'_, H>) -> bool {
+        ask.state(|state| {
+            let layout = &state.layout;
+            layout.sockets.is_some() && (self.socket.is_some() || layout.traces.iter().any(Trace::is_of_socket))
+        })
+    }
+
+    /// Why, in words.
+    pub(crate) fn reason(&self) -> &'a [u8] {
+        self.reason.unwrap_or(Cause::Logout.reason())
+    }
+
     /// The part that it is about, in the layout's terms.
-    fn part(&self, layout: &Layout) -> Result<Vec<(Placeholder, &'a [u8])>, Error> {
+    fn of_layout(&self, layout: &Layout) -> Result<Vec<(Placeholder, &'a [u8])>, Error> {
         let part = |(name, value): &(&[u8], &'a [u8])| {
             let placeholder = layout.ids.find(name).filter(|placeholder| *placeholder != Placeholder::USER);
             let placeholder = placeholder.ok_or_else(|| unknown_placeholder(layout))?;
@@ -102,10 +156,13 @@ impl<'a> Logout<'a> {
         self.part.iter().map(part).collect()
     }
 
-    /// One device needs to know about the others, a part about the rest, and a reply that shows traces about all.
-    fn detail<H: Host>(&self, ask: Ask<'_, H>) -> Detail {
+    /// One device needs to know about the others, a part about the rest, and a reply that shows traces about all. Whom another
+    /// node tells is not known here.
+    fn detail<H: Host>(&self, ask: Ask<'_, H>, act: &Act<'_, H>) -> Detail {
         if self.socket.is_some() || !self.part.is_empty() || self.with_traces {
             Detail::Facts
+        } else if act.within.is_some() {
+            Detail::Audience
         } else {
             logout::detail(ask)
         }

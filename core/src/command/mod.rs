@@ -14,9 +14,21 @@ pub use layout::ShowLayout;
 pub use logout::Logout;
 pub use sweep::Sweep;
 
-use std::ffi::{CStr, c_int};
+use std::{
+    ffi::{CStr, c_int},
+    time::Instant,
+};
 
-use crate::{error::Error, ports::Host, reply::Reply, session::Ask, template::Placeholder};
+use crate::{
+    ask::logout::{plan, plan_between},
+    error::Error,
+    plan::{Detail, Part as PlanPart, Plan, Told},
+    ports::Host,
+    reply::Reply,
+    session::Ask,
+    template::Placeholder,
+    wire::{Part, Stamp},
+};
 
 /// A command of the module.
 pub trait Command {
@@ -28,6 +40,41 @@ pub trait Command {
     /// # Errors
     /// Whatever it refuses; then it changed nothing.
     fn run<H: Host>(ask: Ask<'_, H>, arguments: &[&[u8]]) -> Result<Reply, Error>;
+}
+
+/// How a command is carried out on this node.
+#[derive(Debug)]
+pub struct Act<'a, H: Host> {
+    /// With whose permissions.
+    pub(crate) caller: &'a H::Caller,
+    /// When the work began.
+    pub(crate) began: Instant,
+    /// It is a part of a call on the whole cluster, and this is what all parts have in common.
+    pub(crate) within: Option<&'a Stamp>,
+    /// What all nodes know together of the user's sockets, if they were asked.
+    pub(crate) told: Option<&'a Told>,
+    /// No command runs, so that every key is seen.
+    pub(crate) is_between: bool,
+}
+
+impl<H: Host> Act<'_, H> {
+    /// Every trace of a user that is here, or a part of them.
+    ///
+    /// # Errors
+    /// [`Error::OneSlot`] and [`Error::ClusterDown`].
+    fn plan(&self, ask: Ask<'_, H>, user: &[u8], detail: Detail, part: PlanPart<'_>) -> Result<Plan<H::Name>, Error> {
+        let plan = if self.is_between { plan_between } else { plan };
+        plan(ask, user, detail, part, self.told)
+    }
+
+    /// What this node knows of a user's sockets.
+    ///
+    /// # Errors
+    /// [`Error::OneSlot`] and [`Error::ClusterDown`].
+    pub(crate) fn learn(&self, ask: Ask<'_, H>, user: &[u8]) -> Result<Part, Error> {
+        let told = Told::of(&self.plan(ask, user, Detail::Facts, &[])?);
+        Ok(Part { told, ..Part::nothing() })
+    }
 }
 
 /// What the server is told of a command: for `COMMAND INFO`, `COMMAND DOCS`, access control, and cluster clients.

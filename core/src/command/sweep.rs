@@ -2,13 +2,20 @@ use std::time::Duration;
 
 use super::{Argument, Arguments, Command, Info};
 use crate::{
-    ask::{gate, logout, read},
+    ask::{
+        gate, logout, read,
+        round::{self, Call},
+    },
     error::Error,
-    known::job::{Job, Order},
-    plan::{NOBODY, Unseen, check_unseen},
+    known::{
+        job::{Job, Order},
+        round::Waiter,
+    },
+    plan::{NOBODY, Scope, Unseen, check_unseen},
     ports::Host,
     reply::Reply,
     session::Ask,
+    wire::Errand,
 };
 
 /// `SESSION.SWEEP [GRACE seconds] [LIMIT users] [DRYRUN [WITHTRACES]] [LOCAL]`
@@ -30,7 +37,7 @@ impl Command for Sweep {
         arity: -1,
         summary: c"Removes the traces of users whose session is over",
         complexity: c"O(N) with N being the number of traces of users whose session may be over",
-        tips: Some(c"request_policy:all_shards response_policy:agg_sum"),
+        tips: None,
         arguments: &[
             Argument::number(c"GRACE", c"seconds"),
             Argument::number(c"LIMIT", c"users"),
@@ -47,6 +54,38 @@ impl Command for Sweep {
         // What the server lets a client do, it may have refused until now.
         gate::ask_again(ask);
         let order = Self::parse(arguments)?;
+        let peers = round::others(ask, order.is_local)?;
+        let job = Self::job(ask, order, ask.host.summons(), &ask.host.caller())?;
+        if !ask.host.lets_wait() {
+            logout::check_view(ask)?;
+            read::catch_up(ask);
+            return job.run(ask);
+        }
+        let (client, waiter) = if let Some(peers) = peers {
+            let (name, limit, scope) = ("SESSION.SWEEP", order.limit, Scope::User);
+            let (stamp, errand) = (logout::stamp(ask), Errand::Do(None));
+            round::begin(ask, peers, Call { name, arguments, limit, scope, stamp, errand, own: None })
+        } else {
+            let client = ask.ticket();
+            (client, Waiter::Client(client))
+        };
+        ask.state(|state| state.sweeping.jobs.push_back(job.for_waiter(waiter)));
+        ask.wake();
+        Ok(Reply::Later(client))
+    }
+}
+
+impl Sweep {
+    /// A sweep of the selected database, which has not begun.
+    ///
+    /// # Errors
+    /// Whatever refuses it.
+    pub(crate) fn job<H: Host>(
+        ask: Ask<'_, H>,
+        order: Order,
+        summons: Option<H::Summons>,
+        caller: &H::Caller,
+    ) -> Result<Job<H>, Error> {
         let layout = ask.state(|state| state.layout.clone());
         if !layout.tells_live() {
             return Err(Error::NoSockets);
@@ -54,22 +93,11 @@ impl Command for Sweep {
         layout.unsaid.clone().map_or(Ok(()), |unsaid| Err(Error::Unsaid(unsaid)))?;
         // Whose traces they will be is not known yet, and a caller who may not remove anybody's is refused before anything
         // changes.
-        check_unseen(ask.host, &layout, NOBODY, &[], Unseen::Sweep, &ask.host.caller())?;
+        check_unseen(ask.host, &layout, NOBODY, &[], Unseen::Sweep, caller)?;
         logout::check_cluster(ask)?;
-        let job = Job::new(order, ask.host.database(), ask.host.summons(), ask.host.instant());
-        if ask.host.lets_wait() {
-            let client = ask.ticket();
-            ask.state(|state| state.sweeping.jobs.push_back(job.for_client(client)));
-            ask.wake();
-            return Ok(Reply::Later(client));
-        }
-        logout::check_view(ask)?;
-        read::catch_up(ask);
-        job.run(ask)
+        Ok(Job::new(order, ask.host.database(), summons, ask.host.instant()))
     }
-}
 
-impl Sweep {
     /// Reads the arguments. Options come in any order and case, each at most once.
     ///
     /// # Errors

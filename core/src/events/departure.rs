@@ -2,7 +2,8 @@
 
 use crate::{
     announcement::Values,
-    plan::{Plan, Scope, Socket},
+    plan::{Gone, GoneSocket, Plan, Scope, Socket},
+    wire::Stamp,
 };
 
 /// A user, or one socket of a user, is logged out.
@@ -49,6 +50,26 @@ impl<'a> Departure<'a> {
             reason,
             at: plan.at,
             id: &plan.id,
+        }
+    }
+
+    /// The same of somebody who is gone already.
+    pub fn of(gone: &'a Gone, stamp: &'a Stamp, scope: Scope, reason: &'a [u8]) -> Self {
+        let mut seats: Vec<_> = gone.sockets.iter().filter_map(|s| Some((s.room.as_deref()?, &*s.id))).collect();
+        seats.sort_unstable();
+        let own = |mapped| gone.sockets.iter().filter(move |s| s.is_mapped == mapped && s.closes);
+        let text = |socket: &'a GoneSocket| str::from_utf8(&socket.id).ok();
+        Self {
+            user: &gone.user,
+            user_name: gone.user_name.as_deref(),
+            sockets: gone.sockets.iter().map(|socket| &*socket.id).collect(),
+            own: own(true).chain(own(false)).filter_map(text).collect(),
+            seats,
+            rooms: &gone.rooms,
+            scope,
+            reason,
+            at: stamp.at,
+            id: &stamp.id,
         }
     }
 

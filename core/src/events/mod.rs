@@ -23,7 +23,7 @@ use crate::{
     announcement::{Announcement, Append, Form, json},
     config::{Adapter, Options, SocketIo},
     layout::Layout,
-    plan::{LeftOut, Plan, Unfit},
+    plan::{KeyTrace, LeftOut, Unfit},
     ports::{Key, Keyspace, Kind},
 };
 use socketio::Rooms;
@@ -84,18 +84,17 @@ impl<'a> Notice<'a> {
     }
 
     /// Looks, before the logout changes anything, which keys can take an entry. Those that cannot are left out: the logout
-    /// itself is never lost over them. `is_trace` says of a key's name whether it is that of somebody's trace.
+    /// itself is never lost over them. `going` are those that the logout deletes; `is_trace` says of a key's name whether it is that of somebody's trace.
     pub fn check<K: Keyspace>(
         mut self,
         space: &K,
-        plan: &Plan<K::Name>,
+        going: &[KeyTrace<K::Name>],
         is_trace: impl Fn(&[u8]) -> bool,
     ) -> Ready<'a> {
         let mut left_out = Vec::new();
         // There may be as many keys to look for as there are to look among.
         let names: OnceCell<HashSet<&[u8]>> = OnceCell::new();
-        let goes =
-            |key: &[u8]| names.get_or_init(|| plan.keys.iter().map(|key| key.name.as_ref()).collect()).contains(key);
+        let goes = |key: &[u8]| names.get_or_init(|| going.iter().map(|key| key.name.as_ref()).collect()).contains(key);
         let mut fits = |key: &[u8], kind, events| {
             let why = if goes(key) { Some(Unfit::Trace) } else { unfit(space, key, kind) };
             left_out.extend(why.map(|why| LeftOut { key: key.to_vec(), why, events }));

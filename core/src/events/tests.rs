@@ -38,13 +38,13 @@ fn told(options: &Options, layout: &Layout, departure: Departure<'_>, space: &Fa
     let plan = find(
         space,
         layout,
-        Known { places: &|_, _| crate::index::PlaceSet::default(), has_sockets: false },
+        Known { places: &|_, _| crate::index::PlaceSet::default(), has_sockets: false, told: None },
         departure.user,
         Detail::Audience,
         &[],
     );
     let Some(audience) = Audience::new(options, layout) else { return Default::default() };
-    let ready = Notice::new(audience, departure).check(space, &plan, |_| false);
+    let ready = Notice::new(audience, departure).check(space, &plan.keys, |_| false);
     let mut lines = Vec::new();
     ready.tell(3, &mut |command| {
         let arguments = command.arguments.iter().map(|argument| argument.escape_ascii().to_string());
@@ -92,13 +92,14 @@ fn classic_messages_are_those_that_servers_send() {
     let plan = find(
         &Fake::default(),
         &layout,
-        Known { places: &|_, _| crate::index::PlaceSet::default(), has_sockets: false },
+        Known { places: &|_, _| crate::index::PlaceSet::default(), has_sockets: false, told: None },
         b"u1",
         Detail::Audience,
         &[],
     );
     let ready =
-        Notice::new(Audience::new(&options, &layout).unwrap(), departure).check(&Fake::default(), &plan, |_| false);
+        Notice::new(Audience::new(&options, &layout).unwrap(), departure)
+            .check(&Fake::default(), &plan.keys, |_| false);
     ready.tell(1, &mut |command| messages.push(command.arguments.concat()));
     let vector = "93a7656d697474657283a47479706502a46461746192ab757365723a6c6f676f757481a6757365724964a27531a36e7370a12f\
                   83a5726f6f6d7391a27231a5666c61677380a665786365707490";
@@ -201,12 +202,12 @@ fn told_of(id: &str, adapter: &str) -> Vec<Vec<Vec<u8>>> {
     let plan = find(
         &space,
         &layout,
-        Known { places: &|_, _| crate::index::PlaceSet::default(), has_sockets: false },
+        Known { places: &|_, _| crate::index::PlaceSet::default(), has_sockets: false, told: None },
         b"u",
         Detail::Names,
         &[],
     );
-    let ready = Notice::new(Audience::new(&options, &layout).unwrap(), departure).check(&space, &plan, |_| false);
+    let ready = Notice::new(Audience::new(&options, &layout).unwrap(), departure).check(&space, &plan.keys, |_| false);
     let mut commands = Vec::new();
     ready.tell(1, &mut |command| commands.push(command.arguments.iter().map(|argument| argument.to_vec()).collect()));
     commands

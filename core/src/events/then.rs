@@ -4,22 +4,22 @@ use super::Departure;
 use crate::{
     announcement::Values,
     layout::Layout,
-    plan::{LeftOut, Plan, Unfit, Write},
+    plan::{KeyTrace, LeftOut, Unfit, Write},
     ports::Keyspace,
     then::{Each, Then},
 };
 
-/// The commands that follow a logout, and the keys that can't be written to: those are left out, the logout itself is never lost
+/// The commands that follow a logout which deletes the keys `going`, and the keys that can't be written to: those are left out, the logout itself is never lost
 /// over them.
 pub fn writes<K: Keyspace>(
     space: &K,
     layout: &Layout,
-    plan: &Plan<K::Name>,
+    going: &[KeyTrace<K::Name>],
     departure: &Departure<'_>,
 ) -> (Vec<Write<K::Name>>, Vec<LeftOut>) {
     let (mut writes, mut left_out) = (Vec::new(), Vec::new());
     let now = departure.at.to_string();
-    let mut write = |then: &Then, values: &Values<'_>| match ready(space, layout, plan, then, values) {
+    let mut write = |then: &Then, values: &Values<'_>| match ready(space, layout, going, then, values) {
         Ok(write) => writes.push(write),
         Err(unfit) => left_out.push(unfit),
     };
@@ -42,7 +42,7 @@ pub fn writes<K: Keyspace>(
 fn ready<K: Keyspace>(
     space: &K,
     layout: &Layout,
-    plan: &Plan<K::Name>,
+    going: &[KeyTrace<K::Name>],
     then: &Then,
     values: &Values<'_>,
 ) -> Result<Write<K::Name>, LeftOut> {
@@ -50,7 +50,7 @@ fn ready<K: Keyspace>(
     let mut keys = Vec::new();
     for (key, _) in arguments.iter().filter(|(_, is_key)| *is_key) {
         let name = space.name(key);
-        let goes = || plan.keys.iter().any(|going| going.name.as_ref() == &**key);
+        let goes = || going.iter().any(|going| going.name.as_ref() == &**key);
         let why = if layout.is_trace(key) || goes() {
             Some(Unfit::Trace)
         } else if !space.serves(&name) {

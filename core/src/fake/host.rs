@@ -5,7 +5,7 @@ use std::{ffi::CStr, rc::Rc, sync::Mutex, time::Instant};
 use super::{Bytes, Call, Entry, Fake, Value, text};
 use crate::{
     journal::Level,
-    ports::{Access, Clients, ConnectedClient, Host, Keyspace, Kind, May, Permissions, Store, View},
+    ports::{Access, Clients, ConnectedClient, Host, Keyspace, Kind, May, NodeId, Peer, Permissions, Store, View},
 };
 
 /// Where a walk is: the last name or member that it met.
@@ -213,6 +213,27 @@ impl Host for Fake {
 
     fn summons(&self) -> Option<Summons> {
         Some(Summons)
+    }
+
+    fn user(&self) -> Option<Bytes> {
+        Some(b"default".to_vec())
+    }
+
+    fn knows_user(&self, user: &[u8]) -> bool {
+        user == b"default"
+    }
+
+    fn summons_of(&self, _: &[u8], _: &[Bytes]) -> Summons {
+        Summons
+    }
+
+    fn peers(&self) -> Vec<Peer> {
+        self.peers.borrow().clone()
+    }
+
+    fn send_to(&self, node: &NodeId, message: &[u8]) -> bool {
+        self.mail.borrow_mut().push((*node, message.to_vec()));
+        true
     }
 
     fn caller_of(&self, summons: Option<&Summons>) -> Caller {

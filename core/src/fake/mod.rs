@@ -28,7 +28,7 @@ use std::{
 
 use clients::Connections;
 
-use crate::ports::{Access, Kind, View};
+use crate::ports::{Access, Kind, NodeId, Peer, View};
 
 type Bytes = Vec<u8>;
 type Keys = BTreeMap<Bytes, Entry>;
@@ -114,6 +114,10 @@ pub struct Fake {
     is_in_script: Cell<bool>,
     forbidden: RefCell<Vec<(Bytes, Access)>>,
     elsewhere: RefCell<BTreeSet<Bytes>>,
+    /// The other masters of its cluster.
+    pub peers: RefCell<Vec<Peer>>,
+    /// What was sent to them.
+    pub mail: RefCell<Vec<(NodeId, Bytes)>>,
     commands: RefCell<Vec<String>>,
     sent: RefCell<Vec<Vec<Bytes>>>,
     lines: RefCell<Vec<String>>,
@@ -151,6 +155,8 @@ impl Default for Fake {
             is_in_script: Cell::default(),
             forbidden: RefCell::default(),
             elsewhere: RefCell::default(),
+            peers: RefCell::default(),
+            mail: RefCell::default(),
             commands: RefCell::default(),
             sent: RefCell::default(),
             lines: RefCell::default(),

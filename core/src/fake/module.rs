@@ -30,7 +30,7 @@ pub struct Module {
 struct Own {
     watched: Events,
     wants_slice: bool,
-    wants_reading: bool,
+    wants_soon: bool,
     /// Clients that wait.
     waiting: BTreeSet<Ticket>,
     answers: Vec<(Ticket, Result<Reply, Error>)>,
@@ -70,11 +70,11 @@ impl Module {
     }
 
     fn do_what_is_wanted(&self, fake: &Fake) {
-        let Some(Wants { slice, reading, events, answers }) = self.session.take_wants() else { return };
+        let Some(Wants { slice, soon, alarm: _, events, answers }) = self.session.take_wants() else { return };
         let tells_changes = {
             let mut own = self.own.borrow_mut();
             own.wants_slice |= slice;
-            own.wants_reading |= reading;
+            own.wants_soon |= soon;
             let mut new = events.without(own.watched);
             if !fake.lets_write_soon.get() {
                 new = new.without(Events::NEW_KEYS);
@@ -96,9 +96,9 @@ impl Module {
         std::mem::take(&mut self.own.borrow_mut().wants_slice)
     }
 
-    /// Whether what was written is to be read soon. Asking takes it.
-    pub fn take_reading(&self) -> bool {
-        std::mem::take(&mut self.own.borrow_mut().wants_reading)
+    /// Whether something is to be done soon. Asking takes it.
+    pub fn take_soon(&self) -> bool {
+        std::mem::take(&mut self.own.borrow_mut().wants_soon)
     }
 
     /// What clients that waited got since the last time.

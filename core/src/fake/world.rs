@@ -8,7 +8,7 @@ use super::{
     commands,
 };
 use crate::{
-    ask::{follow, load, read},
+    ask::{follow, load},
     config::Options,
     layout::Layout,
     ports::{Host, Keyspace},
@@ -316,8 +316,8 @@ impl World {
 
     /// What a timer does a moment later: a slice of work, if one is wanted. Whether one was.
     pub fn tick(&self) -> bool {
-        if self.module.take_reading() {
-            self.enter(read::read_soon);
+        if self.module.take_soon() {
+            self.enter(work::soon);
         }
         let is_wanted = self.module.take_slice();
         if is_wanted {

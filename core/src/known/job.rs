@@ -2,10 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{
-    ports::Host,
-    reply::{Reply, Ticket},
-};
+use super::round::Waiter;
+use crate::{ports::Host, reply::Reply};
 
 /// What a sweep is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +30,7 @@ pub struct Job<H: Host> {
     /// With whose permissions; without a summons, with all.
     pub(crate) summons: Option<H::Summons>,
     /// Who waits for the number, if anybody does.
-    pub(crate) waits: Option<Ticket>,
+    pub(crate) waits: Option<Waiter>,
     /// The next part of the index.
     pub(crate) shard: usize,
     /// Users of the last part who have not been looked at.
@@ -76,10 +74,10 @@ impl<H: Host> Job<H> {
         Self { settles: true, ..Self::new(order, database, None, began) }
     }
 
-    /// The same, for a client that waits.
+    /// The same, for somebody who waits.
     #[must_use]
-    pub fn for_client(self, client: Ticket) -> Self {
-        Self { waits: Some(client), ..self }
+    pub fn for_waiter(self, waiter: Waiter) -> Self {
+        Self { waits: Some(waiter), ..self }
     }
 
     /// Whether the server itself ordered it.

@@ -9,6 +9,7 @@ pub mod job;
 pub mod note;
 pub mod question;
 pub mod returned;
+pub mod round;
 pub mod state;
 pub mod sweeping;
 pub mod tidying;

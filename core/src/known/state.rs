@@ -6,16 +6,27 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{clock::Clock, findings::Findings, question::Question, sweeping::Sweeping, tidying::Tidying, wants::Wants};
+use super::{
+    clock::Clock,
+    findings::Findings,
+    question::Question,
+    round::{Cluster, Waiter},
+    sweeping::Sweeping,
+    tidying::Tidying,
+    wants::Wants,
+};
 use crate::{
     config::{Opt, Options},
+    error::Error,
     index::{Index, SocketHash, Subject},
     journal::Journal,
     layout::{Holder, Layout},
     plan::Removed,
     ports::Host,
+    reply::Reply,
     tracker::Tracker,
     watcher::Watcher,
+    wire::Part,
 };
 
 /// The module's state; there is none before the module is loaded and after it is unloaded.
@@ -53,6 +64,8 @@ pub struct State<H: Host> {
     pub sweeping: Sweeping<H>,
     /// Keys that clients want explained.
     pub questions: VecDeque<Question<H>>,
+    /// Calls on the whole cluster.
+    pub cluster: Cluster<H>,
     /// What the module is to do when the core is done.
     pub wants: Wants,
 }
@@ -145,6 +158,7 @@ impl<H: Host> State<H> {
             clock: Clock::begun(now),
             sweeping: Sweeping::new(instant),
             questions: VecDeque::new(),
+            cluster: Cluster::default(),
             wants: Wants::default(),
         }
     }
@@ -159,6 +173,17 @@ impl<H: Host> State<H> {
         options.allowed_by(&self.layout).map_err(|unsaid| unsaid.to_string())?;
         self.options = Rc::new(options);
         Ok(())
+    }
+
+    /// Gives somebody who waits what came of it.
+    pub(crate) fn answer(&mut self, waiter: Waiter, answer: Result<Reply, Error>) {
+        if let Waiter::Client(client) = waiter {
+            self.wants.answers.push((client, answer));
+        } else {
+            let part = answer.map(Part::of).map_err(|error| error.to_string());
+            self.cluster.done.push((waiter, part));
+            self.wants.soon = true;
+        }
     }
 
     /// Whether sockets that are logged out are fenced off.

@@ -6,12 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{dead::DeadSockets, fence::Fence, job::Job, returned::ReturnedUsers};
+use super::{dead::DeadSockets, fence::Fence, job::Job, returned::ReturnedUsers, round::Waiter};
 use crate::{
     error::Error,
     index::{Place, PlaceRef, Tick},
     ports::Host,
-    reply::Ticket,
 };
 
 /// A user of a database.
@@ -45,8 +44,8 @@ pub struct Sweeping<H: Host> {
     pub writes: Writes,
     /// Whom a slice is at work on.
     pub at_work: Option<DatabaseUser>,
-    /// The client for whom it is, which gets an answer whatever becomes of the sweep.
-    pub served: Option<Ticket>,
+    /// For whom it is, who gets an answer whatever becomes of the work.
+    pub served: Option<Waiter>,
     /// The last ticket that was given.
     pub last_ticket: u64,
     /// Users over whom a defect showed: they are passed over, so that they do not keep others from being cleaned up.

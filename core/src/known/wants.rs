@@ -1,5 +1,7 @@
 //! What the module is to do when the core is done.
 
+use std::time::Duration;
+
 use crate::{
     error::Error,
     reply::{Reply, Ticket},
@@ -7,12 +9,14 @@ use crate::{
 
 /// What the core wants of the module: it never sets a timer, subscribes to an event, or answers a client itself. The module
 /// takes it after each call, and does it before it returns to the server.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Wants {
     /// A slice of work soon: see [`crate::work::tick`].
     pub slice: bool,
-    /// What was written is to be read as soon as the commands that clients have sent are done.
-    pub reading: bool,
+    /// [`crate::work::soon`] as soon as the commands that clients have sent are done.
+    pub soon: bool,
+    /// A slice of work after this time at the latest.
+    pub alarm: Option<Duration>,
     /// Keyspace events to be told of from now on.
     pub events: Events,
     /// What clients get who wait for a reply.
@@ -22,7 +26,7 @@ pub struct Wants {
 impl Wants {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        !self.slice && !self.reading && self.events == Events::default() && self.answers.is_empty()
+        *self == Self::default()
     }
 }
 

@@ -10,9 +10,6 @@ use crate::{
     then::Each,
 };
 
-const NOT_TO_REMOVE: Error = Error::NoPermission { to: "delete or write" };
-const NOT_TO_SHOW: Error = Error::NoPermission { to: "read" };
-
 /// Stands for a user, or anything else, that is not known yet: nothing can have this name.
 pub const NOBODY: &[u8] = b"\0nobody\0";
 
@@ -24,6 +21,13 @@ impl<N> Checked<N> {
     /// What will be done.
     pub fn plan(&self) -> &Plan<N> {
         &self.0
+    }
+
+    /// The same, and nothing is written afterwards.
+    #[must_use]
+    pub fn without_writes(mut self) -> Self {
+        (self.0.writes, self.0.unwritten) = (Vec::new(), Vec::new());
+        self
     }
 }
 
@@ -51,13 +55,18 @@ impl<N: AsRef<[u8]>> Plan<N> {
                 && self.writes.iter().all(|write| write.keys.iter().all(|key| may(key, write.access)))
         };
         if !caller.permit(&goes) {
-            return Err(NOT_TO_REMOVE);
+            return Err(Error::NOT_TO_REMOVE);
         }
         // The same rule has to permit both.
         if shown && !caller.permit(&|may| goes(may) && self.may_be_shown(may)) {
-            return Err(NOT_TO_SHOW);
+            return Err(Error::NOT_TO_SHOW);
         }
         Ok(Checked(self))
+    }
+
+    /// Whether a reply about the plan says something of a key.
+    pub fn shows_something(&self) -> bool {
+        self.shown().next().is_some()
     }
 
     /// Asks whether the caller may read every key that a reply about the plan says something of: those in the plan, the
@@ -74,7 +83,7 @@ impl<N: AsRef<[u8]>> Plan<N> {
         if self.shown().next().is_none() {
             return check_unseen(space, layout, &self.user, &[], Unseen::Show, caller);
         }
-        if caller.permit(&|may| self.may_be_shown(may)) { Ok(()) } else { Err(NOT_TO_SHOW) }
+        if caller.permit(&|may| self.may_be_shown(may)) { Ok(()) } else { Err(Error::NOT_TO_SHOW) }
     }
 
     fn may_be_shown(&self, may: May<'_, N>) -> bool {
@@ -135,7 +144,7 @@ pub fn check_unseen<K: Keyspace>(
         gone.iter().all(|name| may(name, Access::Delete)) && written.iter().all(|(name, access)| may(name, *access))
     };
     if !caller.permit(&may_go) {
-        return Err(NOT_TO_REMOVE);
+        return Err(Error::NOT_TO_REMOVE);
     }
     if [Unseen::Remove, Unseen::Sweep].contains(&what) {
         return Ok(());
@@ -144,7 +153,7 @@ pub fn check_unseen<K: Keyspace>(
     let shown: Vec<_> =
         layout.traces.iter().filter(|trace| is_part(trace)).map(|trace| &trace.key).chain(data).map(name).collect();
     let may_show = |may: May<'_, K::Name>| may_go(may) && shown.iter().all(|name| may(name, Access::Read));
-    if caller.permit(&may_show) { Ok(()) } else { Err(NOT_TO_SHOW) }
+    if caller.permit(&may_show) { Ok(()) } else { Err(Error::NOT_TO_SHOW) }
 }
 
 /// The keys that would be written at a logout of a user, or of a part.

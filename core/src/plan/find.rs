@@ -1,7 +1,7 @@
 //! Finding: every trace of a user, by its name where the name follows from the ids, else by the index.
 
 use super::{
-    EntriesTrace, KeyTrace, MemberTrace, Plan, Socket, Unclear, Whose,
+    EntriesTrace, KeyTrace, MemberTrace, Plan, Socket, Told, Unclear, Whose,
     entries::CutBy,
     live,
     value::{self, Member, Mistyped, Naming, Said},
@@ -57,19 +57,21 @@ pub struct Known<'a> {
     pub places: &'a dyn Fn(Subject, &[u8]) -> PlaceSet,
     /// Whether it knows a place of any socket's.
     pub has_sockets: bool,
+    /// What all nodes of a cluster know together of the user's sockets, if they were asked.
+    pub told: Option<&'a Told>,
 }
 
 /// Finds every trace of `user` in a database and changes nothing.
 pub fn find<K: Keyspace>(
     space: &K,
     layout: &Layout,
-    Known { places, has_sockets }: Known<'_>,
+    Known { places, has_sockets, told }: Known<'_>,
     user: &[u8],
     detail: Detail,
     part: Part<'_>,
 ) -> Plan<K::Name> {
     let plan = Plan { is_part: !part.is_empty(), ..Plan::empty(user, detail) };
-    let mut finder = Finder { space, layout, user, part, plan, said: Vec::new(), buffer: Vec::with_capacity(64) };
+    let mut finder = Finder { space, layout, user, part, told, plan, said: Vec::new(), buffer: Vec::with_capacity(64) };
     let known = places(Subject::User, user);
     finder.plan.keys.reserve(known.about());
     let large_sets = places(Subject::Anyone, b"");
@@ -113,7 +115,7 @@ pub fn find_key<K: Keyspace>(
     name: &K::Name,
 ) -> Plan<K::Name> {
     let plan = Plan::empty(user, Detail::Facts);
-    let mut finder = Finder { space, layout, user, part: &[], plan, said: Vec::new(), buffer: Vec::new() };
+    let mut finder = Finder { space, layout, user, part: &[], told: None, plan, said: Vec::new(), buffer: Vec::new() };
     let is_wanted = |trace: &&Trace| names_a_key(trace) || matches!(trace.what, What::Owned(_)) && socket.is_some();
     for trace in layout.traces.iter().filter(is_wanted) {
         let is = |read: Option<&[u8]>, id: &[u8]| read.is_none_or(|read| read == id);
@@ -171,7 +173,8 @@ pub fn owners<K: Keyspace>(space: &K, layout: &Layout, name: &K::Name) -> Vec<Ve
 /// exists, whatever it holds; so does a key that is looked into for everybody ([`Subject::Anyone`]).
 pub fn still_there<K: Keyspace>(space: &K, layout: &Layout, subject: Subject, id: &[u8], place: PlaceRef<'_>) -> bool {
     let plan = Plan::empty(id, Detail::Facts);
-    let mut finder = Finder { space, layout, user: id, part: &[], plan, said: Vec::new(), buffer: Vec::new() };
+    let mut finder =
+        Finder { space, layout, user: id, part: &[], told: None, plan, said: Vec::new(), buffer: Vec::new() };
     let trace = &layout.traces[place.trace()];
     let given = Bindings::user(id);
     let given = if subject == Subject::Socket { given.with(Placeholder::SOCKET, id) } else { given };
@@ -214,6 +217,7 @@ pub(super) struct Finder<'a, K: Keyspace> {
     pub(super) layout: &'a Layout,
     pub(super) user: &'a [u8],
     part: Part<'a>,
+    pub(super) told: Option<&'a Told>,
     pub(super) plan: Plan<K::Name>,
     /// What the data of sockets said besides that it is the user's, by its place among the plan's keys.
     pub(super) said: Vec<(usize, Said)>,

@@ -11,6 +11,7 @@ mod device;
 mod entries;
 mod explain;
 mod find;
+mod gone;
 mod listed;
 mod live;
 mod mapping;
@@ -19,6 +20,7 @@ mod show;
 mod sockets;
 #[cfg(test)]
 mod tests;
+mod told;
 mod value;
 mod write;
 
@@ -33,11 +35,13 @@ pub use device::Scope;
 pub use entries::EntriesTrace;
 pub use explain::{Reading, explain, words};
 pub use find::{Detail, Known, Part, find, find_key, named, owners, sockets_of, still_there};
+pub use gone::{Gone, GoneSocket};
 use mapping::Mapping;
 
 pub use live::{LiveBy, LiveSocket, live_by};
 pub use mapping::mapped_sockets;
 pub use observe::{End, MOST_MEMBERS, Presence, Sight, Sighting, Sought, observe, observe_members};
+pub use told::{Known as ToldOf, Told, ToldSocket};
 pub use write::{LeftOut, Unfit, Write};
 
 /// Every trace of one user that exists at this instant. `N` is a key's name in the server's form.
@@ -149,7 +153,7 @@ pub struct Socket<N> {
 }
 
 /// What names a socket as the user's.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct NamedBy {
     /// The mapping.
     mapping: bool,

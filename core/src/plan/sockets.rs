@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::{
     KeyTrace, NamedBy, Socket, Unclear, Whose,
     find::Finder,
-    listed, mapping,
+    listed, mapping, told,
     value::{self, Said},
 };
 use crate::{
@@ -39,7 +39,8 @@ impl<K: Keyspace> Finder<'_, K> {
             let may_have_data = socket.data.is_some() || socket.elsewhere;
             self.plan.lists_others |= collection && may_have_data && socket.whose != Whose::Users;
             // As long as it has its data, a collection does not say whose it is.
-            if may_have_data && !mapping && !key {
+            let is_asked = self.told.is_some_and(|told| told.known == told::Known::Some);
+            if may_have_data && !mapping && !key && !is_asked {
                 continue;
             }
             socket.closes = self.closes(&socket);
@@ -52,7 +53,13 @@ impl<K: Keyspace> Finder<'_, K> {
     /// The sockets in the mapping, in names of the user's keys, and in collections of the user's own: sorted, none twice.
     fn known_sockets(&mut self, places: &PlaceSet) -> Vec<Known> {
         let mapped = mapping::read(self.space, self.layout, self.user);
-        if mapped.is_unclear {
+        // Where the mapping would be elsewhere, others have said what is in it.
+        let is_unclear = match self.told {
+            Some(told) if mapped.mapping.is_none() => told.is_unclear || told.known == told::Known::Less,
+            Some(told) => mapped.is_unclear || told.is_unclear,
+            None => mapped.is_unclear,
+        };
+        if is_unclear {
             self.plan.unclear = Unclear::Sockets;
         }
         self.plan.mistyped += u64::from(mapped.is_unclear && mapped.mapping.is_some());
@@ -73,6 +80,8 @@ impl<K: Keyspace> Finder<'_, K> {
             let by_collection = NamedBy { collection: true, ..NamedBy::default() };
             known.extend(listed.into_iter().map(|id| Known { id, named_by: by_collection, said: None }));
         }
+        let told = self.told.iter().flat_map(|told| &told.sockets);
+        known.extend(told.map(|told| Known { id: told.id.clone(), named_by: told.named_by, said: None }));
         known.sort_by(|a, b| a.id.cmp(&b.id));
         known.dedup_by(|again, one| {
             let is_same = again.id == one.id;
@@ -110,6 +119,19 @@ impl<K: Keyspace> Finder<'_, K> {
         }
     }
 
+    /// Notes what is known of a socket whose data another node has, if it has any.
+    fn hear_of(&self, socket: &mut Socket<K::Name>) {
+        let Some(told) = self.told else {
+            socket.elsewhere = true;
+            return;
+        };
+        socket.elsewhere = told.may_have_data(&socket.id);
+        if let Some(known) = told.socket(&socket.id) {
+            socket.whose = known.whose;
+            socket.room.clone_from(&known.room);
+        }
+    }
+
     /// Looks at one, unless its data was read before. `names` are those of all keys in the plan, if it is not to look for
     /// itself.
     fn socket(&mut self, known: Known, names: Option<&HashSet<Box<[u8]>>>) -> Socket<K::Name> {
@@ -124,7 +146,9 @@ impl<K: Keyspace> Finder<'_, K> {
         } else {
             let space = self.space;
             let Some(key) = space.open(&name) else {
-                socket.elsewhere = !space.serves(&name);
+                if !space.serves(&name) {
+                    self.hear_of(&mut socket);
+                }
                 return socket;
             };
             value::texts_at(&key, [sockets.room.as_ref(), sockets.name.as_ref()])

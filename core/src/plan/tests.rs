@@ -46,7 +46,7 @@ fn plan_part(space: &Fake, layout: &Layout, user: &str, part: Part<'_>) -> Plan<
     find(
         space,
         layout,
-        Known { places: &|subject, id| index.places(subject, id), has_sockets: index.has_sockets() },
+        Known { places: &|subject, id| index.places(subject, id), has_sockets: index.has_sockets(), told: None },
         user.as_bytes(),
         Detail::Facts,
         part,
@@ -123,7 +123,7 @@ fn what_others_are_told_takes_one_look_at_each_key() {
     let plan = find(
         &space,
         &layout,
-        Known { places: &|subject, id| index.places(subject, id), has_sockets: index.has_sockets() },
+        Known { places: &|subject, id| index.places(subject, id), has_sockets: index.has_sockets(), told: None },
         b"u",
         Detail::Audience,
         &[],
@@ -143,7 +143,7 @@ fn what_the_index_knows_in_vain_is_told_and_not_removed() {
     let plan = find(
         &space,
         &layout,
-        Known { places: &|subject, id| index.places(subject, id), has_sockets: index.has_sockets() },
+        Known { places: &|subject, id| index.places(subject, id), has_sockets: index.has_sockets(), told: None },
         b"u",
         Detail::Facts,
         &[],
@@ -243,7 +243,7 @@ fn a_device_leaves_each_place_once_in_whichever_order_the_traces_were_found() {
         let plan = find(
             &space,
             &layout,
-            Known { places: &|subject, id| index.places(subject, id), has_sockets: index.has_sockets() },
+            Known { places: &|subject, id| index.places(subject, id), has_sockets: index.has_sockets(), told: None },
             b"u",
             detail,
             &[],

@@ -43,9 +43,9 @@ fn a_slice_reads_what_was_written_and_many_keys_are_read_at_once() {
     for number in 0..31 {
         world.run(&format!("SET typing:den:u{number} 1"));
     }
-    assert!(!world.module.take_reading(), "few wait for the next slice");
+    assert!(!world.module.take_soon(), "few wait for the next slice");
     world.run("SET typing:den:u31 1");
-    assert!(world.module.take_reading(), "many are wanted to be read soon");
+    assert!(world.module.take_soon(), "many are wanted to be read soon");
     world.settle();
     assert_eq!(held(&world), 0);
     removes(&world, "u7", 1);

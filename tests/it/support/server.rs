@@ -108,7 +108,12 @@ impl Builder {
     /// Starts `nodes` servers as one cluster with the slots in equal parts, and waits until each says that all is well.
     pub fn start_cluster(self, nodes: u16) -> Vec<Server> {
         let builder = self.config("cluster-enabled yes").config("cluster-node-timeout 60000");
-        let servers: Vec<_> = (0..nodes).map(|_| builder.clone().start()).collect();
+        Self::join((0..nodes).map(|_| builder.clone().start()).collect())
+    }
+
+    /// Makes one cluster of servers that were started for it, as [`start_cluster`](Self::start_cluster) does.
+    pub fn join(servers: Vec<Server>) -> Vec<Server> {
+        let nodes = u16::try_from(servers.len()).expect("there are few");
         for (server, i) in servers.iter().zip(0u32..) {
             let [first, end] = [i, i + 1].map(|n| 16384 * n / u32::from(nodes));
             server.must(&format!("CLUSTER ADDSLOTSRANGE {first} {}", end - 1));
@@ -230,6 +235,11 @@ impl Server {
         self.port
     }
 
+    /// The port of the cluster bus.
+    pub fn bus_port(&self) -> u16 {
+        self.bus_port
+    }
+
     /// The server's working directory.
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -267,12 +277,18 @@ impl Server {
     pub fn restart_with(&mut self, stop: Stop, change: impl FnOnce(Builder) -> Builder) {
         self.stop(stop);
         self.builder = change(self.builder.clone());
+        self.start_again();
+    }
+
+    /// Starts a server again that was stopped, in the same directory, on another port.
+    pub fn start_again(&mut self) {
         let started = launch(&self.builder, &self.dir);
         (self.child, self.port, self.bus_port) =
             started.unwrap_or_else(|log| panic!("the server did not start again; its log:\n{log}"));
     }
 
-    fn stop(&mut self, stop: Stop) {
+    /// Ends the server as `stop` says.
+    pub fn stop(&mut self, stop: Stop) {
         let mut client = self.client.take().unwrap_or_else(|| self.client());
         match stop {
             Stop::NoSave => client.send(["SHUTDOWN", "NOSAVE"]),

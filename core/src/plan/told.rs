@@ -1,0 +1,131 @@
+//! What nodes of a cluster know together of a user's sockets.
+//!
+//! One node may have the mapping, and others the sockets' data. So before something is decided by them, all are asked twice: which
+//! sockets they know, and then what they know of each of these.
+
+use super::{NamedBy, Plan, Unclear, Whose};
+
+/// What nodes know of a user's sockets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// The sockets, sorted by id, none twice.
+    pub(super) sockets: Vec<ToldSocket>,
+    /// Whether a mapping holds what can be no socket's id.
+    pub(crate) is_unclear: bool,
+    /// How far the nodes have been asked.
+    pub(crate) known: Known,
+}
+
+/// How far the nodes have been asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Known {
+    /// They are being asked: who has said nothing is not known to have no data.
+    #[default]
+    Some,
+    /// All have said all.
+    All,
+    /// Some did not answer, and may know more.
+    Less,
+}
+
+/// A socket that may be the user's, by what the nodes know together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToldSocket {
+    pub(super) id: Vec<u8>,
+    pub(super) named_by: NamedBy,
+    /// Whether its data key exists.
+    pub(super) has_data: bool,
+    pub(super) whose: Whose,
+    pub(super) room: Option<Vec<u8>>,
+}
+
+impl Told {
+    /// What a node knows by a plan of all facts.
+    pub(crate) fn of<N>(plan: &Plan<N>) -> Self {
+        let sockets = plan.sockets.iter().map(|socket| ToldSocket {
+            id: socket.id.clone(),
+            named_by: socket.named_by,
+            has_data: socket.data.is_some(),
+            whose: socket.whose,
+            room: socket.room.clone(),
+        });
+        // Without a mapping here it is unclear only what others know.
+        let is_unclear = plan.mapping.is_some() && plan.unclear == Unclear::Sockets;
+        Self { sockets: sockets.collect(), is_unclear, known: Known::Some }
+    }
+
+    /// Adds what another node knows.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.is_unclear |= other.is_unclear;
+        self.sockets.extend(other.sockets);
+        self.sockets.sort_by(|one, other| one.id.cmp(&other.id));
+        self.sockets.dedup_by(|again, one| {
+            let is_same = again.id == one.id;
+            if is_same {
+                one.named_by = one.named_by.and(again.named_by);
+                one.has_data |= again.has_data;
+                // Only one node has the data, and with it the last word.
+                if one.whose == Whose::Nobodys {
+                    one.whose = again.whose;
+                }
+                one.room = one.room.take().or(again.room.take());
+            }
+            is_same
+        });
+    }
+
+    /// What is known of a socket.
+    pub(super) fn socket(&self, id: &[u8]) -> Option<&ToldSocket> {
+        self.sockets.binary_search_by(|socket| (*socket.id).cmp(id)).ok().map(|at| &self.sockets[at])
+    }
+
+    /// Whether a socket may have its data on another node.
+    pub(super) fn may_have_data(&self, socket: &[u8]) -> bool {
+        match (self.socket(socket), self.known) {
+            (Some(socket), Known::Some | Known::All) => socket.has_data,
+            // Nobody knew of it when they were asked.
+            (None, Known::All) | (_, Known::Less) => true,
+            (None, Known::Some) => false,
+        }
+    }
+}
+
+/// The forms in which messages hold these.
+impl ToldSocket {
+    /// What names it as the user's, and whether it has data, and whose that is, as bits.
+    pub(crate) fn bits(&self) -> u8 {
+        let NamedBy { mapping, key, collection } = self.named_by;
+        let flags = [mapping, key, collection, self.has_data, self.whose == Whose::Users, self.whose == Whose::Others];
+        flags.iter().enumerate().fold(0, |bits, (at, flag)| bits | u8::from(*flag) << at)
+    }
+
+    /// Its id and the room in its data.
+    pub(crate) fn texts(&self) -> (&[u8], Option<&[u8]>) {
+        (&self.id, self.room.as_deref())
+    }
+
+    /// The socket of an id, bits and a room; `None` if the bits mean nothing.
+    pub(crate) fn from_parts(id: Vec<u8>, bits: u8, room: Option<Vec<u8>>) -> Option<Self> {
+        let has = |at: u8| bits >> at & 1 == 1;
+        let whose = match (has(4), has(5)) {
+            (true, false) => Whose::Users,
+            (false, true) => Whose::Others,
+            (false, false) => Whose::Nobodys,
+            (true, true) => return None,
+        };
+        let named_by = NamedBy { mapping: has(0), key: has(1), collection: has(2) };
+        (bits < 64).then_some(Self { id, named_by, has_data: has(3), whose, room })
+    }
+}
+
+impl Told {
+    /// The sockets.
+    pub(crate) fn sockets(&self) -> &[ToldSocket] {
+        &self.sockets
+    }
+
+    /// What a message said; `None` if sockets are not sorted.
+    pub(crate) fn from_parts(sockets: Vec<ToldSocket>, is_unclear: bool, known: Known) -> Option<Self> {
+        sockets.is_sorted_by(|one, other| one.id < other.id).then_some(Self { sockets, is_unclear, known })
+    }
+}
