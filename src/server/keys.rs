@@ -35,6 +35,9 @@ impl Drop for Cursor {
     }
 }
 
+/// Who is shown members, with their values if they have any.
+type Note<'n> = &'n mut dyn FnMut(&[u8], Option<&[u8]>);
+
 /// Servers keep short strings in a compact form (integers, strings in one piece with their object or key), which direct
 /// access would undo for good. None of them does so with longer ones.
 const LONGEST_COMPACT: usize = 128;
@@ -194,7 +197,7 @@ impl OpenKey<'_> {
     }
 
     /// Takes one step of a walk over them, and shows each with its value, if it has one. `false` when the walk is done.
-    fn walk(&self, cursor: &Cursor, mut note: &mut dyn FnMut(&[u8], Option<&[u8]>)) -> bool {
+    fn walk(&self, cursor: &Cursor, mut note: Note<'_>) -> bool {
         unsafe extern "C" fn meet(
             _: *mut raw::RedisModuleKey,
             field: *mut raw::RedisModuleString,
@@ -205,7 +208,7 @@ impl OpenKey<'_> {
             // value, unless it is null.
             unsafe {
                 let value = if value.is_null() { None } else { Some(bytes(value)) };
-                (*note.cast::<&mut dyn FnMut(&[u8], Option<&[u8]>)>())(bytes(field), value);
+                (*note.cast::<Note<'_>>())(bytes(field), value);
             }
         }
         let Some(handle) = self.handle() else { return false };

@@ -2,7 +2,9 @@
 
 use std::mem;
 
-use super::{Detail, EntriesTrace, KeyTrace, Mapping, MemberTrace, Plan, Socket, Unclear, Whose, entries::CutBy};
+use super::{
+    Detail, EntriesTrace, Extent, KeyTrace, Mapping, MemberTrace, Plan, Socket, Unclear, Whose, entries::CutBy,
+};
 use crate::{
     layout::MappedIds,
     ports::Kind,
@@ -123,7 +125,7 @@ impl<N: AsRef<[u8]>> Plan<N> {
 
     /// Adds the socket's place in the mapping, which is of no part.
     fn leave_mapping(&mut self, socket: &[u8]) {
-        if self.is_part || !self.sockets.iter().any(|known| known.named_by.mapping) {
+        if self.extent == Extent::Part || !self.sockets.iter().any(|known| known.named_by.mapping) {
             return;
         }
         let is_left = |mapping: &Mapping<N>| self.detail == Detail::Sweep && !mapping.is_swept;

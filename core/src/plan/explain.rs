@@ -161,10 +161,10 @@ fn entries(key: &impl Key, entries: &Entries, bindings: &Bindings<'_>) -> Readin
     }
     named(entries.by.form(), &texts, bindings, || match &entries.by {
         By::Value(_) if texts.is_empty() => {
-            format!("in none of its {} elements `owner` leads to a string or number", items)
+            format!("in none of its {items} elements `owner` leads to a string or number")
         }
-        By::Value(_) => format!("in none of its {} elements `owner` leads to what `is` says", items),
-        By::Name(_) => format!("none of its {} members has a name as `member` says", items),
+        By::Value(_) => format!("in none of its {items} elements `owner` leads to what `is` says"),
+        By::Name(_) => format!("none of its {items} members has a name as `member` says"),
     })
 }
 

@@ -1,7 +1,7 @@
 //! Finding: every trace of a user, by its name where the name follows from the ids, else by the index.
 
 use super::{
-    EntriesTrace, KeyTrace, MemberTrace, Plan, Socket, Told, Unclear, Whose,
+    EntriesTrace, Extent, KeyTrace, MemberTrace, Plan, Socket, Told, Unclear, Whose,
     entries::CutBy,
     live,
     value::{self, Member, Mistyped, Naming, Said},
@@ -70,7 +70,8 @@ pub fn find<K: Keyspace>(
     detail: Detail,
     part: Part<'_>,
 ) -> Plan<K::Name> {
-    let plan = Plan { is_part: !part.is_empty(), ..Plan::empty(user, detail) };
+    let extent = if part.is_empty() { Extent::All } else { Extent::Part };
+    let plan = Plan { extent, ..Plan::empty(user, detail) };
     let mut finder = Finder { space, layout, user, part, told, plan, said: Vec::new(), buffer: Vec::with_capacity(64) };
     let known = places(Subject::User, user);
     finder.plan.keys.reserve(known.about());
@@ -506,7 +507,7 @@ impl<N> Plan<N> {
             entries: Vec::new(),
             members_inside: Vec::new(),
             entries_inside: Vec::new(),
-            is_part: false,
+            extent: Extent::All,
             sockets: Vec::new(),
             rooms: Vec::new(),
             live: false,

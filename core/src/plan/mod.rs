@@ -85,7 +85,7 @@ pub struct Plan<N> {
     /// How many traces that lie here were left out, because another node of the cluster serves them, or none.
     pub left_out: usize,
     /// Whether a [`Part`] was asked for.
-    is_part: bool,
+    extent: Extent,
     /// How much of the user was asked for.
     pub detail: Detail,
     /// What the index knows and is not so any more.
@@ -183,6 +183,15 @@ enum Whose {
     Others,
     /// There is none, or nothing that says it.
     Nobodys,
+}
+
+/// How much of a user was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    /// Every trace.
+    All,
+    /// A [`Part`].
+    Part,
 }
 
 /// What cannot be known of a user's session.

@@ -357,7 +357,7 @@ fn what_is_marked_stays_in_the_index() {
     let found = find(
         &space,
         &layout,
-        Known { places: &|subject, id| index.places(subject, id), has_sockets: index.has_sockets() },
+        Known { places: &|subject, id| index.places(subject, id), has_sockets: index.has_sockets(), told: None },
         b"u",
         Detail::Facts,
         &[],
