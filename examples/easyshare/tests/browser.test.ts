@@ -309,12 +309,21 @@ async function flaws(page: Page): Promise<string[]> {
   return violations.map((one: any) => `${one.help}: ${one.nodes.map((node: any) => node.html).join(" ")}`);
 }
 
+/** Texts of the page's head that reach into what stands beside them. */
+async function overlaps(page: Page): Promise<string[]> {
+  return page.locator(".who > *").evaluateAll((texts) => {
+    const limit = document.querySelector(".me button")?.getBoundingClientRect().left ?? Infinity;
+    return texts.filter((text) => text.getBoundingClientRect().right > limit).map((text) => text.textContent ?? "");
+  });
+}
+
 for (const colorScheme of ["light", "dark"] as const) {
   test(`every view is accessible, and fits a narrow window, in ${colorScheme}`, async () => {
     const ada = await visit(app.url, { width: 360, height: 640, colorScheme });
     const look = async (view: string) => {
       assert.deepEqual(await flaws(ada), [], view);
       assert.equal(await ada.evaluate(() => document.documentElement.scrollWidth), 360, view);
+      assert.deepEqual(await overlaps(ada), [], view);
     };
     await ada.getByLabel("Your name").waitFor();
     await look("sign-in");

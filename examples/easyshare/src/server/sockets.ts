@@ -173,7 +173,7 @@ class Connection {
     this.socket.on(event, listener as never);
   }
 
-  /** One after the other, so that what a client sent first is written first, and nothing after its logout. */
+  /** One after the other: a client need not wait for an answer before it sends what builds on it. */
   private inTurn(step: () => Promise<unknown>, failed: (error: string) => void = () => {}): Promise<unknown> {
     this.last = this.last.then(step).catch((error: Error) => {
       if (!isForPeople(error)) console.error(error);

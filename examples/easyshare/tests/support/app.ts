@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { io, type Socket } from "socket.io-client";
 
 import type { Answer, ClientEvents, ServerEvents } from "../../src/types.ts";
-import { end, freePort, until } from "./redis.ts";
+import { end, endWithUs, freePort, until } from "./redis.ts";
 
 export const SECRET = "a secret that other services share with this one";
 
@@ -25,6 +25,7 @@ export async function startApp(redisPort: number) {
   };
   const folder = join(import.meta.dirname, "../..");
   const child = spawn(process.execPath, ["--import", "tsx", "server.ts"], { cwd: folder, env: environment });
+  endWithUs(child);
   let said = "";
   for (const output of [child.stdout, child.stderr]) output.on("data", (text) => (said += text));
   await until("the application listens", () => {

@@ -31,6 +31,11 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
+/** Has a child end with this process, also when that fails. */
+export function endWithUs(child: ChildProcess): void {
+  process.once("exit", () => child.kill());
+}
+
 /** Ends a child, and waits until it is gone. */
 export async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
@@ -51,6 +56,7 @@ export async function startRedis() {
   where.push("--enable-debug-command", "local");
   const options = ["--loadmodule", module, "layout", LAYOUT, "socketio", "streams"];
   const child = spawn(process.env.REDIS_SESSION_SERVER ?? "redis-server", [...where, ...options], { stdio: "ignore" });
+  endWithUs(child);
   const log = () => readFile(join(folder, "log"), "utf8").catch(() => "");
   await until("redis-server is ready", async () => {
     if (child.exitCode !== null) throw new Error(`redis-server ended:\n${await log()}`);
