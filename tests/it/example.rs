@@ -84,3 +84,8 @@ fn its_socket_server_lets_others_hear_it() {
 fn people_use_it_in_a_browser() {
     pass("browser");
 }
+
+#[test]
+fn its_checklist_names_tests_that_are_there() {
+    pass("readme");
+}

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use super::page::{Page, anchor, files_below, in_repository, page, pages, root};
 
 /// Folders whose files are named by their path.
-const FOLDERS: [&str; 6] = ["src/", "tests/", "scripts/", "benches/", "fuzz/", "docs/"];
+const FOLDERS: [&str; 7] = ["src/", "tests/", "scripts/", "benches/", "fuzz/", "docs/", "examples/"];
 
 /// Where a link of the page leads to in the repository.
 fn target(from: &Page, link: &str) -> PathBuf {
@@ -85,7 +85,7 @@ fn all_of_docs_is_linked_to() {
         .iter()
         .flat_map(|from| links(from).into_iter().map(|link| target(from, link.split('#').next().unwrap_or_default())))
         .collect();
-    for path in files_below(&root().join("docs")) {
+    for path in ["docs", "examples/easyshare/pictures"].iter().flat_map(|folder| files_below(&root().join(folder))) {
         assert!(linked.contains(&PathBuf::from(in_repository(&path))), "no page links to {}", path.display());
     }
     for at in ["SECURITY.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "CHANGELOG.md"] {

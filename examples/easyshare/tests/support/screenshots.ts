@@ -14,9 +14,7 @@ try {
   const { page: ada } = await open(browser, app.url, { height: 760 });
   const { page: ben } = await open(browser, app.url, { colorScheme: "dark", height: 760 });
   const { page: cleo } = await open(browser, app.url, { width: 360, height: 740, colorScheme: "dark" });
-  await ada.screenshot({ path: join(folder, "sign-in.png") });
   await signIn(ada, "Ada Lovelace");
-  await ada.screenshot({ path: join(folder, "lobby.png") });
   const code = await makeRoom(ada, "Tea at four");
   await signIn(ben, "Ben");
   await joinRoom(ben, code);
@@ -29,7 +27,7 @@ try {
   await ada.getByText("Ben is typing …").waitFor();
   await ada.locator(".inspector .sum strong").getByText("8").waitFor();
   await ada.screenshot({ path: join(folder, "room.png") });
-  await cleo.screenshot({ path: join(folder, "phone.png"), fullPage: true });
+  await cleo.screenshot({ path: join(folder, "phone.png") });
   await logOut(ada);
   await ada.getByText("Nothing is left of you.").waitFor();
   await ada.screenshot({ path: join(folder, "logged-out.png") });
