@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 
 import { disconnectAll, enter, post, SECRET, signIn, startApp, type TestApp } from "./support/app.ts";
-import { startRedis, type TestRedis } from "./support/redis.ts";
+import { startRedis, type TestRedis, until } from "./support/redis.ts";
 
 let redis: TestRedis;
 let app: TestApp;
@@ -122,7 +122,7 @@ test("a name is one to forty characters, and no id holds a colon", async () => {
 });
 
 test("if Redis is away, the answer says so and nobody is logged out", async () => {
-  const lonely = await startRedis();
+  let lonely = await startRedis();
   const alone = await startApp(lonely.port);
   try {
     const cookie = await signIn(alone, "Ada");
@@ -130,6 +130,11 @@ test("if Redis is away, the answer says so and nobody is logged out", async () =
     const { status, body } = await post(`${alone.url}/api/logout`, {}, { cookie });
     assert.equal(status, 500);
     assert.deepEqual(body, { error: "Redis cannot be reached, so nobody was logged out. Try again in a moment." });
+    await lonely.stop();
+    lonely = await startRedis(lonely.port);
+    const isIn = async () => (await post(`${alone.url}/api/session`, { name: "Ada" })).status === 200;
+    await until("the application has found the server again", isIn);
+    assert.deepEqual(await lonely.keys(), ["cache:user_session:ada"]);
   } finally {
     await alone.stop();
     await lonely.stop();

@@ -275,6 +275,41 @@ test("another tab of the same browser is logged out with the first", async () =>
   await until("Redis holds nothing of her", async () => (await keysWith("ada")).length === 0);
 });
 
+/** While this runs, Redis refuses what the application writes and logs out by. */
+async function whileRefused(step: () => Promise<void>): Promise<void> {
+  await redis.client.sendCommand(["ACL", "SETUSER", "default", "-eval"]);
+  try {
+    await step();
+  } finally {
+    await redis.client.sendCommand(["ACL", "SETUSER", "default", "+eval"]);
+  }
+}
+
+test("a logout that Redis does not take at once follows", async () => {
+  const ada = await visit();
+  await signIn(ada, "Ada");
+  await whileRefused(async () => {
+    await logOut(ada);
+    await notice(ada, "The server cannot be reached. Your logout follows as soon as it can.");
+    await ada.getByLabel("Your name").waitFor();
+    assert.notDeepEqual(await keysWith("ada"), []);
+  });
+  await ada.getByText("Nothing is left of you.").waitFor();
+  assert.deepEqual(await keysWith("ada"), []);
+});
+
+test("a page that Redis does not let in at once tries again", async () => {
+  const ada = await visit();
+  await whileRefused(async () => {
+    await ada.getByLabel("Your name").fill("Ada");
+    await ada.getByRole("button", { name: "Sign in" }).click();
+    await until("it was refused", () => app.said().includes("NOPERM"));
+    await ada.getByText("connecting …").waitFor();
+  });
+  await ada.getByText("connected", { exact: true }).waitFor();
+  assert.equal((await sockets()).length, 1);
+});
+
 test("everything can be done with the keyboard", async () => {
   const ada = await visit();
   const { keyboard } = ada;

@@ -45,12 +45,12 @@ export async function end(child: ChildProcess): Promise<void> {
 
 export type TestRedis = Awaited<ReturnType<typeof startRedis>>;
 
-/** Starts a server of its own with the module that `REDIS_SESSION_MODULE` names. */
-export async function startRedis() {
+/** Starts a server of its own with the module that `REDIS_SESSION_MODULE` names, on this port or a free one. */
+export async function startRedis(chosen?: number) {
   const module = process.env.REDIS_SESSION_MODULE;
   if (!module) throw new Error("REDIS_SESSION_MODULE must name the module that was built");
   const folder = await mkdtemp(join(tmpdir(), "easyshare-"));
-  const port = await freePort();
+  const port = chosen ?? (await freePort());
   const where = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder, "--logfile", join(folder, "log"), "--save", ""];
   // For `contents`.
   where.push("--enable-debug-command", "local");

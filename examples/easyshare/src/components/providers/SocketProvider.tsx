@@ -15,7 +15,11 @@ const PATIENCE = 10_000;
 /** How long "is typing" counts if nothing more is heard, in milliseconds: as long as Redis keeps it. */
 const TYPING = 5_000;
 
+/** How long a notice is shown, in milliseconds. */
 const NOTICE = 8_000;
+
+/** When to try again what a server that is away did not do, in milliseconds. */
+const RETRY = 2_000;
 
 /** The room to come back to when this tab is loaded again. */
 const LAST_ROOM = "easyshare-room";
@@ -133,14 +137,26 @@ class Connection {
   async logOut(): Promise<void> {
     this.isOver = true;
     sessionStorage.removeItem(LAST_ROOM);
-    const { userId } = this.user;
-    const told = this.socket.connected ? this.ask("user:logout", { userId }) : Promise.resolve();
-    const body = JSON.stringify({ userId, token: this.token });
-    // Also when the page is being closed.
-    const called = fetch("/api/logout", { method: "POST", body, keepalive: true });
+    const told = this.socket.connected ? this.ask("user:logout", { userId: this.user.userId }) : Promise.resolve();
+    const called = this.callLogout();
     this.dispatch({ type: "cleared" });
-    await Promise.allSettled([told, called]);
+    const [, isDone] = await Promise.all([told.catch(() => {}), called]);
     this.socket.disconnect();
+    if (!isDone) await this.logOutAtLast();
+  }
+
+  /** Calls the endpoint once; returns whether it has done what it can. The call goes on when the page is closed. */
+  private async callLogout(): Promise<boolean> {
+    const body = JSON.stringify({ userId: this.user.userId, token: this.token });
+    const response = await fetch("/api/logout", { method: "POST", body, keepalive: true }).catch(() => null);
+    return response !== null && response.status < 500;
+  }
+
+  // A call that comes late ends no other session, so it may be tried as often as it takes.
+  private async logOutAtLast(): Promise<void> {
+    notify(this.dispatch, "The server cannot be reached. Your logout follows as soon as it can.");
+    do await new Promise((resolve) => setTimeout(resolve, RETRY));
+    while (!(await this.callLogout()));
   }
 
   private hear(heard: Message): void {
@@ -159,8 +175,9 @@ class Connection {
       if (!this.socket.recovered) await this.authenticate();
       this.dispatch({ type: "online", isOnline: true });
     } catch {
-      // The session may have been ended while the connection was away.
+      // The session may have been ended while the connection was away, or something else is.
       await this.lookWhetherOver();
+      if (!this.isOver) setTimeout(() => this.socket.connected && void this.arrive(), RETRY);
     }
   }
 
