@@ -97,11 +97,12 @@ fn nobody_is_live_without_sockets_in_the_layout() {
 }
 
 #[test]
-fn it_takes_one_user_and_no_options() {
+fn it_takes_one_user_and_local_alone() {
     let server = world();
     let arity = error("ERR wrong number of arguments for 'session.inspect' command");
     assert_eq!(server.run("SESSION.INSPECT"), arity);
-    assert_eq!(server.run("SESSION.INSPECT ann bob"), arity);
+    assert_eq!(server.run("SESSION.INSPECT ann bob"), error("ERR syntax error"));
+    assert_eq!(server.run("SESSION.INSPECT ann local LOCAL"), error("ERR syntax error"));
     assert_eq!(server.run("SESSION.INSPECT ''"), error("ERR user id must not be empty"));
 }
 

@@ -4,7 +4,7 @@ use crate::support::{Client, Reply, Server, TRACES, int, log_in};
 
 /// The patterns of all keys of a user in the built-in layout, each behind `permission` (`~`, `%R~` or `%W~`).
 fn keys(permission: &str) -> String {
-    let patterns = ["user_*", "activity:*", "cache:*", "typing:*", "socket_data:*", "active_users", "room:*"];
+    let patterns = ["user_*", "activity:*", "cache:*", "typing:*", "socket_data:*", "active_users", "room:*", "sio:*"];
     patterns.map(|pattern| format!("{permission}{pattern}")).join(" ")
 }
 
@@ -69,7 +69,7 @@ fn keys_that_another_selector_gives_are_not_the_commands() {
 #[test]
 fn two_selectors_with_a_half_of_the_keys_each_are_not_one_with_all() {
     let server = world();
-    let (mine, rest) = ("~user_*", "~activity:* ~cache:* ~typing:* ~socket_data:* ~active_users ~room:*");
+    let (mine, rest) = ("~user_*", "~activity:* ~cache:* ~typing:* ~socket_data:* ~active_users ~room:* ~sio:*");
     let table = [
         (format!("-@all +session.logout {mine} (+session.logout {rest})"), false),
         (format!("-@all (+session.logout {mine}) (+session.logout {rest})"), false),
