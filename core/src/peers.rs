@@ -19,11 +19,14 @@ use crate::{
     ports::{Host, NodeId, Peer},
     reply::Reply,
     session::Ask,
-    wire::{self, Errand, MOST_BYTES, Message, Part, Request, Unreadable},
+    wire::{Errand, MOST_BYTES, Message, Part, Request, Unreadable},
 };
 
 /// The most calls of other nodes that wait to be served.
 const MOST_ASKED: usize = 4096;
+
+/// The most answers that are kept until there is a connection.
+const MOST_UNSENT: usize = 256;
 
 /// A message came from another node of the cluster.
 pub fn received<H: Host>(ask: Ask<'_, H>, from: &NodeId, bytes: &[u8]) {
@@ -79,6 +82,7 @@ pub fn go_on<H: Host>(ask: Ask<'_, H>, deadline: Instant) -> bool {
 
 /// Tells the nodes that wait for this one that it is at work. Called a few times a second.
 pub fn cron<H: Host>(ask: Ask<'_, H>) {
+    send_unsent(ask);
     let waiters = ask.state(|state| {
         let jobs = state.sweeping.jobs.iter().filter_map(|job| job.waits);
         jobs.filter_map(|waiter| if let Waiter::Node(node, call) = waiter { Some((node, call)) } else { None })
@@ -146,13 +150,18 @@ fn give_up_old<H: Host>(ask: Ask<'_, H>) {
 /// This node's part of another's call; `None` if it takes longer, and is answered when it is done.
 fn serve_one<H: Host>(ask: Ask<'_, H>, asked: &Asked) -> Result<Option<Part>, Error> {
     let request = &asked.request;
-    if request.layout != ask.state(|state| wire::digest(&state.layout.text)) {
+    if request.layout != ask.state(|state| state.cluster.layout) {
         return Err(Error::OtherLayout);
     }
     if ask.host.is_replica() {
         return Err(Error::Demoted);
     }
-    logout::check_cluster(ask)?;
+    // The gate says of itself whether the cluster is down; to ask takes the server longer than much else here.
+    if is(request, b"session.inspect") {
+        logout::check_cluster(ask)?;
+    } else {
+        gate::pass(ask)?;
+    }
     if !usize::try_from(request.database).is_ok_and(|database| ask.host.select(database)) {
         return Err(Error::NoDatabase(request.database));
     }
@@ -163,12 +172,8 @@ fn serve_one<H: Host>(ask: Ask<'_, H>, asked: &Asked) -> Result<Option<Part>, Er
     let summons = request.user.as_ref().map(|user| ask.host.summons_of(user, &request.command));
     let caller = ask.host.caller_of(summons.as_ref());
     if !is(request, b"session.sweep") {
-        if is_logout(request) {
-            gate::pass(ask)?;
-        }
         return do_part(ask, request, &caller).map(|(part, _)| Some(part));
     }
-    gate::pass(ask)?;
     let order = Sweep::parse(&arguments(request))?;
     let order = Order { limit: order.limit.min(request.limit), ..order };
     let job = Sweep::job(ask, order, summons, &caller)?.for_waiter(Waiter::Node(asked.from, asked.call));
@@ -221,8 +226,27 @@ fn answer<H: Host>(ask: Ask<'_, H>, to: &NodeId, call: u64, part: Result<Part, S
     if bytes.len() > MOST_BYTES {
         bytes = Message::Answer(call, Err(Error::TooMuch.to_string())).encode();
     }
-    // If it cannot be sent, the node that asked says that this part is missing.
-    ask.host.send_to(to, &bytes);
+    if !ask.host.send_to(to, &bytes) {
+        // Nodes make their connections anew a few times a second. If it comes to nothing, the node that asked says that this
+        // part is missing.
+        let now = ask.host.instant();
+        ask.state(|state| {
+            if state.cluster.unsent.len() < MOST_UNSENT {
+                state.cluster.unsent.push((*to, bytes, now));
+            }
+        });
+    }
+}
+
+/// Sends answers once more that could not be sent, as long as somebody may wait for them.
+fn send_unsent<H: Host>(ask: Ask<'_, H>) {
+    let now = ask.host.instant();
+    let time = ask.state(|state| state.options.cluster_timeout());
+    for (to, bytes, since) in ask.state(|state| std::mem::take(&mut state.cluster.unsent)) {
+        if now.duration_since(since) < time && !ask.host.send_to(&to, &bytes) {
+            ask.state(|state| state.cluster.unsent.push((to, bytes, since)));
+        }
+    }
 }
 
 /// Passes on what took longer and is done now.
@@ -359,6 +383,7 @@ fn here<H: Host>(ask: Ask<'_, H>, round: &Round<H>) -> Result<(Part, Scope), Err
     if !usize::try_from(request.database).is_ok_and(|database| ask.host.select(database)) {
         return Err(Error::NoDatabase(request.database));
     }
+    logout::check_cluster(ask)?;
     do_part(ask, request, &ask.host.caller_of(round.summons.as_ref()))
 }
 

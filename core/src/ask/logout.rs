@@ -39,20 +39,16 @@ pub fn plan<H: Host>(
     Ok(plan_part(ask, user, detail, part, told))
 }
 
-/// The same between commands, where every key is seen.
-///
-/// # Errors
-/// [`Error::ClusterDown`].
+/// The same between commands, where every key is seen, as long as the cluster is up: see [`check_cluster`].
 pub fn plan_between<H: Host>(
     ask: Ask<'_, H>,
     user: &[u8],
     detail: Detail,
     part: Part<'_>,
     told: Option<&Told>,
-) -> Result<Plan<H::Name>, Error> {
-    check_cluster(ask)?;
+) -> Plan<H::Name> {
     read::catch_up(ask);
-    Ok(plan_part(ask, user, detail, part, told))
+    plan_part(ask, user, detail, part, told)
 }
 
 /// Refuses a command to which keys may seem gone that are there. What it found would not be all, and what is noted by it

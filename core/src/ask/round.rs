@@ -11,7 +11,7 @@ use crate::{
     ports::{Host, NodeId, Peer},
     reply::Ticket,
     session::Ask,
-    wire::{self, Errand, MOST_BYTES, Message, Part, Request, Stamp},
+    wire::{Errand, MOST_BYTES, Message, Part, Request, Stamp},
 };
 
 /// Who besides this node has to do a part of the command that is running. `None` if this node does all: it is said so
@@ -56,7 +56,7 @@ pub fn begin<H: Host>(ask: Ask<'_, H>, peers: Vec<Peer>, about: Call<'_>) -> (Ti
     let Call { name, arguments, limit, scope, stamp, errand, own } = about;
     let words = [name.as_bytes()].into_iter().chain(arguments.iter().copied());
     let request = Request {
-        layout: ask.state(|state| wire::digest(&state.layout.text)),
+        layout: ask.state(|state| state.cluster.layout),
         database: ask.host.database() as u64,
         user: ask.host.user(),
         command: words.map(<[u8]>::to_vec).collect(),

@@ -63,8 +63,11 @@ impl<H: Host> Act<'_, H> {
     /// # Errors
     /// [`Error::OneSlot`] and [`Error::ClusterDown`].
     fn plan(&self, ask: Ask<'_, H>, user: &[u8], detail: Detail, part: PlanPart<'_>) -> Result<Plan<H::Name>, Error> {
-        let plan = if self.is_between { plan_between } else { plan };
-        plan(ask, user, detail, part, self.told)
+        if self.is_between {
+            Ok(plan_between(ask, user, detail, part, self.told))
+        } else {
+            plan(ask, user, detail, part, self.told)
+        }
     }
 
     /// What this node knows of a user's sockets.

@@ -232,6 +232,9 @@ impl Host for Fake {
     }
 
     fn send_to(&self, node: &NodeId, message: &[u8]) -> bool {
+        if self.is_cut_off.get() {
+            return false;
+        }
         self.mail.borrow_mut().push((*node, message.to_vec()));
         true
     }

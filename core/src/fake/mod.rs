@@ -116,6 +116,8 @@ pub struct Fake {
     elsewhere: RefCell<BTreeSet<Bytes>>,
     /// The other masters of its cluster.
     pub peers: RefCell<Vec<Peer>>,
+    /// Whether nothing can be sent to them.
+    pub is_cut_off: Cell<bool>,
     /// What was sent to them.
     pub mail: RefCell<Vec<(NodeId, Bytes)>>,
     commands: RefCell<Vec<String>>,
@@ -156,6 +158,7 @@ impl Default for Fake {
             forbidden: RefCell::default(),
             elsewhere: RefCell::default(),
             peers: RefCell::default(),
+            is_cut_off: Cell::default(),
             mail: RefCell::default(),
             commands: RefCell::default(),
             sent: RefCell::default(),

@@ -6,7 +6,7 @@ use crate::{
     plan::Scope,
     ports::{Host, NodeId, Peer},
     reply::{Reply, Ticket},
-    wire::{Part, Request, Stamp},
+    wire::{self, Part, Request, Stamp},
 };
 
 /// Who waits for what comes of a piece of work.
@@ -23,19 +23,31 @@ pub enum Waiter {
 /// All calls on the cluster that are under way.
 #[derive(Debug)]
 pub struct Cluster<H: Host> {
+    /// The digest of the layout: see [`wire::digest`].
+    pub(crate) layout: u64,
     /// Those of this node's clients.
     pub(crate) rounds: Vec<Round<H>>,
     /// What other nodes ask for, and is not done yet.
     pub(crate) asked: VecDeque<Asked>,
     /// Parts that are done, and have not been passed on.
     pub(crate) done: Vec<(Waiter, Result<Part, String>)>,
+    /// Answers that could not be sent yet: to which node, and since when.
+    pub(crate) unsent: Vec<(NodeId, Vec<u8>, Instant)>,
     /// What INFO shows.
     pub(crate) report: Report,
 }
 
-impl<H: Host> Default for Cluster<H> {
-    fn default() -> Self {
-        Self { rounds: Vec::new(), asked: VecDeque::new(), done: Vec::new(), report: Report::default() }
+impl<H: Host> Cluster<H> {
+    /// None yet, by a layout of this text.
+    pub fn new(layout: &str) -> Self {
+        Self {
+            layout: wire::digest(layout),
+            rounds: Vec::new(),
+            asked: VecDeque::new(),
+            done: Vec::new(),
+            unsent: Vec::new(),
+            report: Report::default(),
+        }
     }
 }
 

@@ -143,6 +143,7 @@ impl<H: Host> State<H> {
     pub fn new(layout: Layout, databases: usize, options: Options, now: u64, instant: Instant) -> Self {
         Self {
             watcher: Rc::new(Watcher::new(&layout)),
+            cluster: Cluster::new(&layout.text),
             layout: Rc::new(layout),
             databases: (0..databases).map(|_| Database::default()).collect(),
             tracker: Tracker::default(),
@@ -158,7 +159,6 @@ impl<H: Host> State<H> {
             clock: Clock::begun(now),
             sweeping: Sweeping::new(instant),
             questions: VecDeque::new(),
-            cluster: Cluster::default(),
             wants: Wants::default(),
         }
     }

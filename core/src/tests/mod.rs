@@ -1,6 +1,7 @@
 //! The core on a fake host: what it promises while others write, time passes, and the host calls back.
 
 mod cascade;
+mod cluster;
 mod fence;
 mod loading;
 mod priorities;

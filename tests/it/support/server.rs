@@ -318,6 +318,11 @@ impl Server {
             let info = self.must("CLUSTER INFO").as_text().to_owned();
             info.contains("cluster_state:ok") && info.contains(&known)
         });
+        // Until they have met, nodes drop what others send them.
+        wait_until("the nodes are connected", || {
+            let nodes = self.must("CLUSTER NODES").as_text().to_owned();
+            !nodes.contains("handshake") && !nodes.contains("disconnected")
+        });
     }
 
     /// Waits until the server's clock is past `moment` (milliseconds since 1970).

@@ -1,0 +1,245 @@
+//! Calls on a whole cluster, whose nodes are worlds of their own, and whose bus is the test.
+
+use super::SECOND;
+use crate::{
+    fake::{Answer, Fake, World},
+    layout::Layout,
+    peers,
+    ports::{NodeId, Peer},
+    wire::Message,
+};
+
+/// The name of the node of that number.
+fn id(number: usize) -> NodeId {
+    [b'a' + u8::try_from(number).expect("there are few"); 40]
+}
+
+/// A cluster of nodes that hold these keys of ann's.
+fn cluster(keys: &[&[&str]]) -> Vec<World> {
+    let node = |number: usize| {
+        let others = (0..keys.len()).filter(|other| *other != number);
+        // What others hold is served there.
+        let fake = others.clone().flat_map(|other| keys[other]).fold(Fake::default(), |fake, key| fake.elsewhere(key));
+        let fake = keys[number].iter().fold(fake, |fake, key| fake.string(key, "1"));
+        let peers = others.map(|other| Peer { id: id(other), address: format!("node {other}") });
+        *fake.peers.borrow_mut() = peers.collect();
+        let world = World::on(fake, Layout::easyshare(), &["fence", "0"]);
+        world.settle();
+        world
+    };
+    (0..keys.len()).map(node).collect()
+}
+
+fn three() -> Vec<World> {
+    cluster(&[
+        &["user_status:ann", "typing:a:ann"],
+        &["user_activity:ann", "typing:b:ann", "typing:b:bob"],
+        &["typing:c:ann"],
+    ])
+}
+
+/// Each node gets what was sent to it, `times` times, until nobody says anything more.
+fn deliver(nodes: &[World], times: usize) {
+    loop {
+        let mut mail = Vec::new();
+        for (from, node) in nodes.iter().enumerate() {
+            mail.extend(node.fake.mail.borrow_mut().drain(..).map(|(to, bytes)| (from, to, bytes)));
+        }
+        if mail.is_empty() {
+            return;
+        }
+        for (from, to, bytes) in mail {
+            let node = &nodes[usize::from(to[0] - b'a')];
+            for _ in 0..times {
+                node.enter(|ask| peers::received(ask, &id(from), &bytes));
+            }
+            node.settle();
+        }
+    }
+}
+
+/// What clients of a node got who waited.
+fn answers(node: &World) -> Vec<Answer> {
+    node.module.take_answers().into_iter().map(|(_, answer)| answer.into()).collect()
+}
+
+fn refusal(node: &World) -> String {
+    match &*answers(node) {
+        [Answer::Error(text)] => text.clone(),
+        other => panic!("one refusal, not {other:?}"),
+    }
+}
+
+/// What is left of ann's on all nodes.
+fn left(nodes: &[World]) -> usize {
+    nodes.iter().flat_map(|node| node.fake.names()).filter(|name| name.ends_with("ann")).count()
+}
+
+#[test]
+fn all_do_their_part_once_however_often_they_hear_of_it() {
+    for times in [1, 3] {
+        let nodes = three();
+        assert!(matches!(nodes[1].run("SESSION.LOGOUT ann"), Answer::Waits(_)));
+        deliver(&nodes, times);
+        assert_eq!((answers(&nodes[1]), left(&nodes)), (vec![Answer::Integer(5)], 0));
+        assert_eq!(nodes[1].fake.names(), ["typing:b:bob"]);
+        let told: usize = nodes.iter().map(|node| node.fake.take_sent().len()).sum();
+        assert_eq!(told, 1, "others are told once");
+    }
+}
+
+#[test]
+fn an_answer_that_comes_too_late_is_dropped_and_a_second_call_completes() {
+    let nodes = three();
+    nodes[0].run("SESSION.LOGOUT ann");
+    nodes[0].live(2 * SECOND);
+    let text = refusal(&nodes[0]);
+    assert!(text.contains("node 1 (no answer within 1000 ms") && text.contains("node 2 (no answer"), "{text}");
+    deliver(&nodes, 1);
+    nodes[0].live(2 * SECOND);
+    assert_eq!((answers(&nodes[0]), left(&nodes)), (Vec::new(), 0), "the late part was done, and nobody waits for it");
+    nodes[0].run("SESSION.LOGOUT ann");
+    deliver(&nodes, 1);
+    assert_eq!(answers(&nodes[0]), [Answer::Integer(0)]);
+}
+
+#[test]
+fn a_call_ends_in_time_and_not_before() {
+    let nodes = three();
+    nodes[0].run("SESSION.LOGOUT ann");
+    nodes[0].live(SECOND * 9 / 10);
+    assert!(answers(&nodes[0]).is_empty());
+    nodes[0].live(SECOND * 2 / 10);
+    assert_eq!(answers(&nodes[0]).len(), 1);
+}
+
+#[test]
+fn who_says_that_it_is_at_work_has_more_time() {
+    let nodes = three();
+    nodes[0].run("SESSION.SWEEP");
+    let mail = std::mem::take(&mut *nodes[0].fake.mail.borrow_mut());
+    for (to, bytes) in mail {
+        let node = &nodes[usize::from(to[0] - b'a')];
+        node.enter(|ask| peers::received(ask, &id(0), &bytes));
+        // It takes the work up, and does not come to its end.
+        node.enter(crate::work::soon);
+    }
+    for _ in 0..40 {
+        nodes[1..].iter().for_each(World::cron);
+        for (to, bytes) in nodes[1..].iter().flat_map(|node| std::mem::take(&mut *node.fake.mail.borrow_mut())) {
+            assert!(matches!(Message::decode(&bytes), Ok(Message::Working(_))) && to == id(0));
+            for from in 1..3 {
+                nodes[0].enter(|ask| peers::received(ask, &id(from), &bytes));
+            }
+        }
+        nodes[0].live(SECOND / 10);
+        assert!(answers(&nodes[0]).is_empty());
+    }
+    nodes[1..].iter().for_each(World::settle);
+    deliver(&nodes, 1);
+    // Ann and bob are swept, on each node that has evidence of them and would have their mapping.
+    assert_eq!(answers(&nodes[0]), [Answer::Integer(4)]);
+}
+
+#[test]
+fn an_answer_waits_for_a_connection_and_a_request_does_not() {
+    let nodes = three();
+    nodes[0].run("SESSION.LOGOUT ann");
+    nodes[1].fake.is_cut_off.set(true);
+    deliver(&nodes, 1);
+    nodes[1].live(SECOND / 2);
+    assert!(answers(&nodes[0]).is_empty());
+    nodes[1].fake.is_cut_off.set(false);
+    nodes[1].live(SECOND / 10);
+    deliver(&nodes, 1);
+    assert_eq!(answers(&nodes[0]), [Answer::Integer(5)]);
+    nodes[0].fake.is_cut_off.set(true);
+    nodes[0].run("SESSION.LOGOUT ann");
+    nodes[0].settle();
+    assert!(refusal(&nodes[0]).contains("node 1 (it is not connected), node 2 (it is not connected)"));
+}
+
+#[test]
+fn a_node_whose_clients_are_paused_writes_nothing_and_says_so() {
+    let nodes = three();
+    nodes[1].fake.is_paused.set(true);
+    nodes[0].run("SESSION.LOGOUT ann");
+    deliver(&nodes, 1);
+    assert!(answers(&nodes[0]).is_empty());
+    nodes[1].live(2 * SECOND);
+    deliver(&nodes, 1);
+    assert!(refusal(&nodes[0]).contains("node 1 (ERR its clients are paused)"));
+    nodes[1].fake.is_paused.set(false);
+    nodes[1].live(SECOND);
+    assert_eq!(left(&nodes), 2, "what was asked for then is not done later");
+}
+
+#[test]
+fn a_node_that_cannot_do_its_part_says_why() {
+    type Change = fn(&World);
+    let table: [(&str, Change); 3] = [
+        ("READONLY the server became a replica", |node| node.fake.is_replica.set(true)),
+        ("CLUSTERDOWN", |node| node.fake.is_cluster_down.set(true)),
+        ("MISCONF", |node| *node.fake.refuses.borrow_mut() = Some("MISCONF".to_owned())),
+    ];
+    for (expected, change) in table {
+        let nodes = three();
+        change(&nodes[2]);
+        nodes[0].run("SESSION.LOGOUT ann");
+        deliver(&nodes, 1);
+        let text = refusal(&nodes[0]);
+        assert!(text.contains(&format!("node 2 ({expected}")) && !text.contains("node 1"), "{text}");
+        assert_eq!(left(&nodes), 1, "the others are done");
+    }
+}
+
+#[test]
+fn what_is_no_message_is_not_heard_and_another_version_is_named() {
+    let nodes = three();
+    nodes[0].run("SESSION.LOGOUT ann");
+    let version = b"rses".len();
+    let mail = std::mem::take(&mut *nodes[0].fake.mail.borrow_mut());
+    for (to, mut bytes) in mail {
+        let node = &nodes[usize::from(to[0] - b'a')];
+        for end in 0..bytes.len() {
+            node.enter(|ask| peers::received(ask, &id(0), &bytes[..end]));
+        }
+        node.settle();
+        assert!(node.fake.mail.borrow().is_empty());
+        bytes[version] += 1;
+        node.enter(|ask| peers::received(ask, &id(0), &bytes));
+    }
+    deliver(&nodes, 1);
+    let text = refusal(&nodes[0]);
+    assert!(text.contains("node 1 (ERR it runs another version") && text.contains("node 2 (ERR it"), "{text}");
+    assert_eq!(left(&nodes), 3);
+}
+
+#[test]
+fn an_answer_of_a_node_that_was_not_asked_counts_for_nothing() {
+    let nodes = three();
+    nodes[0].run("SESSION.LOGOUT ann");
+    let mail = nodes[0].fake.mail.borrow().clone();
+    let Ok(Message::Request(call, _)) = Message::decode(&mail[0].1) else { panic!("a request") };
+    let refused = Message::Answer(call, Err("by a stranger".to_owned())).encode();
+    nodes[0].enter(|ask| peers::received(ask, &[b'z'; 40], &refused));
+    let other = Message::Answer(call ^ 1, Err("to another call".to_owned())).encode();
+    nodes[0].enter(|ask| peers::received(ask, &id(1), &other));
+    deliver(&nodes, 1);
+    assert_eq!(answers(&nodes[0]), [Answer::Integer(5)]);
+}
+
+#[cfg(feature = "faults")]
+#[test]
+fn a_defect_in_another_nodes_part_is_told_to_the_node_that_asked() {
+    let nodes = three();
+    nodes[0].run("SESSION.LOGOUT ann");
+    let mail = std::mem::take(&mut *nodes[0].fake.mail.borrow_mut());
+    let Ok(Message::Request(call, mut request)) = Message::decode(&mail[0].1) else { panic!("a request") };
+    request.command[1] = b"fault-plan".to_vec();
+    nodes[1].enter(|ask| peers::received(ask, &id(0), &Message::Request(call, request).encode()));
+    nodes[1].settle();
+    assert_eq!(nodes[1].module.defects(), 1);
+    let answered = Message::Answer(call, Err(crate::error::Error::Defect.to_string()));
+    assert_eq!(*nodes[1].fake.mail.borrow(), [(id(0), answered.encode())]);
+}
