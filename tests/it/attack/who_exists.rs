@@ -101,7 +101,8 @@ fn a_single_missing_pattern_is_missed_where_there_is_nothing() {
 #[test]
 fn whoever_has_the_keys_of_some_users_is_told_of_no_others() {
     let server = world();
-    let own = "~user_*:t1-* ~activity:t1-* ~cache:*:t1-* ~typing:*:t1-* ~socket_data:* ~active_users ~room:* ~sio:session:*";
+    let own =
+        "~user_*:t1-* ~activity:t1-* ~cache:*:t1-* ~typing:*:t1-* ~socket_data:* ~active_users ~room:* ~sio:session:*";
     let mut client = caller(&server, own);
     assert_eq!(client.run("SESSION.LOGOUT t1-ann"), int(0));
     assert_eq!(client.run("SESSION.INSPECT t1-ann").field("removed"), int(0));
