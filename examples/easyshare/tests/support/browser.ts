@@ -4,8 +4,9 @@ import { type Browser, chromium, type Page } from "playwright-core";
 
 import { until } from "./redis.ts";
 
-// Nothing but this machine is spoken to, and root may run it.
+// Nothing but this machine is spoken to, root may run it, and a container's small shared memory is enough.
 const ARGUMENTS = [
+  "--disable-dev-shm-usage",
   "--no-sandbox",
   "--disable-gpu",
   "--disable-quic",
