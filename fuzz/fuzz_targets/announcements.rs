@@ -18,7 +18,7 @@ use redis_session_core::{
     events::{Audience, Departure, Notice},
     index::{HashedSubject, Index, LivenessChange, Place, Subject, Tick},
     layout::Layout,
-    plan::{Detail, Plan, Scope, find},
+    plan::{Detail, Known, Plan, Scope, find},
     ports::{Key, Keyspace, Kind},
     template::{Bindings, Placeholder},
 };
@@ -27,6 +27,7 @@ use serde_json::{Value, json};
 
 const AT: u64 = 1_767_225_600_000;
 const REMOVED: u64 = 3;
+const ID: &str = "0123456789abcdefghjk";
 
 /// So many of the user's own sockets are spared an announcement.
 const MOST_SPARED: usize = 64;
@@ -107,7 +108,10 @@ impl Session {
                     LivenessChange::Evidence(Tick::FIRST),
                 );
             }
-            let plan = find(self, layout, &|subject, id| index.places(subject, id), &self.user, Detail::Audience, &[]);
+            let places = &|subject, id: &[u8]| index.places(subject, id);
+            let known = Known { places, has_sockets: index.has_sockets(), told: None };
+            let mut plan = find(self, layout, known, &self.user, Detail::Audience, &[]);
+            (plan.at, plan.id) = (AT, ID.to_owned());
             index.retain(Subject::User, &self.user, |_| false);
             plan
         })
@@ -122,7 +126,7 @@ impl Session {
     fn tell(&self, options: &Options, layout: &Layout) -> Vec<Said> {
         let plan = self.plan(layout);
         let audience = Audience::new(options, layout).expect("there is a channel");
-        let departure = Departure::new(&plan, self.scope(), &self.reason, AT);
+        let departure = Departure::new(&plan, self.scope(), &self.reason);
         let ready = Notice::new(audience, departure).check(self, &plan.keys, |name| layout.is_trace(name));
         let mut told = Vec::new();
         ready.tell(REMOVED, &mut |command| {
@@ -207,6 +211,11 @@ impl Key for Held {
 
     fn score(&self, _: &[u8]) -> Option<f64> {
         None
+    }
+
+    fn fields(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let Self::Hash(fields) = self else { return Vec::new() };
+        fields.iter().map(|(field, value)| (field.to_vec(), value.clone())).collect()
     }
 
     fn members(&self) -> Vec<Vec<u8>> {
@@ -386,6 +395,7 @@ impl Model<'_> {
             "socketId" => sockets.iter().find(|(_, at)| *at == room).expect("somebody was in the room").0.clone(),
             "reason" => reason.clone(),
             "now" => AT.to_string().into_bytes(),
+            "id" => ID.as_bytes().to_vec(),
             _ => panic!("{name} is no placeholder, and the layout has loaded"),
         }
     }
