@@ -388,8 +388,8 @@ fn a_replica_takes_no_part_and_does_it_when_it_is_promoted() {
     let text = refusal(&nodes[0].run("SESSION.LOGOUT ann"));
     assert!(text.starts_with("PARTIAL ") || text.starts_with("CLUSTERDOWN "), "{text}");
     wait_until("the replica is promoted", || {
-        nodes[0].must("CLUSTER INFO").as_text().contains("cluster_state:ok")
-            && replica.info("replication")["role"] == "master"
+        let is_up = |node: &Server| node.must("CLUSTER INFO").as_text().contains("cluster_state:ok");
+        [&nodes[0], &nodes[1], &replica].into_iter().all(is_up) && replica.info("replication")["role"] == "master"
     });
     let reply = nodes[0].run("SESSION.LOGOUT ann");
     let expected = if text.starts_with("PARTIAL ") { parts } else { ANNS };
