@@ -37,20 +37,19 @@ fn index(space: &Fake, layout: &Layout) -> Index {
     index
 }
 
+/// The plan by what an index knows, which may have been so before.
+fn find_by(index: &Index, space: &Fake, layout: &Layout, user: &[u8], detail: Detail, part: Part<'_>) -> Plan<Vec<u8>> {
+    let places = &|subject, id: &[u8]| index.places(subject, id);
+    find(space, layout, Known { places, has_sockets: index.has_sockets(), told: None }, user, detail, part)
+}
+
 fn plan(space: &Fake, layout: &Layout, user: &str) -> Plan<Vec<u8>> {
     plan_part(space, layout, user, &[])
 }
 
 fn plan_part(space: &Fake, layout: &Layout, user: &str, part: Part<'_>) -> Plan<Vec<u8>> {
     let index = index(space, layout);
-    find(
-        space,
-        layout,
-        Known { places: &|subject, id| index.places(subject, id), has_sockets: index.has_sockets(), told: None },
-        user.as_bytes(),
-        Detail::Facts,
-        part,
-    )
+    find_by(&index, space, layout, user.as_bytes(), Detail::Facts, part)
 }
 
 /// The plan as one line of text.
@@ -120,14 +119,7 @@ fn what_others_are_told_takes_one_look_at_each_key() {
             seen.borrow_mut().push(String::from_utf8_lossy(name).into_owned());
         }
     });
-    let plan = find(
-        &space,
-        &layout,
-        Known { places: &|subject, id| index.places(subject, id), has_sockets: index.has_sockets(), told: None },
-        b"u",
-        Detail::Audience,
-        &[],
-    );
+    let plan = find_by(&index, &space, &layout, b"u", Detail::Audience, &[]);
     assert_eq!(show(&plan), "map:u data:s1 data:s2 typing:r2:u @s1 @s2 #r1 #r2");
     assert_eq!((plan.live, plan.user_name.as_deref()), (true, Some("Ann")));
     opened.borrow_mut().sort();
@@ -140,14 +132,7 @@ fn what_the_index_knows_in_vain_is_told_and_not_removed() {
     let space = Fake::default().string("typing:r:u", "1").string("typing:q:u", "1").string("data:s", r#"{"user":"u"}"#);
     let index = index(&space, &layout);
     let space = space.expire("typing:q:u").string("data:s", r#"{"user":"v"}"#);
-    let plan = find(
-        &space,
-        &layout,
-        Known { places: &|subject, id| index.places(subject, id), has_sockets: index.has_sockets(), told: None },
-        b"u",
-        Detail::Facts,
-        &[],
-    );
+    let plan = find_by(&index, &space, &layout, b"u", Detail::Facts, &[]);
     assert_eq!(show(&plan), "typing:r:u #r");
     assert_eq!(plan.stale.len(), 2);
     for place in index.places(Subject::User, b"u").iter() {
@@ -240,14 +225,7 @@ fn a_device_leaves_each_place_once_in_whichever_order_the_traces_were_found() {
         .string("data:b", r#"{"user":"u"}"#);
     let index = index(&space, &layout);
     for detail in [Detail::Facts, Detail::Audience] {
-        let plan = find(
-            &space,
-            &layout,
-            Known { places: &|subject, id| index.places(subject, id), has_sockets: index.has_sockets(), told: None },
-            b"u",
-            detail,
-            &[],
-        );
+        let plan = find_by(&index, &space, &layout, b"u", detail, &[]);
         assert_eq!(show(&plan.only_socket(b"a").0), "data:a b:u/a map:u/a z:u/a @a", "{detail:?}");
     }
 }
@@ -354,14 +332,7 @@ fn what_is_marked_stays_in_the_index() {
     assert_eq!(show(&plan(&space, &layout, "v")), "map:v f:1-1 @s1");
     let index = index(&space, &layout);
     let space = space.string("e:1", r#"[{"id":"v","on":false}]"#);
-    let found = find(
-        &space,
-        &layout,
-        Known { places: &|subject, id| index.places(subject, id), has_sockets: index.has_sockets(), told: None },
-        b"u",
-        Detail::Facts,
-        &[],
-    );
+    let found = find_by(&index, &space, &layout, b"u", Detail::Facts, &[]);
     assert_eq!(found.stale.len(), 1, "the user stands there no more");
 }
 
