@@ -87,7 +87,7 @@ pub struct SocketIo<'a> {
 const ADAPTERS: [&std::ffi::CStr; 4] = [c"off", c"classic", c"sharded", c"streams"];
 
 /// All options.
-pub const OPTIONS: [Opt; 14] = [
+pub const OPTIONS: [Opt; 15] = [
     Opt {
         name: "layout",
         default: "easyshare",
@@ -143,6 +143,13 @@ pub const OPTIONS: [Opt; 14] = [
         at_run_time: true,
         meaning: "milliseconds within which the other masters of a cluster have to answer",
         kind: OptionKind::Number(1..=3_600_000, |options| &mut options.cluster_timeout),
+    },
+    Opt {
+        name: "cluster-retry",
+        default: "60",
+        at_run_time: true,
+        meaning: "seconds for which a logout goes on asking nodes whose part is missing; 0 is off",
+        kind: OptionKind::Number(0..=LONGEST, |options| &mut options.cluster_retry),
     },
     Opt {
         name: "channel",
@@ -210,6 +217,8 @@ pub struct Options {
     slice_us: i64,
     /// Milliseconds.
     cluster_timeout: i64,
+    /// Seconds; 0 is off.
+    cluster_retry: i64,
     /// Channel for messages about logouts, if not empty.
     channel: String,
     /// Stream for the same, if not empty.
@@ -264,6 +273,7 @@ impl Default for Options {
             fence: 0,
             slice_us: 0,
             cluster_timeout: 0,
+            cluster_retry: 0,
             channel: String::new(),
             stream: String::new(),
             stream_maxlen: 0,
@@ -396,6 +406,11 @@ impl Options {
     /// Within which time the other masters of a cluster have to answer.
     pub fn cluster_timeout(&self) -> Duration {
         Duration::from_millis(self.cluster_timeout.unsigned_abs())
+    }
+
+    /// For how long a logout goes on asking nodes whose part is missing, if at all.
+    pub fn cluster_retry(&self) -> Option<Duration> {
+        Some(seconds(self.cluster_retry)).filter(|retry| !retry.is_zero())
     }
 
     /// For how long work between commands may hold the server.

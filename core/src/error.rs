@@ -42,8 +42,9 @@ pub enum Error {
     Demoted,
     /// Nothing can wait where the command was called, so it can be about this node of a cluster alone, and must say so.
     NeedsLocal,
-    /// The parts of these nodes of a cluster are missing, each by its address, and why.
-    Partial(Vec<(String, String)>),
+    /// The parts of these nodes of a cluster are missing, each by its address, and why; and for how many seconds they are asked
+    /// again.
+    Partial(Vec<(String, String)>, Option<u64>),
     /// A node of a cluster has another layout than the one that asks.
     OtherLayout,
     /// A node of a cluster has no user of this name, or a disabled one.
@@ -52,8 +53,14 @@ pub enum Error {
     OtherVersion,
     /// What a node of a cluster has to say is longer than a message may be.
     TooMuch,
+    /// What a node of a cluster is to be told is longer than a message may be.
+    TooMuchToAsk,
     /// More calls wait on a node of a cluster than it keeps.
     Busy,
+    /// The clients of a node of a cluster are paused.
+    Paused,
+    /// A part of a call comes late, and the user may have logged in since.
+    CameBack,
     /// A node of a cluster has no database of this number.
     NoDatabase(u64),
     /// The server refuses writes: what it says itself, with its code.
@@ -67,6 +74,20 @@ impl Error {
     pub const NOT_TO_REMOVE: Self = Self::NoPermission { to: "delete or write" };
     /// The caller may not be shown a trace.
     pub const NOT_TO_SHOW: Self = Self::NoPermission { to: "read" };
+
+    /// Whether nothing but a state of the server stands in the way, which may change by itself or by the operator's hand.
+    pub const fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::ClusterDown
+                | Self::Demoted
+                | Self::OtherLayout
+                | Self::OtherVersion
+                | Self::Busy
+                | Self::Paused
+                | Self::Refused(_)
+        )
+    }
 }
 
 impl fmt::Display for Error {
@@ -106,20 +127,24 @@ impl fmt::Display for Error {
                 "ERR a transaction, script or function cannot wait for the other masters of the cluster; \
                  say LOCAL for what this node holds, or call the command by itself",
             ),
-            Self::Partial(missing) => {
+            Self::Partial(missing, again) => {
                 let missing = missing.iter().map(|(address, why)| format!("{address} ({why})"));
                 let missing = missing.collect::<Vec<_>>().join(", ");
                 write!(
                     f,
                     "PARTIAL the part of these nodes is missing: {missing}; \
                      what the others did is done, and it is safe to call again"
-                )
+                )?;
+                again.map_or(Ok(()), |seconds| write!(f, "; they are asked again for {seconds} seconds"))
             }
             Self::OtherLayout => f.write_str("ERR it has another layout; load the same one on all nodes"),
             Self::UnknownUser(user) => write!(f, "NOPERM its ACL has no enabled user '{user}'"),
             Self::OtherVersion => f.write_str("ERR it runs another version of the module; load the same one on all nodes"),
             Self::TooMuch => f.write_str("ERR it did its part, and what it has to show is longer than a message may be"),
+            Self::TooMuchToAsk => f.write_str("ERR what it has to be told is longer than a message may be"),
             Self::Busy => f.write_str("ERR too many calls wait there"),
+            Self::Paused => f.write_str("ERR its clients are paused"),
+            Self::CameBack => f.write_str("ERR the user may have logged in again since; call again if not"),
             Self::NoDatabase(number) => write!(f, "ERR it has no database {number}"),
             Self::Refused(why) => f.write_str(why),
             Self::Defect => f.write_str(

@@ -29,7 +29,7 @@ const DATA: [&[&str]; 16] = [
 const ANNS: i64 = 13;
 
 /// Writes a command to the node that serves its key.
-fn write(nodes: &[Server], command: &[&str]) {
+pub fn write(nodes: &[Server], command: &[&str]) {
     let written = nodes.iter().filter(|node| !node.cmd(command).is_error()).count();
     assert_eq!(written, 1, "one node takes {command:?}");
 }
@@ -42,13 +42,14 @@ fn fill(nodes: &[Server]) {
     assert_eq!(used, nodes.len(), "the data lies on all nodes");
 }
 
-/// Three masters, without the fence, which would not let ann come back with the socket that she left by.
+/// Masters without the fence, which would not let ann come back with the socket that she left by. What is missing is not asked for
+/// again, so that the tests see it.
 fn builder() -> Builder {
-    Server::builder().option("fence", "0")
+    Server::builder().option("fence", "0").option("cluster-retry", "0")
 }
 
 /// Three masters that hear each other. Right after they have met, and on Valkey 9 whenever a connection is new, a message may be lost.
-fn cluster_of(builder: Builder) -> Vec<Server> {
+pub fn cluster_of(builder: Builder) -> Vec<Server> {
     let nodes = builder.start_cluster(3);
     let hears = |node: &Server| !node.run("SESSION.INSPECT nobody").is_error();
     wait_until("all hear each other", || nodes.iter().all(hears));
@@ -60,18 +61,18 @@ fn three() -> Vec<Server> {
 }
 
 /// How many traces of a user are left, by what each node finds.
-fn left(nodes: &[Server], user: &str) -> i64 {
+pub fn left(nodes: &[Server], user: &str) -> i64 {
     let removed = |node: &Server| node.cmd(["SESSION.INSPECT", user, "LOCAL"]).field("removed").as_int();
     nodes.iter().map(removed).sum()
 }
 
 /// The text of an error.
-fn refusal(reply: &Reply) -> String {
+pub fn refusal(reply: &Reply) -> String {
     let Reply::Error(text) = reply else { panic!("no error: {reply:?}") };
     text.clone()
 }
 
-fn field(node: &Server, name: &str) -> i64 {
+pub fn field(node: &Server, name: &str) -> i64 {
     node.info("session")[name].parse().expect("a number")
 }
 

@@ -14,6 +14,7 @@ mod cascade;
 mod cascade_settled;
 mod cluster;
 mod cluster_fanout;
+mod cluster_retry;
 mod commands;
 #[cfg(feature = "faults")]
 mod defects;

@@ -128,8 +128,14 @@ pub fn learn_of_clients<H: Host>(ask: Ask<'_, H>) {
     let (is_paused, debug_calls) = (ask.host.is_paused(), ask.host.debug_calls());
     let clients = ask.host.clients();
     let knows_clients = ask.host.knows_clients();
+    // Of a server that starts no client has written anything unseen.
+    let unseen_until = (!clients.is_empty()).then(|| ask.host.instant());
+    let is_cluster = ask.host.is_cluster();
     ask.state(|state| {
         state.debug_calls = debug_calls;
+        if is_cluster {
+            state.cluster.logins.keep(unseen_until);
+        }
         for client in clients {
             if client.queued.is_some() {
                 let id = if knows_clients { client.id } else { ANYBODY };

@@ -28,6 +28,11 @@ pub fn rebuild_everything<H: Host>(ask: Ask<'_, H>) {
 /// Data is about to be loaded, and each of its keys will be seen. Keys that are there already would not be.
 pub fn loading_begins<H: Host>(ask: Ask<'_, H>) {
     rebuild_everything(ask);
+    if ask.host.is_replica() {
+        // Who logged in on the master until now is in the data, and nothing says when.
+        let now = ask.host.instant();
+        ask.state(|state| state.cluster.logins.miss(now));
+    }
     let databases = ask.state(|state| state.databases.len());
     let _keep = ask.keep_database();
     for database in (0..databases).filter(|database| ask.host.select(*database) && ask.host.size() == 0) {

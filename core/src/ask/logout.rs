@@ -189,6 +189,9 @@ pub fn log_out<H: Host>(ask: Ask<'_, H>, checked: &Checked<H::Name>, context: Lo
             for socket in &checked.plan().sockets {
                 state.sweeping.dead.forget(database, &socket.id);
             }
+            if context.scope == Scope::User {
+                state.cluster.logins.forget(database, user);
+            }
             // What the user was live by may have gone with the part, and nothing else tells.
             if context.scope != Scope::User {
                 candidates::doubt(state, database, user, true);

@@ -49,6 +49,8 @@ fn read_again<H: Host>(ask: Ask<'_, H>, limit: usize, others: Vec<Suspect<H::Nam
         (state.layout.clone(), state.tracker.take(limit, stays), state.databases.len())
     });
     suspects.extend(others);
+    let written = ask.host.is_cluster().then(|| ask.host.instant());
+    ask.state(|state| state.cluster.logins.reads(written));
     // Of a key that is gone from a database that holds no other, somebody has to hear too.
     let is_used = |database: &usize| {
         ask.host.select(*database)
@@ -67,6 +69,7 @@ fn read_again<H: Host>(ask: Ask<'_, H>, limit: usize, others: Vec<Suspect<H::Nam
         }
         note(ask, findings);
     }
+    ask.state(|state| state.cluster.logins.reads(None));
 }
 
 /// Goes on building the index of a database until it is complete or `deadline` is over. `true` if it is complete.

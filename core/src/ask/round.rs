@@ -6,12 +6,12 @@ use std::hash::{BuildHasher, RandomState};
 
 use crate::{
     error::Error,
-    known::round::{Round, Waiter},
+    known::round::{Audience, Round, Waiter},
     plan::Scope,
-    ports::{Host, NodeId, Peer},
+    ports::{Host, Peer},
     reply::Ticket,
     session::Ask,
-    wire::{Errand, MOST_BYTES, Message, Part, Request, Stamp},
+    wire::{Errand, MOST_BYTES, Message, Part, Refusal, Request, Stamp},
 };
 
 /// Who besides this node has to do a part of the command that is running. `None` if this node does all: it is said so
@@ -63,56 +63,102 @@ pub fn begin<H: Host>(ask: Ask<'_, H>, peers: Vec<Peer>, about: Call<'_>) -> (Ti
         limit,
         stamp,
         errand,
+        age: None,
     };
-    let (call, client, summons) = (new_call(), ask.ticket(), ask.host.summons());
+    let client = ask.ticket();
     // With a limit the nodes are asked one after another, each for what is left of it.
     let (waiting, unasked) = if limit == u64::MAX { (peers.clone(), Vec::new()) } else { (Vec::new(), peers.clone()) };
+    let audience = Audience::Client(client);
     let round = Round {
-        call,
-        client,
-        request,
-        summons,
-        scope,
-        deadline: ask.host.instant(),
         peers,
         waiting,
         unasked,
         awaits_own: own.is_none(),
-        missing: Vec::new(),
         part: own,
+        ..Round::new(audience, request, ask.host.summons(), scope, ask.host.instant())
     };
-    ask.state(|state| state.cluster.rounds.push(round));
-    send(ask, call);
+    let call = start(ask, round);
     ask.state(|state| state.wants.soon = true);
     (client, Waiter::Round(call))
+}
+
+/// Sends what a round is about to the nodes that it waits for, under a new number, which is returned: an answer to what was asked
+/// before is none to this.
+pub fn start<H: Host>(ask: Ask<'_, H>, mut round: Round<H>) -> u64 {
+    round.call = new_call();
+    let call = round.call;
+    ask.state(|state| state.cluster.rounds.push(round));
+    send(ask, call);
+    call
 }
 
 /// Sends a call's request to all nodes that it waits for.
 pub fn send<H: Host>(ask: Ask<'_, H>, call: u64) {
     let now = ask.host.instant();
-    let request = ask.state(|state| {
+    ask.state(|state| {
         let time = state.options.cluster_timeout();
-        let round = state.cluster.rounds.iter_mut().find(|round| round.call == call)?;
-        round.deadline = now + time;
-        let limit = if round.request.limit == u64::MAX { u64::MAX } else { round.remaining() };
-        let nodes: Vec<NodeId> = round.waiting.iter().map(|peer| peer.id).collect();
-        Some((Request { limit, ..round.request.clone() }, nodes))
+        if let Some(round) = state.cluster.round(call) {
+            round.deadline = now + time;
+            round.repeats = (now + time / 8, time / 4);
+            round.cut_off.clear();
+        }
     });
-    let Some((request, nodes)) = request else { return };
-    let bytes = Message::Request(call, request).encode();
-    let is_fine = bytes.len() <= MOST_BYTES;
-    for node in nodes.into_iter().filter(|node| !(is_fine && ask.host.send_to(node, &bytes))) {
-        let why = if is_fine { "it is not connected" } else { "it cannot be told all" };
+    say(ask, call);
+}
+
+/// Says once more what may have been lost: nodes lose a message now and then while they make a connection anew. Called a few times a
+/// second.
+pub fn repeat<H: Host>(ask: Ask<'_, H>) {
+    let now = ask.host.instant();
+    let calls: Vec<u64> = ask.state(|state| {
+        let is_due = |round: &&mut Round<H>| {
+            let is_late = now >= round.repeats.0 || !round.cut_off.is_empty();
+            is_late && !round.waiting.is_empty() && now < round.deadline
+        };
+        let due = state.cluster.rounds.iter_mut().filter(is_due);
+        due.map(|round| {
+            if now >= round.repeats.0 {
+                round.repeats = (now + round.repeats.1, 2 * round.repeats.1);
+            }
+            round.call
+        })
+        .collect()
+    });
+    for call in calls {
+        say(ask, call);
+    }
+}
+
+/// Sends a call's request. Who is not connected for some time will not do its part.
+fn say<H: Host>(ask: Ask<'_, H>, call: u64) {
+    let now = ask.host.instant();
+    let requests = ask.state(|state| {
+        let Some(round) = state.cluster.round(call) else { return Vec::new() };
+        let limit = if round.request.limit == u64::MAX { u64::MAX } else { round.remaining() };
+        let request = |peer: &Peer| {
+            let errand = round.errand_for(&peer.id)?;
+            Some((peer.id, Request { limit, age: round.age(now), errand, ..round.request.clone() }))
+        };
+        round.waiting.iter().filter_map(request).collect()
+    });
+    for (node, request) in requests {
+        let bytes = Message::Request(call, request).encode();
+        let is_fine = bytes.len() <= MOST_BYTES;
+        let is_sent = is_fine && ask.host.send_to(&node, &bytes);
         ask.state(|state| {
-            if let Some(round) = state.cluster.rounds.iter_mut().find(|round| round.call == call) {
-                round.take(&node, Err(why.to_owned()));
+            let patience = state.options.cluster_timeout() / 4;
+            let Some(round) = state.cluster.round(call) else { return };
+            if !is_fine {
+                round.take(&node, Err(Error::TooMuchToAsk.into()));
+            } else if round.cut_off_for(&node, is_sent, now) > patience {
+                round.take(&node, Err(Refusal::passing("it is not connected")));
             }
         });
     }
 }
 
 /// A number that no other call has: an answer to another one, of a node that ran here before, must not be taken for one to this.
-pub fn new_call() -> u64 {
+fn new_call() -> u64 {
     // The standard library's hashers have random keys, other ones each time.
     RandomState::new().hash_one(0_u8)
 }

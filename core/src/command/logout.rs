@@ -129,7 +129,7 @@ impl<'a> Logout<'a> {
     }
 
     /// Whether it takes to know what sockets the user has, on whatever node: which of them go on, or what names one and nobody else.
-    fn depends_on_sockets<H: Host>(&self, ask: Ask<'_, H>) -> bool {
+    pub(crate) fn depends_on_sockets<H: Host>(&self, ask: Ask<'_, H>) -> bool {
         ask.state(|state| {
             let layout = &state.layout;
             layout.sockets.is_some() && (self.socket.is_some() || layout.traces.iter().any(Trace::is_of_socket))

@@ -48,6 +48,9 @@ impl Findings {
             let whom = HashedSubject { subject: *subject, id, hash: *hash };
             see(state, self.database, look.socket.filter(|_| is_owned), whom, place, *end);
         }
+        if state.cluster.logins.is_reading() && !look.is_gone {
+            self.note_logins(state, layout, (holder, owned), seen);
+        }
         // Nobody who shows up there now has heard of it, but somebody else may have been live by it.
         if let Some(holder) = holder.filter(|_| !is_told) {
             for user in state.databases[self.database].users_by(holder) {
@@ -57,6 +60,38 @@ impl Findings {
             if let (true, Some(socket), None) = (look.is_gone, look.socket, owned) {
                 state.databases[self.database].index.forget_owners(socket);
             }
+        }
+    }
+}
+
+impl Findings {
+    /// Notes who may have logged in by what was written; `owned` is the trace by which the data of a socket names its user.
+    fn note_logins<H: Host>(
+        &self,
+        state: &mut State<H>,
+        layout: &Layout,
+        (holder, owned): (Option<Holder<'_>>, Option<usize>),
+        seen: &[Seen],
+    ) {
+        let database = self.database;
+        match holder {
+            // What a request in flight writes for a socket that was logged out is no login.
+            Some(Holder::Socket(socket)) if state.sweeping.fence.knows(database, socket) => return,
+            Some(Holder::Socket(_)) if owned.is_some() => {}
+            Some(holder) => {
+                for user in state.databases[database].users_by(holder) {
+                    state.cluster.logins.note(database, &user);
+                }
+            }
+            None => {}
+        }
+        // Where nothing says who is live, anything may have come with a login.
+        let may_be_login = |seen: &&Seen| {
+            let is_owned = owned == Some(PlaceRef::of_bytes(&self.bytes[seen.place.clone()]).trace());
+            seen.subject == Subject::User && (is_owned || seen.end != End::Unknown || !layout.tells_live())
+        };
+        for seen in seen.iter().filter(may_be_login) {
+            state.cluster.logins.note(database, &self.bytes[seen.id.clone()]);
         }
     }
 }

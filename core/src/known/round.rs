@@ -1,12 +1,20 @@
 //! Calls on the whole cluster: those that this node makes for its clients, and those that other nodes make of it.
 
-use std::{collections::VecDeque, time::Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
+use super::{
+    logins::Logins,
+    pending::{Pending, PendingLogouts},
+    state::State,
+};
 use crate::{
-    plan::Scope,
+    plan::{Gone, Scope},
     ports::{Host, NodeId, Peer},
     reply::{Reply, Ticket},
-    wire::{self, Part, Request, Stamp},
+    wire::{self, Errand, Part, Refusal, RefusalKind, Request, Stamp},
 };
 
 /// Who waits for what comes of a piece of work.
@@ -30,9 +38,13 @@ pub struct Cluster<H: Host> {
     /// What other nodes ask for, and is not done yet.
     pub(crate) asked: VecDeque<Asked>,
     /// Parts that are done, and have not been passed on.
-    pub(crate) done: Vec<(Waiter, Result<Part, String>)>,
-    /// Answers that could not be sent yet: to which node, and since when.
-    pub(crate) unsent: Vec<(NodeId, Vec<u8>, Instant)>,
+    pub(crate) done: Vec<(Waiter, Result<Part, Refusal>)>,
+    /// What this node answered others not long ago.
+    pub(crate) answers: Answers,
+    /// Logouts of which a part is missing.
+    pub(crate) pending: PendingLogouts,
+    /// Who may have logged in lately.
+    pub(crate) logins: Logins,
     /// What INFO shows.
     pub(crate) report: Report,
 }
@@ -45,9 +57,28 @@ impl<H: Host> Cluster<H> {
             rounds: Vec::new(),
             asked: VecDeque::new(),
             done: Vec::new(),
-            unsent: Vec::new(),
+            answers: Answers::default(),
+            pending: PendingLogouts::default(),
+            logins: Logins::default(),
             report: Report::default(),
         }
+    }
+}
+
+impl<H: Host> Cluster<H> {
+    /// The call of a number, if it is under way.
+    pub(crate) fn round(&mut self, call: u64) -> Option<&mut Round<H>> {
+        self.rounds.iter_mut().find(|round| round.call == call)
+    }
+}
+
+impl<H: Host> State<H> {
+    /// Whether a node's call is waiting, or being carried out.
+    pub(crate) fn is_asked(&self, from: &NodeId, call: u64) -> bool {
+        let waiter = Waiter::Node(*from, call);
+        self.cluster.asked.iter().any(|asked| asked.call == call && asked.from == *from)
+            || self.sweeping.jobs.iter().any(|job| job.waits == Some(waiter))
+            || self.cluster.done.iter().any(|(done, _)| *done == waiter)
     }
 }
 
@@ -60,15 +91,45 @@ pub struct Report {
     pub partial: u64,
     /// Parts that were done for other nodes.
     pub parts: u64,
+    /// Logouts that became complete when a node was asked again.
+    pub completed: u64,
+    /// Logouts of which a part is missing for good.
+    pub given_up: u64,
 }
 
-/// A call on the whole cluster that a client of this node waits for.
+/// Who waits for the end of a round.
+#[derive(Debug)]
+pub enum Audience {
+    /// A client.
+    Client(Ticket),
+    /// Nobody: it is a logout of which a part was missing.
+    Pending(Box<Pending>),
+}
+
+impl Audience {
+    /// Whether something was removed before this round.
+    pub(crate) fn removed_before(&self) -> bool {
+        matches!(self, Self::Pending(pending) if pending.removes)
+    }
+
+    /// Who is gone, with those who went before this round.
+    pub(crate) fn with_those_before(&self, gone: Gone) -> Gone {
+        let Self::Pending(pending) = self else { return gone };
+        let mut all = pending.told.clone();
+        all.merge(gone);
+        all
+    }
+}
+
+/// A call on the whole cluster.
 #[derive(Debug)]
 pub struct Round<H: Host> {
     /// Its number.
     pub(crate) call: u64,
     /// Who waits.
-    pub(crate) client: Ticket,
+    pub(crate) audience: Audience,
+    /// When it began.
+    pub(crate) began: Instant,
     /// What the other nodes are asked for.
     pub(crate) request: Request,
     /// The command with its caller, for what is done here.
@@ -77,30 +138,111 @@ pub struct Round<H: Host> {
     pub(crate) scope: Scope,
     /// Until when the nodes have time.
     pub(crate) deadline: Instant,
+    /// When those that have not answered are asked once more, in case that the message was lost, and how long after that again.
+    pub(crate) repeats: (Instant, Duration),
     /// All nodes that are to do a part.
     pub(crate) peers: Vec<Peer>,
     /// Nodes that were asked and have not answered.
     pub(crate) waiting: Vec<Peer>,
+    /// Those of them that are not connected, and since when.
+    pub(crate) cut_off: Vec<(NodeId, Instant)>,
     /// Nodes that are asked one after another, because no more users are to go than a limit allows.
     pub(crate) unasked: Vec<Peer>,
     /// Whether this node's own part is not done yet.
     pub(crate) awaits_own: bool,
     /// Nodes whose part is missing, and why.
-    pub(crate) missing: Vec<(Peer, String)>,
+    pub(crate) missing: Vec<(Peer, Refusal)>,
+    /// Nodes that have written what the layout wants.
+    pub(crate) wrote: Vec<NodeId>,
     /// What came in.
     pub(crate) part: Option<Part>,
 }
 
 impl<H: Host> Round<H> {
+    /// A call that nobody is asked for yet, at the moment when it begins.
+    pub(crate) fn new(
+        audience: Audience,
+        request: Request,
+        summons: Option<H::Summons>,
+        scope: Scope,
+        began: Instant,
+    ) -> Self {
+        Self {
+            call: 0,
+            audience,
+            began,
+            request,
+            summons,
+            scope,
+            deadline: began,
+            repeats: (began, Duration::ZERO),
+            peers: Vec::new(),
+            waiting: Vec::new(),
+            cut_off: Vec::new(),
+            unasked: Vec::new(),
+            awaits_own: false,
+            missing: Vec::new(),
+            wrote: Vec::new(),
+            part: None,
+        }
+    }
+
+    /// A message was sent to a node, or could not be: for how long now that has been so.
+    pub(crate) fn cut_off_for(&mut self, node: &NodeId, is_sent: bool, now: Instant) -> Duration {
+        if is_sent {
+            self.cut_off.retain(|(known, _)| known != node);
+            return Duration::ZERO;
+        }
+        if let Some((_, since)) = self.cut_off.iter().find(|(known, _)| known == node) {
+            return now.duration_since(*since);
+        }
+        self.cut_off.push((*node, now));
+        Duration::ZERO
+    }
+
+    /// How many milliseconds ago it was called, of a logout that comes late.
+    pub(crate) fn age(&self, now: Instant) -> Option<u64> {
+        let Audience::Pending(pending) = &self.audience else { return None };
+        let age = now.duration_since(pending.began).as_millis();
+        Some(u64::try_from(age).unwrap_or(u64::MAX))
+    }
+
     /// Whether nothing more comes in.
     pub(crate) fn is_over(&self) -> bool {
         self.waiting.is_empty() && self.unasked.is_empty() && !self.awaits_own
     }
 
+    /// Whether it is to end without more being done: the user may have logged in since.
+    pub(crate) fn is_undone(&self) -> bool {
+        self.missing.iter().any(|(_, refusal)| refusal.kind == RefusalKind::CameBack)
+    }
+
+    /// What a node is to do; `None` if that is nothing. Who has written before what the layout wants writes what is new since.
+    pub(crate) fn errand_for(&self, node: &NodeId) -> Option<Errand> {
+        match (&self.request.errand, &self.audience) {
+            (Errand::Write(gone, _), Audience::Pending(pending)) if self.wrote.contains(node) => {
+                let news = gone.clone().without(&pending.told);
+                // As if it were a part of the user: what is for the user is written already.
+                (!news.is_nobody()).then_some(Errand::Write(news, Scope::Part))
+            }
+            (errand, _) => Some(errand.clone()),
+        }
+    }
+
+    /// A node has written what the layout wants.
+    pub(crate) fn has_written(&mut self, node: &NodeId) {
+        if !self.wrote.contains(node) {
+            self.wrote.push(*node);
+        }
+    }
+
     /// Takes a node's answer. One that is not waited for, because it came twice or too late, changes nothing.
-    pub(crate) fn take(&mut self, from: &NodeId, answer: Result<Part, String>) {
+    pub(crate) fn take(&mut self, from: &NodeId, answer: Result<Part, Refusal>) {
         let Some(at) = self.waiting.iter().position(|peer| peer.id == *from) else { return };
         let peer = self.waiting.swap_remove(at);
+        if answer.is_ok() && matches!(self.request.errand, Errand::Write(..)) {
+            self.has_written(from);
+        }
         match answer {
             Ok(part) => self.add(part),
             Err(why) => self.missing.push((peer, why)),
@@ -127,12 +269,85 @@ impl<H: Host> Round<H> {
 
     /// What was asked for and has not come in until now is missing.
     pub(crate) fn give_up(&mut self, why: &str) {
-        self.missing.extend(self.waiting.drain(..).map(|peer| (peer, why.to_owned())));
+        let missing = self.waiting.drain(..).map(|peer| (peer, Refusal::passing(why)));
+        self.missing.extend(missing);
     }
 
     /// What all parts have in common.
     pub(crate) fn stamp(&self) -> &Stamp {
         &self.request.stamp
+    }
+}
+
+/// What this node answered others not long ago, as bytes: an answer may be lost, and its question be asked again. No part is done
+/// twice, because what it finds then is less.
+#[derive(Debug, Default)]
+pub struct Answers {
+    /// In their order, with the node and its number for the call.
+    known: VecDeque<Answered>,
+    bytes: usize,
+}
+
+/// An answer to a node.
+#[derive(Debug)]
+pub struct Answered {
+    pub(crate) to: NodeId,
+    pub(crate) call: u64,
+    pub(crate) bytes: Vec<u8>,
+    /// When it was given.
+    pub(crate) at: Instant,
+    /// Whether it could not be sent yet.
+    pub(crate) is_unsent: bool,
+}
+
+/// The most answers that are remembered.
+const MOST_ANSWERS: usize = 4096;
+
+/// The most bytes that they may take.
+const MOST_ANSWER_BYTES: usize = 8 << 20;
+
+impl Answers {
+    /// Remembers one. What is too much is forgotten, the oldest first.
+    pub(crate) fn add(&mut self, answered: Answered) {
+        self.bytes += answered.bytes.len();
+        self.known.push_back(answered);
+        while self.known.len() > MOST_ANSWERS || (self.bytes > MOST_ANSWER_BYTES && self.known.len() > 1) {
+            self.forget_first();
+        }
+    }
+
+    /// What was answered to a node's call.
+    pub(crate) fn get(&self, to: &NodeId, call: u64) -> Option<Vec<u8>> {
+        let is_it = |answered: &&Answered| answered.call == call && answered.to == *to;
+        self.known.iter().rev().find(is_it).map(|answered| answered.bytes.clone())
+    }
+
+    /// Takes those that could not be sent.
+    pub(crate) fn take_unsent(&mut self) -> Vec<(NodeId, Vec<u8>, u64)> {
+        let unsent = self.known.iter_mut().filter(|answered| answered.is_unsent);
+        let take = |answered: &mut Answered| {
+            answered.is_unsent = false;
+            (answered.to, answered.bytes.clone(), answered.call)
+        };
+        unsent.map(take).collect()
+    }
+
+    /// One could not be sent again.
+    pub(crate) fn put_back(&mut self, to: &NodeId, call: u64) {
+        if let Some(answered) = self.known.iter_mut().find(|answered| answered.call == call && answered.to == *to) {
+            answered.is_unsent = true;
+        }
+    }
+
+    /// Forgets those for which nobody waits any more.
+    pub(crate) fn tidy(&mut self, now: Instant, lasts: Duration) {
+        while self.known.front().is_some_and(|first| now.duration_since(first.at) >= lasts) {
+            self.forget_first();
+        }
+    }
+
+    fn forget_first(&mut self) {
+        self.bytes -= self.known.pop_front().map_or(0, |first| first.bytes.len());
     }
 }
 

@@ -26,7 +26,7 @@ use crate::{
     reply::Reply,
     tracker::Tracker,
     watcher::Watcher,
-    wire::Part,
+    wire::{Part, Refusal},
 };
 
 /// The module's state; there is none before the module is loaded and after it is unloaded.
@@ -180,7 +180,7 @@ impl<H: Host> State<H> {
         if let Waiter::Client(client) = waiter {
             self.wants.answers.push((client, answer));
         } else {
-            let part = answer.map(Part::of).map_err(|error| error.to_string());
+            let part = answer.map(Part::of).map_err(Refusal::from);
             self.cluster.done.push((waiter, part));
             self.wants.soon = true;
         }

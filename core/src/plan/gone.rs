@@ -45,6 +45,19 @@ impl Gone {
         }
     }
 
+    /// What of it is not in the other: of that others have been told.
+    #[must_use]
+    pub fn without(mut self, other: &Self) -> Self {
+        self.rooms.retain(|room| !other.rooms.contains(room));
+        self.sockets.retain(|socket| other.sockets.iter().all(|known| known.id != socket.id));
+        self
+    }
+
+    /// Whether nobody hears of it: no socket and no room is left by it.
+    pub fn is_nobody(&self) -> bool {
+        self.sockets.is_empty() && self.rooms.is_empty()
+    }
+
     /// Adds what another node knows of the same user. One node may know a socket by the mapping, and another by its data.
     pub fn merge(&mut self, other: Self) {
         // Who removed nothing says of nobody that they are gone.
@@ -97,5 +110,8 @@ mod tests {
         assert_eq!(nobody, before);
         one.merge(Gone::default());
         assert_eq!(one, before);
+        let told = gone(Some("Ann"), vec![socket("s2", true, true, None)], &["den"]);
+        let news = gone(Some("Ann"), vec![socket("s1", false, true, None)], &["attic"]);
+        assert_eq!(one.without(&told), news);
     }
 }

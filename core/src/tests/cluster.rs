@@ -6,16 +6,16 @@ use crate::{
     layout::Layout,
     peers,
     ports::{NodeId, Peer},
-    wire::Message,
+    wire::{Message, Refusal},
 };
 
 /// The name of the node of that number.
-fn id(number: usize) -> NodeId {
+pub(super) fn id(number: usize) -> NodeId {
     [b'a' + u8::try_from(number).expect("there are few"); 40]
 }
 
 /// A cluster of nodes that hold these keys of ann's.
-fn cluster(keys: &[&[&str]]) -> Vec<World> {
+pub(super) fn cluster(keys: &[&[&str]]) -> Vec<World> {
     let node = |number: usize| {
         let others = (0..keys.len()).filter(|other| *other != number);
         // What others hold is served there.
@@ -30,7 +30,7 @@ fn cluster(keys: &[&[&str]]) -> Vec<World> {
     (0..keys.len()).map(node).collect()
 }
 
-fn three() -> Vec<World> {
+pub(super) fn three() -> Vec<World> {
     cluster(&[
         &["user_status:ann", "typing:a:ann"],
         &["user_activity:ann", "typing:b:ann", "typing:b:bob"],
@@ -39,7 +39,7 @@ fn three() -> Vec<World> {
 }
 
 /// Each node gets what was sent to it, `times` times, until nobody says anything more.
-fn deliver(nodes: &[World], times: usize) {
+pub(super) fn deliver(nodes: &[World], times: usize) {
     loop {
         let mut mail = Vec::new();
         for (from, node) in nodes.iter().enumerate() {
@@ -59,11 +59,11 @@ fn deliver(nodes: &[World], times: usize) {
 }
 
 /// What clients of a node got who waited.
-fn answers(node: &World) -> Vec<Answer> {
+pub(super) fn answers(node: &World) -> Vec<Answer> {
     node.module.take_answers().into_iter().map(|(_, answer)| answer.into()).collect()
 }
 
-fn refusal(node: &World) -> String {
+pub(super) fn refusal(node: &World) -> String {
     match &*answers(node) {
         [Answer::Error(text)] => text.clone(),
         other => panic!("one refusal, not {other:?}"),
@@ -71,7 +71,7 @@ fn refusal(node: &World) -> String {
 }
 
 /// What is left of ann's on all nodes.
-fn left(nodes: &[World]) -> usize {
+pub(super) fn left(nodes: &[World]) -> usize {
     nodes.iter().flat_map(|node| node.fake.names()).filter(|name| name.ends_with("ann")).count()
 }
 
@@ -142,7 +142,7 @@ fn who_says_that_it_is_at_work_has_more_time() {
 }
 
 #[test]
-fn an_answer_waits_for_a_connection_and_a_request_does_not() {
+fn what_cannot_be_sent_waits_for_a_connection_for_some_time() {
     let nodes = three();
     nodes[0].run("SESSION.LOGOUT ann");
     nodes[1].fake.is_cut_off.set(true);
@@ -155,7 +155,16 @@ fn an_answer_waits_for_a_connection_and_a_request_does_not() {
     assert_eq!(answers(&nodes[0]), [Answer::Integer(5)]);
     nodes[0].fake.is_cut_off.set(true);
     nodes[0].run("SESSION.LOGOUT ann");
-    nodes[0].settle();
+    nodes[0].live(SECOND / 5);
+    nodes[0].fake.is_cut_off.set(false);
+    nodes[0].live(SECOND / 10);
+    deliver(&nodes, 1);
+    assert_eq!(answers(&nodes[0]), [Answer::Integer(0)]);
+    nodes[0].fake.is_cut_off.set(true);
+    nodes[0].run("SESSION.LOGOUT ann");
+    nodes[0].live(SECOND / 5);
+    assert!(answers(&nodes[0]).is_empty());
+    nodes[0].live(SECOND / 5);
     assert!(refusal(&nodes[0]).contains("node 1 (it is not connected), node 2 (it is not connected)"));
 }
 
@@ -221,9 +230,9 @@ fn an_answer_of_a_node_that_was_not_asked_counts_for_nothing() {
     nodes[0].run("SESSION.LOGOUT ann");
     let mail = nodes[0].fake.mail.borrow().clone();
     let Ok(Message::Request(call, _)) = Message::decode(&mail[0].1) else { panic!("a request") };
-    let refused = Message::Answer(call, Err("by a stranger".to_owned())).encode();
+    let refused = Message::Answer(call, Err(Refusal::passing("by a stranger"))).encode();
     nodes[0].enter(|ask| peers::received(ask, &[b'z'; 40], &refused));
-    let other = Message::Answer(call ^ 1, Err("to another call".to_owned())).encode();
+    let other = Message::Answer(call ^ 1, Err(Refusal::passing("to another call"))).encode();
     nodes[0].enter(|ask| peers::received(ask, &id(1), &other));
     deliver(&nodes, 1);
     assert_eq!(answers(&nodes[0]), [Answer::Integer(5)]);
@@ -240,6 +249,6 @@ fn a_defect_in_another_nodes_part_is_told_to_the_node_that_asked() {
     nodes[1].enter(|ask| peers::received(ask, &id(0), &Message::Request(call, request).encode()));
     nodes[1].settle();
     assert_eq!(nodes[1].module.defects(), 1);
-    let answered = Message::Answer(call, Err(crate::error::Error::Defect.to_string()));
+    let answered = Message::Answer(call, Err(crate::error::Error::Defect.into()));
     assert_eq!(*nodes[1].fake.mail.borrow(), [(id(0), answered.encode())]);
 }

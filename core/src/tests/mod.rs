@@ -2,6 +2,7 @@
 
 mod cascade;
 mod cluster;
+mod cluster_again;
 mod fence;
 mod loading;
 mod priorities;

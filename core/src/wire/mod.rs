@@ -40,15 +40,62 @@ const SCOPES: [Scope; 3] = [Scope::User, Scope::Socket, Scope::Part];
 /// How far nodes have been asked, by its number.
 const KNOWN: [ToldOf; 3] = [ToldOf::Some, ToldOf::All, ToldOf::Less];
 
+/// Whether it is worth asking again, by its number.
+const REFUSALS: [RefusalKind; 3] = [RefusalKind::Passing, RefusalKind::Lasting, RefusalKind::CameBack];
+
+/// Where a thing stands among all of its kind.
+fn number_of<T: PartialEq>(all: &[T], one: &T) -> u8 {
+    let number = all.iter().position(|known| known == one).unwrap_or_default();
+    u8::try_from(number).unwrap_or_default()
+}
+
 /// A message. `call` is the number that the asking node gave its call: no two calls have the same, of whatever node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// Asks for a node's part of a call.
     Request(u64, Request),
     /// A node's part, or in words why there is none.
-    Answer(u64, Result<Part, String>),
+    Answer(u64, Result<Part, Refusal>),
     /// A node is at work on its part, which takes long.
     Working(u64),
+}
+
+/// Why a node has not done its part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// In words.
+    pub why: String,
+    /// Whether it is worth asking again.
+    pub kind: RefusalKind,
+}
+
+/// Whether it is worth asking a node again that has not done its part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// Nothing but the state of the node stands in the way.
+    Passing,
+    /// It would say the same again.
+    Lasting,
+    /// The user may have logged in since, so that nobody is to be asked.
+    CameBack,
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        let kind = match error {
+            Error::CameBack => RefusalKind::CameBack,
+            _ if error.may_pass() => RefusalKind::Passing,
+            _ => RefusalKind::Lasting,
+        };
+        Self { why: error.to_string(), kind }
+    }
+}
+
+impl Refusal {
+    /// Nothing came from a node.
+    pub fn passing(why: impl Into<String>) -> Self {
+        Self { why: why.into(), kind: RefusalKind::Passing }
+    }
 }
 
 /// Asks for a node's part of a call.
@@ -68,6 +115,8 @@ pub struct Request {
     pub stamp: Stamp,
     /// What of the call is to be done.
     pub errand: Errand,
+    /// How many milliseconds ago the call was begun, if it comes late: who may have logged in since is left alone.
+    pub age: Option<u64>,
 }
 
 /// What of a call a node is to do.
@@ -176,7 +225,10 @@ impl Message {
                 to.flag(answer.is_ok());
                 match answer {
                     Ok(part) => write_part(&mut to, part),
-                    Err(why) => to.text(why.as_bytes()),
+                    Err(Refusal { why, kind }) => {
+                        to.text(why.as_bytes());
+                        to.byte(number_of(&REFUSALS, kind));
+                    }
                 }
             }
             Self::Working(call) => {
@@ -210,7 +262,7 @@ impl Message {
 }
 
 fn write_request(to: &mut Writer, request: &Request) {
-    let Request { layout, database, user, command, limit, stamp, errand } = request;
+    let Request { layout, database, user, command, limit, stamp, errand, age } = request;
     to.number(*layout);
     to.number(*database);
     to.maybe(user.as_deref(), Writer::text);
@@ -218,6 +270,7 @@ fn write_request(to: &mut Writer, request: &Request) {
     to.number(*limit);
     to.number(stamp.at);
     to.text(stamp.id.as_bytes());
+    to.maybe(age.as_ref(), |to, age| to.number(*age));
     match errand {
         Errand::Do(told) => {
             to.byte(0);
@@ -230,8 +283,7 @@ fn write_request(to: &mut Writer, request: &Request) {
         Errand::Write(gone, scope) => {
             to.byte(1);
             write_gone(to, gone);
-            let number = SCOPES.iter().position(|known| known == scope).unwrap_or_default();
-            to.byte(u8::try_from(number).unwrap_or_default());
+            to.byte(number_of(&SCOPES, scope));
         }
     }
 }
@@ -244,6 +296,7 @@ fn read_request(from: &mut Reader<'_>) -> Option<Request> {
         command: from.list(Reader::text)?,
         limit: from.number()?,
         stamp: Stamp { at: from.number()?, id: from.string()? },
+        age: from.maybe(Reader::number)?,
         errand: match from.byte()? {
             0 => Errand::Do(from.maybe(read_told)?),
             2 => Errand::Learn(read_told(from)?),
@@ -253,8 +306,11 @@ fn read_request(from: &mut Reader<'_>) -> Option<Request> {
     })
 }
 
-fn read_answer(from: &mut Reader<'_>) -> Option<Result<Part, String>> {
-    if from.flag()? { read_part(from).map(Ok) } else { from.string().map(Err) }
+fn read_answer(from: &mut Reader<'_>) -> Option<Result<Part, Refusal>> {
+    if from.flag()? {
+        return read_part(from).map(Ok);
+    }
+    Some(Err(Refusal { why: from.string()?, kind: *REFUSALS.get(usize::from(from.byte()?))? }))
 }
 
 fn write_part(to: &mut Writer, part: &Part) {
@@ -275,8 +331,7 @@ fn write_told(to: &mut Writer, told: &Told) {
         to.maybe(room, Writer::text);
     });
     to.flag(told.is_unclear);
-    let number = KNOWN.iter().position(|known| *known == told.known).unwrap_or_default();
-    to.byte(u8::try_from(number).unwrap_or_default());
+    to.byte(number_of(&KNOWN, &told.known));
 }
 
 fn read_told(from: &mut Reader<'_>) -> Option<Told> {

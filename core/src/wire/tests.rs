@@ -48,6 +48,7 @@ fn messages() -> Vec<Message> {
         limit: u64::MAX,
         stamp: Stamp { at: 1, id: "abc".to_owned() },
         errand: Errand::Do(None),
+        age: None,
     };
     let learn = Errand::Learn(part().told);
     let with_told = Errand::Do(Some(part().told));
@@ -55,14 +56,16 @@ fn messages() -> Vec<Message> {
     let sweep = Part::of(Reply::Array(vec![map("ann", 1, &["a"], Vec::new(), 0)]));
     vec![
         Message::Request(1, request.clone()),
-        Message::Request(1, Request { errand: write, ..request.clone() }),
+        Message::Request(1, Request { errand: write, age: Some(7), ..request.clone() }),
         Message::Request(1, Request { errand: learn, ..request.clone() }),
         Message::Request(1, Request { errand: with_told, ..request.clone() }),
         Message::Request(u64::MAX, Request { user: None, command: Vec::new(), ..request }),
         Message::Answer(2, Ok(part())),
         Message::Answer(3, Ok(sweep)),
         Message::Answer(4, Ok(Part::of(Reply::Integer(-1)))),
-        Message::Answer(5, Err("READONLY".to_owned())),
+        Message::Answer(5, Err(Error::Demoted.into())),
+        Message::Answer(8, Err(Error::CameBack.into())),
+        Message::Answer(9, Err(Error::NOT_TO_SHOW.into())),
         Message::Working(6),
     ]
 }

@@ -1,0 +1,202 @@
+//! The calls of this node's clients: what is to be done next for each, and what its client gets in the end.
+
+use super::{
+    again,
+    serve::{arguments, do_part, is_logout},
+    this_node,
+};
+use crate::{
+    ask::{logout, round, tell},
+    command::Logout,
+    error::Error,
+    journal::Level,
+    known::round::{Audience, Round},
+    plan::{Gone, Scope, Told, ToldOf},
+    ports::{Host, Peer},
+    reply::{Reply, Ticket},
+    session::Ask,
+    wire::{Errand, Part, Refusal, Request},
+};
+
+/// What is to be done next for a call of this node's clients.
+enum Next<H: Host> {
+    /// The next of the nodes that are asked one after another.
+    Ask(u64),
+    /// All parts are there, or missing.
+    End(Box<Round<H>>),
+}
+
+/// Goes on with the calls of this node's clients.
+pub(super) fn settle<H: Host>(ask: Ask<'_, H>) {
+    while let Some(next) = next(ask) {
+        match next {
+            Next::Ask(call) => round::send(ask, call),
+            Next::End(round) => end(ask, *round),
+        }
+    }
+}
+
+fn next<H: Host>(ask: Ask<'_, H>) -> Option<Next<H>> {
+    let now = ask.host.instant();
+    ask.state(|state| {
+        let time = state.options.cluster_timeout().as_millis();
+        let rounds = &mut state.cluster.rounds;
+        for round in rounds.iter_mut().filter(|round| now >= round.deadline) {
+            round.give_up(&format!("no answer within {time} ms; is it up, and the module loaded there?"));
+        }
+        for round in rounds.iter_mut().filter(|round| round.waiting.is_empty() && !round.awaits_own) {
+            if round.remaining() == 0 {
+                round.unasked.clear();
+            }
+            if let Some(peer) = round.unasked.pop() {
+                round.waiting.push(peer);
+                return Some(Next::Ask(round.call));
+            }
+        }
+        let over = rounds.iter().position(Round::is_over)?;
+        Some(Next::End(Box::new(rounds.remove(over))))
+    })
+}
+
+/// All parts of a call are there or missing: there is something else to do, or it is over.
+fn end<H: Host>(ask: Ask<'_, H>, mut round: Round<H>) {
+    let writes = ask.state(|state| !state.layout.then.is_empty());
+    if round.is_undone() {
+        return finish(ask, round);
+    }
+    match (&round.request.errand, &mut round.part) {
+        (Errand::Learn(before), Some(part)) => {
+            let (is_second, told) = (!before.sockets().is_empty(), std::mem::take(&mut part.told));
+            // Where nobody knows a socket there is nothing to ask for a second time.
+            let is_over = is_second || told.sockets().is_empty();
+            if is_over { act(ask, round, told) } else { learn(ask, round, told) }
+        }
+        (Errand::Do(_), Some(part)) if writes && (part.removed > 0 || round.audience.removed_before()) => {
+            let gone = part.gone.clone();
+            write(ask, round, gone);
+        }
+        _ => finish(ask, round),
+    }
+}
+
+/// Asks all nodes what they know of the user's sockets, or, if some of them have said so, of these.
+pub(super) fn learn<H: Host>(ask: Ask<'_, H>, mut round: Round<H>, told: Told) {
+    round.request.errand = Errand::Learn(told);
+    match here(ask, &round, &round.request) {
+        Ok((own, _)) => go_on_with(ask, round, own),
+        Err(error) => refuse(ask, round, error),
+    }
+}
+
+/// All nodes have said what they know of the user's sockets: now each does its part, this one first. If it is refused, nothing has
+/// changed anywhere.
+fn act<H: Host>(ask: Ask<'_, H>, round: Round<H>, mut told: Told) {
+    told.known = if round.missing.is_empty() { ToldOf::All } else { ToldOf::Less };
+    carry_out(ask, round, Some(told));
+}
+
+/// Each node does its part, this one first.
+pub(super) fn carry_out<H: Host>(ask: Ask<'_, H>, mut round: Round<H>, told: Option<Told>) {
+    round.request.errand = Errand::Do(told);
+    round.part = None;
+    match here(ask, &round, &round.request) {
+        Ok((own, scope)) => {
+            round.scope = scope;
+            go_on_with(ask, round, own);
+        }
+        Err(error) => refuse(ask, round, error),
+    }
+}
+
+/// All have done their part: now each writes what the layout wants, to the keys that it serves.
+fn write<H: Host>(ask: Ask<'_, H>, mut round: Round<H>, gone: Gone) {
+    let this = this_node();
+    round.request.errand = Errand::Write(round.audience.with_those_before(gone), round.scope);
+    if let Some(errand) = round.errand_for(&this.id) {
+        let asked = Request { errand, ..round.request.clone() };
+        match here(ask, &round, &asked) {
+            Ok(_) => round.has_written(&this.id),
+            Err(error) => round.missing.push((this, error.into())),
+        }
+    }
+    go_on_with(ask, round, Part::nothing());
+}
+
+/// Asks the nodes for what is next, all but those whose part is missing already, or for which there is nothing to do.
+fn go_on_with<H: Host>(ask: Ask<'_, H>, mut round: Round<H>, own: Part) {
+    round.add(own);
+    let is_missing = |peer: &Peer| round.missing.iter().any(|(missing, _)| missing.id == peer.id);
+    let is_asked = |peer: &&Peer| !is_missing(peer) && round.errand_for(&peer.id).is_some();
+    round.waiting = round.peers.iter().filter(is_asked).cloned().collect();
+    round::start(ask, round);
+}
+
+/// This node's own part of what is next, and what the logout is about.
+fn here<H: Host>(ask: Ask<'_, H>, round: &Round<H>, request: &Request) -> Result<(Part, Scope), Error> {
+    if ask.host.is_replica() {
+        // It holds what its master does, which is asked.
+        let is_missed = is_logout(request) && matches!(round.audience, Audience::Client(_));
+        return if is_missed { Err(Error::Demoted) } else { Ok((Part::nothing(), round.scope)) };
+    }
+    if !usize::try_from(request.database).is_ok_and(|database| ask.host.select(database)) {
+        return Err(Error::NoDatabase(request.database));
+    }
+    logout::check_cluster(ask)?;
+    let age = round.age(ask.host.instant());
+    do_part(ask, &Request { age, ..request.clone() }, &ask.host.caller_of(round.summons.as_ref()))
+}
+
+/// This node's own part is refused before anything has changed.
+fn refuse<H: Host>(ask: Ask<'_, H>, mut round: Round<H>, error: Error) {
+    if let Audience::Client(client) = round.audience {
+        return answer(ask, client, Err(error));
+    }
+    round.missing.push((this_node(), error.into()));
+    finish(ask, round);
+}
+
+/// Who waits is answered, after others were told.
+fn finish<H: Host>(ask: Ask<'_, H>, mut round: Round<H>) {
+    let Audience::Client(client) = round.audience else { return again::finish(ask, round) };
+    if let Some(part) = &round.part {
+        tell(ask, &round, &part.gone, part.removed);
+    }
+    let reply = if round.missing.is_empty() {
+        again::forget(ask, &round);
+        round.part.take().map_or(Err(Error::Defect), Part::into_reply)
+    } else {
+        let why = |(peer, refusal): &(Peer, Refusal)| (peer.address.clone(), refusal.why.clone());
+        Err(Error::Partial(round.missing.iter().map(why).collect(), again::keep(ask, &round)))
+    };
+    answer(ask, client, reply);
+}
+
+/// Gives the client its reply.
+fn answer<H: Host>(ask: Ask<'_, H>, client: Ticket, answer: Result<Reply, Error>) {
+    let partial = answer.as_ref().err().filter(|error| matches!(error, Error::Partial(..))).cloned();
+    ask.state(|state| {
+        state.cluster.report.calls += 1;
+        state.cluster.report.partial += u64::from(partial.is_some());
+        state.wants.answers.push((client, answer));
+    });
+    if let Some(error) = partial {
+        say(ask, Level::Warning, &format!("a call on the cluster is not complete: {error}"));
+    }
+}
+
+/// Tells others of a logout, once.
+pub(super) fn tell<H: Host>(ask: Ask<'_, H>, round: &Round<H>, gone: &Gone, removed: u64) {
+    let arguments = arguments(&round.request);
+    let (true, Ok(command)) = (is_logout(&round.request), Logout::parse(&arguments)) else { return };
+    if usize::try_from(round.request.database).is_ok_and(|database| ask.host.select(database)) {
+        tell::tell_of_whole(ask, gone, round.stamp(), round.scope, command.reason(), removed);
+    }
+}
+
+/// Says something in the log, if there was not much in the last second.
+pub(super) fn say<H: Host>(ask: Ask<'_, H>, level: Level, line: &str) {
+    let now = ask.host.instant();
+    if ask.state(|state| state.journal.admits(now, 1)) {
+        ask.host.log(level, line);
+    }
+}
