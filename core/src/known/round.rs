@@ -8,7 +8,6 @@ use std::{
 use super::{
     logins::Logins,
     pending::{Pending, PendingLogouts},
-    state::State,
 };
 use crate::{
     plan::{Gone, Scope},
@@ -69,16 +68,6 @@ impl<H: Host> Cluster<H> {
     /// The call of a number, if it is under way.
     pub(crate) fn round(&mut self, call: u64) -> Option<&mut Round<H>> {
         self.rounds.iter_mut().find(|round| round.call == call)
-    }
-}
-
-impl<H: Host> State<H> {
-    /// Whether a node's call is waiting, or being carried out.
-    pub(crate) fn is_asked(&self, from: &NodeId, call: u64) -> bool {
-        let waiter = Waiter::Node(*from, call);
-        self.cluster.asked.iter().any(|asked| asked.call == call && asked.from == *from)
-            || self.sweeping.jobs.iter().any(|job| job.waits == Some(waiter))
-            || self.cluster.done.iter().any(|(done, _)| *done == waiter)
     }
 }
 

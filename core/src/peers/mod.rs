@@ -5,6 +5,8 @@
 //! here.
 
 mod again;
+mod late;
+mod post;
 mod rounds;
 mod serve;
 
@@ -13,10 +15,10 @@ use std::time::Instant;
 use crate::{
     ask::round,
     error::Error,
-    known::round::{Answered, Asked, Round, Waiter},
-    ports::{Host, NodeId, Peer},
+    known::round::{Asked, Round, Waiter},
+    ports::{Host, NodeId},
     session::Ask,
-    wire::{MOST_BYTES, Message, Part, Refusal, Unreadable},
+    wire::{Message, Unreadable},
 };
 
 /// The most calls of other nodes that wait to be served.
@@ -32,12 +34,12 @@ pub fn received<H: Host>(ask: Ask<'_, H>, from: &NodeId, bytes: &[u8]) {
                 ask.host.send_to(from, &bytes);
                 return;
             }
-            if ask.state(|state| state.is_asked(from, call)) {
+            if is_asked(ask, from, call) {
                 return;
             }
             let is_busy = ask.state(|state| state.cluster.asked.len() >= MOST_ASKED);
             if is_busy {
-                return answer(ask, from, call, Err(Error::Busy.into()));
+                return post::answer(ask, from, call, Err(Error::Busy.into()));
             }
             let asked = Asked { from: *from, call, since: now, request };
             ask.state(|state| state.cluster.asked.push_back(asked));
@@ -54,7 +56,7 @@ pub fn received<H: Host>(ask: Ask<'_, H>, from: &NodeId, bytes: &[u8]) {
                 round.deadline = now + time;
             }
         }),
-        Err(Unreadable::OtherVersion(call, true)) => answer(ask, from, call, Err(Error::OtherVersion.into())),
+        Err(Unreadable::OtherVersion(call, true)) => post::answer(ask, from, call, Err(Error::OtherVersion.into())),
         Err(Unreadable::OtherVersion(call, false)) => ask.state(|state| {
             if let Some(round) = state.cluster.round(call) {
                 round.take(from, Err(Error::OtherVersion.into()));
@@ -82,7 +84,7 @@ pub fn go_on<H: Host>(ask: Ask<'_, H>, deadline: Instant) -> bool {
 
 /// Tells the nodes that wait for this one that it is at work, and says once more what may have been lost. Called a few times a second.
 pub fn cron<H: Host>(ask: Ask<'_, H>) {
-    send_unsent(ask);
+    post::send_unsent(ask);
     round::repeat(ask);
     again::cron(ask);
     let waiters = ask.state(|state| {
@@ -99,46 +101,17 @@ pub fn cron<H: Host>(ask: Ask<'_, H>) {
     }
 }
 
-/// Tells a node what came of its call.
-fn answer<H: Host>(ask: Ask<'_, H>, to: &NodeId, call: u64, part: Result<Part, Refusal>) {
-    let mut bytes = Message::Answer(call, part).encode();
-    if bytes.len() > MOST_BYTES {
-        bytes = Message::Answer(call, Err(Error::TooMuch.into())).encode();
-    }
-    // Nodes make their connections anew a few times a second. If it comes to nothing, the node that asked says that this part is
-    // missing.
-    let is_unsent = !ask.host.send_to(to, &bytes);
-    let answered = Answered { to: *to, call, bytes, at: ask.host.instant(), is_unsent };
-    ask.state(|state| state.cluster.answers.add(answered));
-}
-
-/// Sends answers once more that could not be sent, as long as somebody may wait for them.
-fn send_unsent<H: Host>(ask: Ask<'_, H>) {
-    let now = ask.host.instant();
-    let unsent = ask.state(|state| {
-        // The node that asked may have begun to wait later, and asks again if it hears nothing.
-        let lasts = 2 * state.options.cluster_timeout();
-        state.cluster.answers.tidy(now, lasts);
-        state.cluster.answers.take_unsent()
-    });
-    for (to, bytes, call) in unsent {
-        if !ask.host.send_to(&to, &bytes) {
-            ask.state(|state| state.cluster.answers.put_back(&to, call));
-        }
-    }
-}
-
 /// Passes on what took longer and is done now.
 fn pass_on<H: Host>(ask: Ask<'_, H>) {
     for (waiter, part) in ask.state(|state| std::mem::take(&mut state.cluster.done)) {
         match waiter {
-            Waiter::Node(node, call) => answer(ask, &node, call, part),
+            Waiter::Node(node, call) => post::answer(ask, &node, call, part),
             Waiter::Round(call) => ask.state(|state| {
                 if let Some(round) = state.cluster.round(call) {
                     round.awaits_own = false;
                     match part {
                         Ok(part) => round.add(part),
-                        Err(why) => round.missing.push((this_node(), why)),
+                        Err(why) => round.missing.push((post::this_node(), why)),
                     }
                 }
             }),
@@ -147,7 +120,12 @@ fn pass_on<H: Host>(ask: Ask<'_, H>) {
     }
 }
 
-/// This node, where its own part is missing.
-fn this_node() -> Peer {
-    Peer { id: [0; 40], address: "this node".to_owned() }
+/// Whether a node's call is waiting, or being carried out.
+fn is_asked<H: Host>(ask: Ask<'_, H>, from: &NodeId, call: u64) -> bool {
+    let waiter = Waiter::Node(*from, call);
+    ask.state(|state| {
+        state.cluster.asked.iter().any(|asked| asked.call == call && asked.from == *from)
+            || state.sweeping.jobs.iter().any(|job| job.waits == Some(waiter))
+            || state.cluster.done.iter().any(|(done, _)| *done == waiter)
+    })
 }

@@ -1,13 +1,12 @@
 //! The calls of this node's clients: what is to be done next for each, and what its client gets in the end.
 
 use super::{
-    again,
-    serve::{arguments, do_part, is_logout},
-    this_node,
+    late,
+    post::{say, tell, this_node},
+    serve::do_part,
 };
 use crate::{
-    ask::{logout, round, tell},
-    command::Logout,
+    ask::{logout, round},
     error::Error,
     journal::Level,
     known::round::{Audience, Round},
@@ -135,7 +134,7 @@ fn go_on_with<H: Host>(ask: Ask<'_, H>, mut round: Round<H>, own: Part) {
 fn here<H: Host>(ask: Ask<'_, H>, round: &Round<H>, request: &Request) -> Result<(Part, Scope), Error> {
     if ask.host.is_replica() {
         // It holds what its master does, which is asked.
-        let is_missed = is_logout(request) && matches!(round.audience, Audience::Client(_));
+        let is_missed = request.is_logout() && matches!(round.audience, Audience::Client(_));
         return if is_missed { Err(Error::Demoted) } else { Ok((Part::nothing(), round.scope)) };
     }
     if !usize::try_from(request.database).is_ok_and(|database| ask.host.select(database)) {
@@ -157,16 +156,16 @@ fn refuse<H: Host>(ask: Ask<'_, H>, mut round: Round<H>, error: Error) {
 
 /// Who waits is answered, after others were told.
 fn finish<H: Host>(ask: Ask<'_, H>, mut round: Round<H>) {
-    let Audience::Client(client) = round.audience else { return again::finish(ask, round) };
+    let Audience::Client(client) = round.audience else { return late::finish(ask, round) };
     if let Some(part) = &round.part {
         tell(ask, &round, &part.gone, part.removed);
     }
     let reply = if round.missing.is_empty() {
-        again::forget(ask, &round);
+        late::forget(ask, &round);
         round.part.take().map_or(Err(Error::Defect), Part::into_reply)
     } else {
         let why = |(peer, refusal): &(Peer, Refusal)| (peer.address.clone(), refusal.why.clone());
-        Err(Error::Partial(round.missing.iter().map(why).collect(), again::keep(ask, &round)))
+        Err(Error::Partial(round.missing.iter().map(why).collect(), late::keep(ask, &round)))
     };
     answer(ask, client, reply);
 }
@@ -181,22 +180,5 @@ fn answer<H: Host>(ask: Ask<'_, H>, client: Ticket, answer: Result<Reply, Error>
     });
     if let Some(error) = partial {
         say(ask, Level::Warning, &format!("a call on the cluster is not complete: {error}"));
-    }
-}
-
-/// Tells others of a logout, once.
-pub(super) fn tell<H: Host>(ask: Ask<'_, H>, round: &Round<H>, gone: &Gone, removed: u64) {
-    let arguments = arguments(&round.request);
-    let (true, Ok(command)) = (is_logout(&round.request), Logout::parse(&arguments)) else { return };
-    if usize::try_from(round.request.database).is_ok_and(|database| ask.host.select(database)) {
-        tell::tell_of_whole(ask, gone, round.stamp(), round.scope, command.reason(), removed);
-    }
-}
-
-/// Says something in the log, if there was not much in the last second.
-pub(super) fn say<H: Host>(ask: Ask<'_, H>, level: Level, line: &str) {
-    let now = ask.host.instant();
-    if ask.state(|state| state.journal.admits(now, 1)) {
-        ask.host.log(level, line);
     }
 }

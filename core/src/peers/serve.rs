@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::answer;
+use super::post::answer;
 use crate::{
     ask::{gate, logout, read},
     command::{Act, Inspect, Logout, Sweep},
@@ -77,7 +77,7 @@ fn serve_one<H: Host>(ask: Ask<'_, H>, asked: &Asked) -> Result<Option<Part>, Er
         return Err(Error::Demoted);
     }
     // The gate says of itself whether the cluster is down; to ask takes the server longer than much else here.
-    if is(request, b"session.inspect") {
+    if request.is(b"session.inspect") {
         logout::check_cluster(ask)?;
     } else {
         gate::pass(ask)?;
@@ -91,10 +91,10 @@ fn serve_one<H: Host>(ask: Ask<'_, H>, asked: &Asked) -> Result<Option<Part>, Er
     }
     let summons = request.user.as_ref().map(|user| ask.host.summons_of(user, &request.command));
     let caller = ask.host.caller_of(summons.as_ref());
-    if !is(request, b"session.sweep") {
+    if !request.is(b"session.sweep") {
         return do_part(ask, request, &caller).map(|(part, _)| Some(part));
     }
-    let order = Sweep::parse(&arguments(request))?;
+    let order = Sweep::parse(&request.arguments())?;
     let order = Order { limit: order.limit.min(request.limit), ..order };
     let job = Sweep::job(ask, order, summons, &caller)?.for_waiter(Waiter::Node(asked.from, asked.call));
     ask.state(|state| state.sweeping.jobs.push_back(job));
@@ -109,17 +109,17 @@ pub(super) fn do_part<H: Host>(ask: Ask<'_, H>, request: &Request, caller: &H::C
         Errand::Learn(told) | Errand::Do(Some(told)) => Some(told),
         Errand::Do(None) | Errand::Write(..) => None,
     };
-    let (arguments, stamp) = (arguments(request), &request.stamp);
+    let (arguments, stamp) = (request.arguments(), &request.stamp);
     let act = Act { caller, began: ask.host.instant(), within: Some(stamp), told, is_between: true };
     let whole = |part: Part| (part, Scope::User);
-    if is(request, b"session.inspect") {
+    if request.is(b"session.inspect") {
         let command = Inspect::parse(&arguments)?;
         return match &request.errand {
             Errand::Learn(_) => act.learn(ask, command.user).map(whole),
             _ => command.part(ask, &act).map(whole),
         };
     }
-    if !is_logout(request) {
+    if !request.is_logout() {
         return Err(Error::Syntax);
     }
     let command = Logout::parse(&arguments)?;
@@ -131,19 +131,6 @@ pub(super) fn do_part<H: Host>(ask: Ask<'_, H>, request: &Request, caller: &H::C
             Ok(whole(Part::nothing()))
         }
     }
-}
-
-pub(super) fn arguments(request: &Request) -> Vec<&[u8]> {
-    request.command.iter().skip(1).map(|argument| &**argument).collect()
-}
-
-/// Whether a request is about a logout.
-pub(super) fn is_logout(request: &Request) -> bool {
-    is(request, b"session.logout")
-}
-
-fn is(request: &Request, name: &[u8]) -> bool {
-    request.command.first().is_some_and(|known| known.eq_ignore_ascii_case(name))
 }
 
 /// What is more than any message takes, or its answer.

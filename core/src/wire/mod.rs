@@ -119,6 +119,23 @@ pub struct Request {
     pub age: Option<u64>,
 }
 
+impl Request {
+    /// The arguments of the command, behind its name.
+    pub fn arguments(&self) -> Vec<&[u8]> {
+        self.command.iter().skip(1).map(|argument| &**argument).collect()
+    }
+
+    /// Whether the command has this name, in whatever case.
+    pub fn is(&self, name: &[u8]) -> bool {
+        self.command.first().is_some_and(|known| known.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether it is about a logout.
+    pub fn is_logout(&self) -> bool {
+        self.is(b"session.logout")
+    }
+}
+
 /// What of a call a node is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Errand {
