@@ -45,6 +45,9 @@ pub enum Error {
     /// The parts of these nodes of a cluster are missing, each by its address, and why; and for how many seconds they are asked
     /// again.
     Partial(Vec<(String, String)>, Option<u64>),
+    /// A sweep in a cluster judges by what all nodes know, and these said nothing, or did not do their part: each by its address, and
+    /// why.
+    Unjudged(Vec<(String, String)>),
     /// A node of a cluster has another layout than the one that asks.
     OtherLayout,
     /// A node of a cluster has no user of this name, or a disabled one.
@@ -127,13 +130,15 @@ impl fmt::Display for Error {
                 "ERR a transaction, script or function cannot wait for the other masters of the cluster; \
                  say LOCAL for what this node holds, or call the command by itself",
             ),
+            Self::Unjudged(missing) => {
+                write!(f, "ERR a sweep judges by what all nodes know, and these are missing: {}", list(missing))
+            }
             Self::Partial(missing, again) => {
-                let missing = missing.iter().map(|(address, why)| format!("{address} ({why})"));
-                let missing = missing.collect::<Vec<_>>().join(", ");
                 write!(
                     f,
-                    "PARTIAL the part of these nodes is missing: {missing}; \
-                     what the others did is done, and it is safe to call again"
+                    "PARTIAL the part of these nodes is missing: {}; \
+                     what the others did is done, and it is safe to call again",
+                    list(missing)
                 )?;
                 again.map_or(Ok(()), |seconds| write!(f, "; they are asked again for {seconds} seconds"))
             }
@@ -153,6 +158,12 @@ impl fmt::Display for Error {
             ),
         }
     }
+}
+
+/// Nodes by their addresses, and why their part is missing.
+fn list(missing: &[(String, String)]) -> String {
+    let missing = missing.iter().map(|(address, why)| format!("{address} ({why})"));
+    missing.collect::<Vec<_>>().join(", ")
 }
 
 impl std::error::Error for Error {}

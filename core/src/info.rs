@@ -27,7 +27,7 @@ pub fn fields<H: Host>(ask: Ask<'_, H>) -> Vec<(&'static str, String)> {
             ("pending_bytes", pending_bytes.to_string()),
             ("watches_events", u8::from(state.tracker.watches_events).to_string()),
             ("sweeps", report.sweeps.to_string()),
-            ("sweeps_running", state.sweeping.jobs.iter().filter(|job| !job.settles()).count().to_string()),
+            ("sweeps_running", state.jobs().filter(|job| !job.settles()).count().to_string()),
             ("swept_users", report.users.to_string()),
             ("swept_sockets", report.sockets.to_string()),
             ("last_sweep_start", report.last_start.to_string()),

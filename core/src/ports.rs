@@ -259,6 +259,9 @@ pub trait Host: Store + Clients + Debug + Sized {
     /// The same as [`Host::summons`] for a command that a user of this name called on another node.
     fn summons_of(&self, user: &[u8], command: &[Vec<u8>]) -> Self::Summons;
 
+    /// This node's name in the cluster; outside of one it is none.
+    fn node_id(&self) -> NodeId;
+
     /// The other masters of the cluster, of which each may hold keys: none outside of a cluster.
     fn peers(&self) -> Vec<Peer>;
 

@@ -49,6 +49,15 @@ impl Server {
         others.into_iter().map(|(peer, _)| peer).collect()
     }
 
+    /// This node's name; zeros outside of a cluster.
+    pub(super) fn own_node() -> NodeId {
+        // SAFETY: the call takes nothing, and gives a name that stays where it is, or null outside of a cluster.
+        unsafe {
+            let name = api!(RedisModule_GetMyClusterID());
+            if name.is_null() { [0; 40] } else { node_id(name) }
+        }
+    }
+
     /// The names of all nodes that this one knows.
     fn nodes(&self) -> Vec<NodeId> {
         let mut count = 0;

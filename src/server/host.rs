@@ -105,6 +105,10 @@ impl Host for Server {
         Summons::new(user, command)
     }
 
+    fn node_id(&self) -> NodeId {
+        Self::own_node()
+    }
+
     fn peers(&self) -> Vec<Peer> {
         self.other_masters()
     }

@@ -132,6 +132,41 @@ fn a_part_and_local_are_what_they_say_on_all_nodes_or_one() {
 }
 
 #[test]
+fn a_sweep_judges_by_what_all_nodes_know_and_counts_everybody_once() {
+    let nodes = three();
+    for node in &nodes {
+        fill(&nodes);
+        let before: Vec<_> = nodes.iter().map(Server::snapshot).collect();
+        assert_eq!(node.run("SESSION.SWEEP"), int(0), "mapping and data keep ann and bob, wherever they lie");
+        for (before, node) in before.iter().zip(&nodes) {
+            before.assert_matches(&node.snapshot());
+        }
+        for key in ["socket_data:s1", "socket_data:s2"] {
+            write(&nodes, &["DEL", key]);
+        }
+        assert_eq!(node.run("SESSION.SWEEP DRYRUN"), int(1));
+        let maps = node.must("SESSION.SWEEP DRYRUN WITHTRACES");
+        let [map] = maps.items() else { panic!("one user: {maps:?}") };
+        // A sweep leaves the room's document alone, in which others may stay by design.
+        assert_eq!((map.field("user"), map.field("removed")), (bulk("ann"), int(left(&nodes, "ann") - 2)));
+        assert_eq!(node.run("SESSION.SWEEP"), int(1));
+        assert_eq!((left(&nodes, "ann"), left(&nodes, "bob")), (2, 5));
+        assert_eq!(node.run("SESSION.SWEEP"), int(0));
+    }
+}
+
+#[test]
+fn the_timer_sweeps_who_is_stale_by_what_all_nodes_know() {
+    let nodes = cluster_of(builder().option("sweep-interval", "1").option("grace", "0"));
+    fill(&nodes);
+    for key in ["socket_data:s1", "socket_data:s2"] {
+        write(&nodes, &["DEL", key]);
+    }
+    wait_until("ann is swept", || left(&nodes, "ann") == 2);
+    assert_eq!(left(&nodes, "bob"), 5);
+}
+
+#[test]
 fn a_sweep_of_one_node_sweeps_all() {
     let nodes = three();
     for n in 0..60 {

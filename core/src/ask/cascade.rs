@@ -15,11 +15,15 @@ use super::{
 use crate::{
     known::{
         candidates,
+        job::Job,
         sweeping::{Candidate, PendingExpiry},
     },
     ports::Host,
     session::Ask,
 };
+
+/// So many users are asked about together.
+const MOST_TOGETHER: usize = 32;
 
 /// Cleans up those whose grace is over, until `deadline`. `true` if there are more to be cleaned up now. Leaves another database selected.
 pub fn clean<H: Host>(ask: Ask<'_, H>, deadline: Instant) -> bool {
@@ -39,6 +43,12 @@ pub fn clean<H: Host>(ask: Ask<'_, H>, deadline: Instant) -> bool {
         ask.host.select(database);
         let began = ask.host.instant();
         match judge::judge(ask, &user) {
+            Judged::Stale(stale_user) if stale_user.since <= since && !ask.host.peers().is_empty() => {
+                ask_all(ask, database, user, Some(ended));
+            }
+            Judged::Unclear(_) | Judged::Other if !ask.host.peers().is_empty() => {
+                ask_all(ask, database, user, None);
+            }
             Judged::Stale(stale_user) if stale_user.since <= since => {
                 let context = LogoutContext::user(Cause::Expiry, began);
                 if let Ok(checked) = logout::check(ask, stale_user.plan, &context, &ask.host.anybody(), false) {
@@ -59,6 +69,20 @@ pub fn clean<H: Host>(ask: Ask<'_, H>, deadline: Instant) -> bool {
     }
 }
 
+/// Has all nodes of a cluster judge a user.
+fn ask_all<H: Host>(ask: Ask<'_, H>, database: usize, user: Box<[u8]>, since: Option<u64>) {
+    let now = ask.host.instant();
+    ask.state(|state| {
+        let fits =
+            |job: &&mut Job<H>| job.has_expired && job.database == database && job.suspects.len() < MOST_TOGETHER;
+        match state.cluster.asking.last_mut().filter(fits) {
+            Some(job) => job.suspects.push((user, since)),
+            None => state.cluster.asking.push(Job::of_expired(database, user, since, now)),
+        }
+        state.wants.soon = true;
+    });
+}
+
 /// Looks at those who wait, until `deadline`. `true` if there are more. Leaves another database selected.
 pub fn look<H: Host>(ask: Ask<'_, H>, deadline: Instant) -> bool {
     while let Some(Candidate { database, user, has_expired }) = ask.state(|state| state.sweeping.candidates.pop_front())
@@ -68,6 +92,11 @@ pub fn look<H: Host>(ask: Ask<'_, H>, deadline: Instant) -> bool {
         match judge::judge(ask, &user) {
             Judged::Stale(stale_user) if has_expired => {
                 ask.state(|state| candidates::note_expiry(state, database, &user, stale_user.since));
+            }
+            // Others may know, or hold what is left of the user.
+            Judged::Unclear(_) | Judged::Other if has_expired && ask.host.is_cluster() => {
+                let now = ask.host.now();
+                ask.state(|state| candidates::note_expiry(state, database, &user, state.clock.after(now)));
             }
             Judged::Live(dead) if has_expired => {
                 ask.state(|state| candidates::note_dead(state, database, &user, &dead));

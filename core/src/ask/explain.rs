@@ -10,7 +10,7 @@ use super::{logout, read};
 use crate::{
     error::Error,
     index::{Place, SocketHash, Subject},
-    known::{question::Question, round::Waiter},
+    known::{question::Question, waiter::Waiter},
     layout::{Layout, Reach, Trace},
     plan::{self, Detail, Plan},
     ports::{Access, Host, Key, Permissions},

@@ -18,7 +18,10 @@ pub enum Judged<N> {
     Stale(Box<StaleUser<N>>),
     /// The user is live, and these sockets in the mapping, or in the user's own collections, have no data key.
     Live(Vec<DeadSocket>),
-    /// There is nothing to sweep, or it can't be told.
+    /// It can't be told: another node of the cluster may know more, or the mapping holds what is no socket's id. And whether there is
+    /// evidence of a session here.
+    Unclear(bool),
+    /// There is nothing to sweep.
     Other,
 }
 
@@ -76,7 +79,11 @@ pub fn judge<H: Host>(ask: Ask<'_, H>, user: &[u8]) -> Judged<H::Name> {
     if plan.liveness() == Liveness::Absent {
         tidy::look(ask, database, Subject::User, user);
     }
-    since.map_or(Judged::Other, |since| Judged::Stale(Box::new(StaleUser { plan, since })))
+    match since {
+        Some(since) => Judged::Stale(Box::new(StaleUser { plan, since })),
+        None if plan.liveness() == Liveness::Unclear => Judged::Unclear(plan.is_evidence()),
+        None => Judged::Other,
+    }
 }
 
 /// Notes that a user is live, and which sockets are dead.

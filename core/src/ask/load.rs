@@ -21,6 +21,7 @@ pub fn rebuild_everything<H: Host>(ask: Ask<'_, H>) {
         let pending_expiries = std::mem::take(&mut state.sweeping.pending_expiries);
         state.sweeping.pending_expiries = pending_expiries.into_iter().map(PendingExpiry::without_since).collect();
         state.sweeping.restart(|_| true);
+        state.cluster.statements.clear();
     });
     ask.wake();
 }

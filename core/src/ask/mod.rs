@@ -18,3 +18,4 @@ pub mod round;
 pub mod sweep;
 pub mod tell;
 pub mod tidy;
+pub mod trial;

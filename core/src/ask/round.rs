@@ -6,7 +6,10 @@ use std::hash::{BuildHasher, RandomState};
 
 use crate::{
     error::Error,
-    known::round::{Audience, Round, Waiter},
+    known::{
+        round::{Audience, Round},
+        waiter::Waiter,
+    },
     plan::Scope,
     ports::{Host, Peer},
     reply::Ticket,
@@ -80,6 +83,15 @@ pub fn begin<H: Host>(ask: Ask<'_, H>, peers: Vec<Peer>, about: Call<'_>) -> (Ti
     let call = start(ask, round);
     ask.state(|state| state.wants.soon = true);
     (client, Waiter::Round(call))
+}
+
+/// Asks the nodes for what is next, all but those whose part is missing already, or for which there is nothing to do.
+pub fn go_on_with<H: Host>(ask: Ask<'_, H>, mut round: Round<H>, own: Part) {
+    round.add(own);
+    let is_missing = |peer: &Peer| round.missing.iter().any(|(missing, _)| missing.id == peer.id);
+    let is_asked = |peer: &&Peer| !is_missing(peer) && round.errand_for(&peer.id).is_some();
+    round.waiting = round.peers.iter().filter(is_asked).cloned().collect();
+    start(ask, round);
 }
 
 /// Sends what a round is about to the nodes that it waits for, under a new number, which is returned: an answer to what was asked
@@ -158,7 +170,7 @@ fn say<H: Host>(ask: Ask<'_, H>, call: u64) {
 }
 
 /// A number that no other call has: an answer to another one, of a node that ran here before, must not be taken for one to this.
-fn new_call() -> u64 {
+pub fn new_call() -> u64 {
     // The standard library's hashers have random keys, other ones each time.
     RandomState::new().hash_one(0_u8)
 }

@@ -25,6 +25,20 @@ use crate::{
 /// So many of the users found are named in the log.
 const MOST_NAMED: usize = 10;
 
+/// So many users are asked about at a time.
+const ASKED_AT_ONCE: usize = 32;
+
+/// How far a sweep has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// There is more to do.
+    GoesOn,
+    /// All nodes are to be asked about users.
+    Asks,
+    /// It is done.
+    Ended,
+}
+
 /// What a sweep comes to next.
 enum Next {
     User(Box<[u8]>),
@@ -51,17 +65,20 @@ impl<H: Host> Job<H> {
         self.longest = self.longest.max(ask.host.instant().duration_since(began));
     }
 
-    /// Goes on until it is done or `deadline` is over. `true` if it is done.
-    fn work(&mut self, ask: Ask<'_, H>, deadline: Option<Instant>) -> Result<bool, Error> {
+    /// Goes on until it is done, all nodes are to be asked, or `deadline` is over.
+    fn work(&mut self, ask: Ask<'_, H>, deadline: Option<Instant>) -> Result<Progress, Error> {
         let is_over = || deadline.is_some_and(|deadline| ask.host.instant() >= deadline);
         if ask.host.is_replica() {
             return Err(Error::Demoted);
         }
         if !collections::read(ask, deadline) {
-            return Ok(false);
+            return Ok(Progress::GoesOn);
         }
         let caller = ask.host.caller_of(self.summons.as_ref());
         while self.found < self.order.limit {
+            if self.suspects.len() >= ASKED_AT_ONCE {
+                return Ok(Progress::Asks);
+            }
             match self.next(ask) {
                 Next::User(user) => {
                     if let Err(error) = self.visit(ask, &user, &caller, deadline) {
@@ -71,13 +88,14 @@ impl<H: Host> Job<H> {
                     }
                 }
                 Next::Shard => {}
-                Next::End => return Ok(true),
+                Next::End if self.suspects.is_empty() => return Ok(Progress::Ended),
+                Next::End => return Ok(Progress::Asks),
             }
             if is_over() {
-                return Ok(false);
+                return Ok(Progress::GoesOn);
             }
         }
-        Ok(true)
+        Ok(Progress::Ended)
     }
 
     /// The next user who may be stale, or the next part of the index.
@@ -105,9 +123,18 @@ impl<H: Host> Job<H> {
     ) -> Result<(), Error> {
         let began = ask.host.instant();
         let stale_user = match judge::judge(ask, user) {
+            Judged::Stale(stale_user) if self.asks_all => {
+                let since = ask.state(|state| state.clock.milliseconds_at(stale_user.since));
+                self.suspects.push((user.into(), Some(since)));
+                return Ok(());
+            }
+            Judged::Unclear(true) if self.asks_all => {
+                self.suspects.push((user.into(), None));
+                return Ok(());
+            }
             Judged::Stale(stale_user) => stale_user,
             Judged::Live(dead) => return self.visit_dead(ask, user, &dead, caller, deadline),
-            Judged::Other => return Ok(()),
+            Judged::Unclear(_) | Judged::Other => return Ok(()),
         };
         let (now, since) = (ask.host.now(), stale_user.since);
         let stale_for = ask.state(|state| since.until(state.clock.tick(now)));
@@ -119,9 +146,7 @@ impl<H: Host> Job<H> {
         if self.order.shows {
             self.shown.push(Reply::Map(checked.plan().to_map()));
         }
-        if self.first.len() < MOST_NAMED {
-            self.first.push(journal::field(user));
-        }
+        self.name(user);
         if !self.order.is_dry {
             if deadline.is_some() {
                 gate::pass(ask)?;
@@ -130,6 +155,13 @@ impl<H: Host> Job<H> {
         }
         self.found += 1;
         Ok(())
+    }
+
+    /// Names a user who was found in the log, if there are not many.
+    pub(crate) fn name(&mut self, user: &[u8]) {
+        if self.first.len() < MOST_NAMED {
+            self.first.push(journal::field(user));
+        }
     }
 
     /// Takes dead sockets of a live user away that have been dead for the grace.
@@ -163,8 +195,8 @@ impl<H: Host> Job<H> {
     }
 
     fn report(&self, ask: Ask<'_, H>) {
-        let Self { order, found, sockets, slices, longest, began, settles, .. } = self;
-        if *settles {
+        let Self { order, found, sockets, slices, longest, began, settles, has_expired, .. } = self;
+        if *settles || *has_expired {
             return;
         }
         let (ended, now) = (ask.host.instant(), Duration::from_millis(ask.host.now()));
@@ -205,9 +237,13 @@ pub fn slice<H: Host>(ask: Ask<'_, H>, deadline: Instant) -> bool {
     let result = job.work(ask, Some(deadline));
     job.count_slice(ask, began);
     match result {
-        Ok(false) => ask.state(|state| state.sweeping.jobs.push_back(job)),
+        Ok(Progress::GoesOn) => ask.state(|state| state.sweeping.jobs.push_back(job)),
+        Ok(Progress::Asks) => ask.state(|state| {
+            state.cluster.asking.push(job);
+            state.wants.soon = true;
+        }),
         Err(Error::Refused(_)) if job.is_by_the_clock() => ask.state(|state| state.sweeping.jobs.push_back(job)),
-        Ok(true) => end(ask, &mut job, None),
+        Ok(Progress::Ended) => end(ask, &mut job, None),
         Err(error) => end(ask, &mut job, Some(error)),
     }
     let is_held = are_held(ask);
@@ -222,7 +258,8 @@ fn are_held<H: Host>(ask: Ask<'_, H>) -> bool {
     gate::is_closed(ask) && !ask.host.is_replica()
 }
 
-fn end<H: Host>(ask: Ask<'_, H>, job: &mut Job<H>, error: Option<Error>) {
+/// A sweep is over: who waits for it is answered.
+pub fn end<H: Host>(ask: Ask<'_, H>, job: &mut Job<H>, error: Option<Error>) {
     job.report(ask);
     let answer = error.map_or_else(|| Ok(job.answer()), Err);
     if let Some(waiter) = job.waits {
@@ -240,17 +277,19 @@ pub fn start_by_the_clock<H: Host>(ask: Ask<'_, H>) {
         let interval = state.options.sweep_interval();
         let is_due = state.layout.tells_live()
             && interval.is_some_and(|interval| now.duration_since(state.sweeping.swept_at) >= interval)
-            && !state.sweeping.jobs.iter().any(Job::is_by_the_clock);
+            && !state.jobs().any(Job::is_by_the_clock);
         if is_due {
             state.sweeping.swept_at = now;
         }
         if is_due { state.databases.len() } else { 0 }
     });
+    let has_peers = databases > 0 && !ask.host.peers().is_empty();
     for database in (0..databases).filter(|database| ask.host.select(*database) && ask.host.size() > 0) {
         ask.state(|state| {
             let order =
                 Order { grace: state.options.grace(), limit: u64::MAX, is_dry: false, shows: false, is_local: true };
-            state.sweeping.jobs.push_back(Job::new(order, database, None, now));
+            let job = Job::new(order, database, None, now);
+            state.sweeping.jobs.push_back(if has_peers { job.by_all(None) } else { job });
         });
     }
 }

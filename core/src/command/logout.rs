@@ -116,6 +116,7 @@ impl<'a> Logout<'a> {
             hidden: if removed == 0 { may_know().err() } else { None },
             gone: if removed > 0 && act.within.is_some() { Gone::of(checked.plan()) } else { Gone::default() },
             told: Told::default(),
+            each: Vec::new(),
         };
         Ok((whole, scope))
     }

@@ -9,7 +9,7 @@ use crate::{
     error::Error,
     known::{
         job::{Job, Order},
-        round::Waiter,
+        waiter::Waiter,
     },
     plan::{NOBODY, Scope, Unseen, check_unseen},
     ports::Host,
@@ -55,7 +55,7 @@ impl Command for Sweep {
         gate::ask_again(ask);
         let order = Self::parse(arguments)?;
         let peers = round::others(ask, order.is_local)?;
-        let job = Self::job(ask, order, ask.host.summons(), &ask.host.caller())?;
+        let job = Self::job(ask, order, (ask.host.user(), ask.host.summons()), &ask.host.caller())?;
         if !ask.host.lets_wait() {
             logout::check_view(ask)?;
             read::catch_up(ask);
@@ -83,7 +83,7 @@ impl Sweep {
     pub(crate) fn job<H: Host>(
         ask: Ask<'_, H>,
         order: Order,
-        summons: Option<H::Summons>,
+        (user, summons): (Option<Vec<u8>>, Option<H::Summons>),
         caller: &H::Caller,
     ) -> Result<Job<H>, Error> {
         let layout = ask.state(|state| state.layout.clone());
@@ -95,7 +95,9 @@ impl Sweep {
         // changes.
         check_unseen(ask.host, &layout, NOBODY, &[], Unseen::Sweep, caller)?;
         logout::check_cluster(ask)?;
-        Ok(Job::new(order, ask.host.database(), summons, ask.host.instant()))
+        let job = Job::new(order, ask.host.database(), summons, ask.host.instant());
+        let is_by_all = !order.is_local && !ask.host.peers().is_empty();
+        Ok(if is_by_all { job.by_all(user) } else { job })
     }
 
     /// Reads the arguments. Options come in any order and case, each at most once.

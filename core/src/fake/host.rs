@@ -227,6 +227,10 @@ impl Host for Fake {
         Summons
     }
 
+    fn node_id(&self) -> NodeId {
+        self.id.get()
+    }
+
     fn peers(&self) -> Vec<Peer> {
         self.peers.borrow().clone()
     }

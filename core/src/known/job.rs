@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::round::Waiter;
+use super::waiter::Waiter;
 use crate::{ports::Host, reply::Reply};
 
 /// What a sweep is asked to do.
@@ -27,6 +27,15 @@ pub struct Job<H: Host> {
     pub(crate) database: usize,
     /// It only notes until when users are live, and nobody is told of it.
     pub(crate) settles: bool,
+    /// In a cluster: whether all nodes judge together. Else this one judges by what it knows alone.
+    pub(crate) asks_all: bool,
+    /// The users whom all are to be asked about next; of those whom this node knows to be stale, since when, in milliseconds since
+    /// 1970.
+    pub(crate) suspects: Vec<(Box<[u8]>, Option<u64>)>,
+    /// They are users whose session ended by itself, and that is all that there is to do.
+    pub(crate) has_expired: bool,
+    /// The name of the user who called it, with its summons.
+    pub(crate) user: Option<Vec<u8>>,
     /// With whose permissions; without a summons, with all.
     pub(crate) summons: Option<H::Summons>,
     /// Who waits for the number, if anybody does.
@@ -54,6 +63,10 @@ impl<H: Host> Job<H> {
             order,
             database,
             settles: false,
+            asks_all: false,
+            suspects: Vec::new(),
+            has_expired: false,
+            user: None,
             summons,
             waits: None,
             shard: 0,
@@ -74,6 +87,19 @@ impl<H: Host> Job<H> {
         Self { settles: true, ..Self::new(order, database, None, began) }
     }
 
+    /// A look at a user whose session ended by itself, by all nodes of a cluster.
+    pub fn of_expired(database: usize, user: Box<[u8]>, since: Option<u64>, began: Instant) -> Self {
+        let order = Order { grace: Duration::ZERO, limit: u64::MAX, is_dry: false, shows: false, is_local: false };
+        let job = Self::new(order, database, None, began);
+        Self { asks_all: true, has_expired: true, suspects: vec![(user, since)], ..job }
+    }
+
+    /// The same, by all nodes of a cluster.
+    #[must_use]
+    pub fn by_all(self, user: Option<Vec<u8>>) -> Self {
+        Self { asks_all: true, user, ..self }
+    }
+
     /// The same, for somebody who waits.
     #[must_use]
     pub fn for_waiter(self, waiter: Waiter) -> Self {
@@ -82,7 +108,7 @@ impl<H: Host> Job<H> {
 
     /// Whether the server itself ordered it.
     pub fn is_by_the_clock(&self) -> bool {
-        self.waits.is_none() && !self.settles
+        self.waits.is_none() && !self.settles && !self.has_expired
     }
 
     /// Whether it only notes until when users are live.
@@ -97,7 +123,7 @@ impl<H: Host> Job<H> {
 
     /// Begins again: what it has seen was replaced. A user who was counted without being cleaned up is met once more.
     pub fn restart(&mut self) {
-        (self.shard, self.pending) = (0, Vec::new());
+        (self.shard, self.pending, self.suspects) = (0, Vec::new(), Vec::new());
         if self.order.is_dry {
             (self.found, self.sockets, self.first, self.shown) = (0, 0, Vec::new(), Vec::new());
         }

@@ -1,5 +1,6 @@
 //! What is remembered between calls. Nothing here asks the host anything.
 
+pub mod answers;
 pub mod candidates;
 pub mod clock;
 pub mod dead;
@@ -13,6 +14,8 @@ pub mod question;
 pub mod returned;
 pub mod round;
 pub mod state;
+pub mod statements;
 pub mod sweeping;
 pub mod tidying;
+pub mod waiter;
 pub mod wants;

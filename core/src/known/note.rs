@@ -48,6 +48,12 @@ impl Findings {
             let whom = HashedSubject { subject: *subject, id, hash: *hash };
             see(state, self.database, look.socket.filter(|_| is_owned), whom, place, *end);
         }
+        if !state.cluster.statements.is_empty() && !look.is_gone {
+            let users = seen.iter().filter(|seen| seen.subject == Subject::User).map(|seen| &seen.id);
+            for id in users.chain(&look.holder) {
+                state.cluster.statements.touch(self.database, &self.bytes[id.clone()]);
+            }
+        }
         if state.cluster.logins.is_reading() && !look.is_gone {
             self.note_logins(state, layout, (holder, owned), seen);
         }
@@ -80,7 +86,7 @@ impl Findings {
             Some(Holder::Socket(_)) if owned.is_some() => {}
             Some(holder) => {
                 for user in state.databases[database].users_by(holder) {
-                    state.cluster.logins.note(database, &user);
+                    state.saw_login(database, &user);
                 }
             }
             None => {}
@@ -91,12 +97,18 @@ impl Findings {
             seen.subject == Subject::User && (is_owned || seen.end != End::Unknown || !layout.tells_live())
         };
         for seen in seen.iter().filter(may_be_login) {
-            state.cluster.logins.note(database, &self.bytes[seen.id.clone()]);
+            state.saw_login(database, &self.bytes[seen.id.clone()]);
         }
     }
 }
 
 impl<H: Host> State<H> {
+    /// A user may just have logged in.
+    fn saw_login(&mut self, database: usize, user: &[u8]) {
+        self.cluster.logins.note(database, user);
+        self.sweeping.stale.forget(database, user);
+    }
+
     /// Goes on with what is not noted yet, or begins anew where that was another database's.
     pub fn take_findings(&mut self, database: usize) -> Findings {
         let mut findings = std::mem::take(&mut self.findings);

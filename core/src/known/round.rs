@@ -6,8 +6,12 @@ use std::{
 };
 
 use super::{
+    answers::Answers,
+    job::Job,
     logins::Logins,
     pending::{Pending, PendingLogouts},
+    statements::Statements,
+    waiter::Waiter,
 };
 use crate::{
     plan::{Gone, Scope},
@@ -15,17 +19,6 @@ use crate::{
     reply::{Reply, Ticket},
     wire::{self, Errand, Part, Refusal, RefusalKind, Request, Stamp},
 };
-
-/// Who waits for what comes of a piece of work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Waiter {
-    /// A client.
-    Client(Ticket),
-    /// The call of this number, of which it is this node's own part.
-    Round(u64),
-    /// Another node, and its number for the call.
-    Node(NodeId, u64),
-}
 
 /// All calls on the cluster that are under way.
 #[derive(Debug)]
@@ -44,6 +37,10 @@ pub struct Cluster<H: Host> {
     pub(crate) pending: PendingLogouts,
     /// Who may have logged in lately.
     pub(crate) logins: Logins,
+    /// What others were told of users.
+    pub(crate) statements: Statements,
+    /// Sweeps that come to users about whom all nodes are to be asked.
+    pub(crate) asking: Vec<Job<H>>,
     /// What INFO shows.
     pub(crate) report: Report,
 }
@@ -59,6 +56,8 @@ impl<H: Host> Cluster<H> {
             answers: Answers::default(),
             pending: PendingLogouts::default(),
             logins: Logins::default(),
+            statements: Statements::default(),
+            asking: Vec::new(),
             report: Report::default(),
         }
     }
@@ -88,14 +87,18 @@ pub struct Report {
 
 /// Who waits for the end of a round.
 #[derive(Debug)]
-pub enum Audience {
+pub enum Audience<H: Host> {
     /// A client.
     Client(Ticket),
     /// Nobody: it is a logout of which a part was missing.
     Pending(Box<Pending>),
+    /// A sweep that has come to users about whom all nodes are asked.
+    Sweep(Box<Job<H>>),
+    /// Nobody: what the layout wants is written after a sweep.
+    Nobody,
 }
 
-impl Audience {
+impl<H: Host> Audience<H> {
     /// Whether something was removed before this round.
     pub(crate) fn removed_before(&self) -> bool {
         matches!(self, Self::Pending(pending) if pending.removes)
@@ -116,7 +119,7 @@ pub struct Round<H: Host> {
     /// Its number.
     pub(crate) call: u64,
     /// Who waits.
-    pub(crate) audience: Audience,
+    pub(crate) audience: Audience<H>,
     /// When it began.
     pub(crate) began: Instant,
     /// What the other nodes are asked for.
@@ -150,7 +153,7 @@ pub struct Round<H: Host> {
 impl<H: Host> Round<H> {
     /// A call that nobody is asked for yet, at the moment when it begins.
     pub(crate) fn new(
-        audience: Audience,
+        audience: Audience<H>,
         request: Request,
         summons: Option<H::Summons>,
         scope: Scope,
@@ -233,7 +236,10 @@ impl<H: Host> Round<H> {
             self.has_written(from);
         }
         match answer {
-            Ok(part) => self.add(part),
+            Ok(mut part) => {
+                part.each.iter_mut().for_each(|one| one.told.said_by(from));
+                self.add(part);
+            }
             Err(why) => self.missing.push((peer, why)),
         }
     }
@@ -265,78 +271,6 @@ impl<H: Host> Round<H> {
     /// What all parts have in common.
     pub(crate) fn stamp(&self) -> &Stamp {
         &self.request.stamp
-    }
-}
-
-/// What this node answered others not long ago, as bytes: an answer may be lost, and its question be asked again. No part is done
-/// twice, because what it finds then is less.
-#[derive(Debug, Default)]
-pub struct Answers {
-    /// In their order, with the node and its number for the call.
-    known: VecDeque<Answered>,
-    bytes: usize,
-}
-
-/// An answer to a node.
-#[derive(Debug)]
-pub struct Answered {
-    pub(crate) to: NodeId,
-    pub(crate) call: u64,
-    pub(crate) bytes: Vec<u8>,
-    /// When it was given.
-    pub(crate) at: Instant,
-    /// Whether it could not be sent yet.
-    pub(crate) is_unsent: bool,
-}
-
-/// The most answers that are remembered.
-const MOST_ANSWERS: usize = 4096;
-
-/// The most bytes that they may take.
-const MOST_ANSWER_BYTES: usize = 8 << 20;
-
-impl Answers {
-    /// Remembers one. What is too much is forgotten, the oldest first.
-    pub(crate) fn add(&mut self, answered: Answered) {
-        self.bytes += answered.bytes.len();
-        self.known.push_back(answered);
-        while self.known.len() > MOST_ANSWERS || (self.bytes > MOST_ANSWER_BYTES && self.known.len() > 1) {
-            self.forget_first();
-        }
-    }
-
-    /// What was answered to a node's call.
-    pub(crate) fn get(&self, to: &NodeId, call: u64) -> Option<Vec<u8>> {
-        let is_it = |answered: &&Answered| answered.call == call && answered.to == *to;
-        self.known.iter().rev().find(is_it).map(|answered| answered.bytes.clone())
-    }
-
-    /// Takes those that could not be sent.
-    pub(crate) fn take_unsent(&mut self) -> Vec<(NodeId, Vec<u8>, u64)> {
-        let unsent = self.known.iter_mut().filter(|answered| answered.is_unsent);
-        let take = |answered: &mut Answered| {
-            answered.is_unsent = false;
-            (answered.to, answered.bytes.clone(), answered.call)
-        };
-        unsent.map(take).collect()
-    }
-
-    /// One could not be sent again.
-    pub(crate) fn put_back(&mut self, to: &NodeId, call: u64) {
-        if let Some(answered) = self.known.iter_mut().find(|answered| answered.call == call && answered.to == *to) {
-            answered.is_unsent = true;
-        }
-    }
-
-    /// Forgets those for which nobody waits any more.
-    pub(crate) fn tidy(&mut self, now: Instant, lasts: Duration) {
-        while self.known.front().is_some_and(|first| now.duration_since(first.at) >= lasts) {
-            self.forget_first();
-        }
-    }
-
-    fn forget_first(&mut self) {
-        self.bytes -= self.known.pop_front().map_or(0, |first| first.bytes.len());
     }
 }
 

@@ -9,10 +9,12 @@ use std::{
 use super::{
     clock::Clock,
     findings::Findings,
+    job::Job,
     question::Question,
-    round::{Cluster, Waiter},
+    round::{Audience, Cluster},
     sweeping::Sweeping,
     tidying::Tidying,
+    waiter::Waiter,
     wants::Wants,
 };
 use crate::{
@@ -184,6 +186,15 @@ impl<H: Host> State<H> {
             self.cluster.done.push((waiter, part));
             self.wants.soon = true;
         }
+    }
+
+    /// All sweeps under way, those too that wait for other nodes.
+    pub fn jobs(&self) -> impl Iterator<Item = &Job<H>> {
+        let asked = self.cluster.rounds.iter().filter_map(|round| match &round.audience {
+            Audience::Sweep(job) => Some(&**job),
+            _ => None,
+        });
+        self.sweeping.jobs.iter().chain(&self.cluster.asking).chain(asked)
     }
 
     /// Whether sockets that are logged out are fenced off.

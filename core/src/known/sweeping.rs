@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{dead::DeadSockets, fence::Fence, job::Job, returned::ReturnedUsers, round::Waiter};
+use super::{dead::DeadSockets, fence::Fence, job::Job, returned::ReturnedUsers, waiter::Waiter};
 use crate::{
     error::Error,
     index::{Place, PlaceRef, Tick},
@@ -34,6 +34,8 @@ pub struct Sweeping<H: Host> {
     pub collection_scans: Vec<(usize, CollectionScan<H::Cursor>)>,
     /// Sockets of live users that have no data key.
     pub dead: DeadSockets,
+    /// Users who were found to be stale by what all nodes of a cluster know: since when.
+    pub stale: DeadSockets,
     /// Sockets that were logged out.
     pub fence: Fence,
     /// Keys of such sockets that were written again: the database and the name.
@@ -68,6 +70,7 @@ impl<H: Host> Sweeping<H> {
             pending_expiries: BinaryHeap::new(),
             collection_scans: Vec::new(),
             dead: DeadSockets::default(),
+            stale: DeadSockets::default(),
             fence: Fence::default(),
             fenced_writes: HashSet::new(),
             returned: ReturnedUsers::default(),
@@ -88,6 +91,7 @@ impl<H: Host> Sweeping<H> {
     pub fn restart(&mut self, is_affected: impl Fn(usize) -> bool) {
         self.is_settled = false;
         self.dead.forget_databases(&is_affected);
+        self.stale.forget_databases(&is_affected);
         self.jobs.iter_mut().filter(|job| is_affected(job.database())).for_each(Job::restart);
         self.collection_scans.retain(|(database, _)| !is_affected(*database));
     }

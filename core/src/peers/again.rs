@@ -28,6 +28,7 @@ pub(super) fn cron<H: Host>(ask: Ask<'_, H>) {
     let (old, due) = ask.state(|state| {
         let lasts = state.options.cluster_retry().unwrap_or_default() + std::time::Duration::from_secs(LOGINS_LAST);
         state.cluster.logins.tidy(now, lasts);
+        state.cluster.statements.tidy(now, 4 * state.options.cluster_timeout());
         let pending = &mut state.cluster.pending;
         (pending.take_old(now), pending.take_due(now))
     });

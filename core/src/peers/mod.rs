@@ -9,13 +9,17 @@ mod late;
 mod post;
 mod rounds;
 mod serve;
+mod trials;
 
 use std::time::Instant;
 
 use crate::{
     ask::round,
     error::Error,
-    known::round::{Asked, Round, Waiter},
+    known::{
+        round::{Asked, Round},
+        waiter::Waiter,
+    },
     ports::{Host, NodeId},
     session::Ask,
     wire::{Message, Unreadable},
@@ -72,6 +76,7 @@ pub fn received<H: Host>(ask: Ask<'_, H>, from: &NodeId, bytes: &[u8]) {
 pub fn go_on<H: Host>(ask: Ask<'_, H>, deadline: Instant) -> bool {
     let goes_on = serve::serve(ask, deadline);
     pass_on(ask);
+    trials::begin(ask);
     rounds::settle(ask);
     let now = ask.host.instant();
     ask.state(|state| {
@@ -88,7 +93,7 @@ pub fn cron<H: Host>(ask: Ask<'_, H>) {
     round::repeat(ask);
     again::cron(ask);
     let waiters = ask.state(|state| {
-        let jobs = state.sweeping.jobs.iter().filter_map(|job| job.waits);
+        let jobs = state.jobs().filter_map(|job| job.waits);
         jobs.filter_map(|waiter| if let Waiter::Node(node, call) = waiter { Some((node, call)) } else { None })
             .collect::<Vec<_>>()
     });
@@ -125,7 +130,7 @@ fn is_asked<H: Host>(ask: Ask<'_, H>, from: &NodeId, call: u64) -> bool {
     let waiter = Waiter::Node(*from, call);
     ask.state(|state| {
         state.cluster.asked.iter().any(|asked| asked.call == call && asked.from == *from)
-            || state.sweeping.jobs.iter().any(|job| job.waits == Some(waiter))
+            || state.jobs().any(|job| job.waits == Some(waiter))
             || state.cluster.done.iter().any(|(done, _)| *done == waiter)
     })
 }

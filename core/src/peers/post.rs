@@ -5,7 +5,7 @@ use crate::{
     command::Logout,
     error::Error,
     journal::Level,
-    known::round::{Answered, Round},
+    known::{answers::Answered, round::Round},
     plan::Gone,
     ports::{Host, NodeId, Peer},
     session::Ask,

@@ -4,6 +4,7 @@ use super::{
     late,
     post::{say, tell, this_node},
     serve::do_part,
+    trials,
 };
 use crate::{
     ask::{logout, round},
@@ -60,8 +61,11 @@ fn next<H: Host>(ask: Ask<'_, H>) -> Option<Next<H>> {
 /// All parts of a call are there or missing: there is something else to do, or it is over.
 fn end<H: Host>(ask: Ask<'_, H>, mut round: Round<H>) {
     let writes = ask.state(|state| !state.layout.then.is_empty());
-    if round.is_undone() {
-        return finish(ask, round);
+    match round.request.errand {
+        _ if round.is_undone() => return finish(ask, round),
+        Errand::Judge(..) => return trials::judged(ask, round),
+        Errand::Reap(_) => return trials::reaped(ask, round),
+        _ => {}
     }
     match (&round.request.errand, &mut round.part) {
         (Errand::Learn(before), Some(part)) => {
@@ -82,7 +86,7 @@ fn end<H: Host>(ask: Ask<'_, H>, mut round: Round<H>) {
 pub(super) fn learn<H: Host>(ask: Ask<'_, H>, mut round: Round<H>, told: Told) {
     round.request.errand = Errand::Learn(told);
     match here(ask, &round, &round.request) {
-        Ok((own, _)) => go_on_with(ask, round, own),
+        Ok((own, _)) => round::go_on_with(ask, round, own),
         Err(error) => refuse(ask, round, error),
     }
 }
@@ -101,7 +105,7 @@ pub(super) fn carry_out<H: Host>(ask: Ask<'_, H>, mut round: Round<H>, told: Opt
     match here(ask, &round, &round.request) {
         Ok((own, scope)) => {
             round.scope = scope;
-            go_on_with(ask, round, own);
+            round::go_on_with(ask, round, own);
         }
         Err(error) => refuse(ask, round, error),
     }
@@ -118,16 +122,7 @@ fn write<H: Host>(ask: Ask<'_, H>, mut round: Round<H>, gone: Gone) {
             Err(error) => round.missing.push((this, error.into())),
         }
     }
-    go_on_with(ask, round, Part::nothing());
-}
-
-/// Asks the nodes for what is next, all but those whose part is missing already, or for which there is nothing to do.
-fn go_on_with<H: Host>(ask: Ask<'_, H>, mut round: Round<H>, own: Part) {
-    round.add(own);
-    let is_missing = |peer: &Peer| round.missing.iter().any(|(missing, _)| missing.id == peer.id);
-    let is_asked = |peer: &&Peer| !is_missing(peer) && round.errand_for(&peer.id).is_some();
-    round.waiting = round.peers.iter().filter(is_asked).cloned().collect();
-    round::start(ask, round);
+    round::go_on_with(ask, round, Part::nothing());
 }
 
 /// This node's own part of what is next, and what the logout is about.
@@ -156,7 +151,11 @@ fn refuse<H: Host>(ask: Ask<'_, H>, mut round: Round<H>, error: Error) {
 
 /// Who waits is answered, after others were told.
 fn finish<H: Host>(ask: Ask<'_, H>, mut round: Round<H>) {
-    let Audience::Client(client) = round.audience else { return late::finish(ask, round) };
+    let client = match round.audience {
+        Audience::Client(client) => client,
+        Audience::Pending(_) => return late::finish(ask, round),
+        Audience::Nobody | Audience::Sweep(_) => return trials::written(ask, &round),
+    };
     if let Some(part) = &round.part {
         tell(ask, &round, &part.gone, part.removed);
     }

@@ -4,13 +4,10 @@ use std::time::{Duration, Instant};
 
 use super::post::answer;
 use crate::{
-    ask::{gate, logout, read},
+    ask::{gate, logout, read, trial},
     command::{Act, Inspect, Logout, Sweep},
     error::Error,
-    known::{
-        job::Order,
-        round::{Asked, Waiter},
-    },
+    known::{job::Order, round::Asked, waiter::Waiter},
     plan::Scope,
     ports::Host,
     session::Ask,
@@ -91,12 +88,18 @@ fn serve_one<H: Host>(ask: Ask<'_, H>, asked: &Asked) -> Result<Option<Part>, Er
     }
     let summons = request.user.as_ref().map(|user| ask.host.summons_of(user, &request.command));
     let caller = ask.host.caller_of(summons.as_ref());
+    match &request.errand {
+        Errand::Judge(trial, users) => return Ok(Some(trial::state(ask, (asked.from, *trial), users))),
+        Errand::Reap(reap) => return trial::reap(ask, asked.from, reap, &request.stamp, &caller).map(Some),
+        _ => {}
+    }
     if !request.is(b"session.sweep") {
         return do_part(ask, request, &caller).map(|(part, _)| Some(part));
     }
     let order = Sweep::parse(&request.arguments())?;
     let order = Order { limit: order.limit.min(request.limit), ..order };
-    let job = Sweep::job(ask, order, summons, &caller)?.for_waiter(Waiter::Node(asked.from, asked.call));
+    let job = Sweep::job(ask, order, (request.user.clone(), summons), &caller)?
+        .for_waiter(Waiter::Node(asked.from, asked.call));
     ask.state(|state| state.sweeping.jobs.push_back(job));
     ask.wake();
     Ok(None)
@@ -107,7 +110,7 @@ pub(super) fn do_part<H: Host>(ask: Ask<'_, H>, request: &Request, caller: &H::C
     check_age(ask, request)?;
     let told = match &request.errand {
         Errand::Learn(told) | Errand::Do(Some(told)) => Some(told),
-        Errand::Do(None) | Errand::Write(..) => None,
+        _ => None,
     };
     let (arguments, stamp) = (request.arguments(), &request.stamp);
     let act = Act { caller, began: ask.host.instant(), within: Some(stamp), told, is_between: true };
@@ -130,6 +133,7 @@ pub(super) fn do_part<H: Host>(ask: Ask<'_, H>, request: &Request, caller: &H::C
             logout::write(ask, gone, stamp, (*scope, command.reason()), caller)?;
             Ok(whole(Part::nothing()))
         }
+        Errand::Judge(..) | Errand::Reap(_) => Err(Error::Syntax),
     }
 }
 

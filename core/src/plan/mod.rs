@@ -41,7 +41,7 @@ use mapping::Mapping;
 pub use live::{LiveBy, LiveSocket, live_by};
 pub use mapping::mapped_sockets;
 pub use observe::{End, MOST_MEMBERS, Presence, Sight, Sighting, Sought, observe, observe_members};
-pub use told::{Known as ToldOf, Told, ToldSocket};
+pub use told::{Known as ToldOf, Signs, Told, ToldSocket};
 pub use write::{LeftOut, Unfit, Write};
 
 /// Every trace of one user that exists at this instant. `N` is a key's name in the server's form.
@@ -232,13 +232,16 @@ impl<N> Plan<N> {
             || self.sockets.iter().any(|socket| socket.named_by.mapping && socket.elsewhere)
         {
             Liveness::Unclear
-        } else if (self.has_evidence || self.mapping.as_ref().is_some_and(|mapping| mapping.is_swept))
-            && self.removed() > 0
-        {
+        } else if self.is_evidence() && self.removed() > 0 {
             Liveness::Stale
         } else {
             Liveness::Absent
         }
+    }
+
+    /// Whether there is evidence of a session.
+    pub fn is_evidence(&self) -> bool {
+        self.has_evidence || self.mapping.as_ref().is_some_and(|mapping| mapping.is_swept)
     }
 
     /// The sockets that are gone with the user: not those whose data is somebody else's.

@@ -3,7 +3,8 @@
 //! One node may have the mapping, and others the sockets' data. So before something is decided by them, all are asked twice: which
 //! sockets they know, and then what they know of each of these.
 
-use super::{NamedBy, Plan, Unclear, Whose};
+use super::{Liveness, NamedBy, Plan, Unclear, Whose};
+use crate::ports::NodeId;
 
 /// What nodes know of a user's sockets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,6 +15,21 @@ pub struct Told {
     pub(crate) is_unclear: bool,
     /// How far the nodes have been asked.
     pub(crate) known: Known,
+    /// What they know of the user besides.
+    pub(crate) signs: Signs,
+}
+
+/// What nodes know of a user, besides sockets, that tells whether the user is live, or has been.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Signs {
+    /// Whether one of them knows for itself that the user is live.
+    pub(crate) is_live: bool,
+    /// Whether there is evidence of a session.
+    pub(crate) has_evidence: bool,
+    /// Whether anything would be removed.
+    pub(crate) removes: bool,
+    /// The node of the smallest name that has evidence; who asks knows.
+    pub(crate) holder: Option<NodeId>,
 }
 
 /// How far the nodes have been asked.
@@ -51,12 +67,18 @@ impl Told {
         });
         // Without a mapping here it is unclear only what others know.
         let is_unclear = plan.mapping.is_some() && plan.unclear == Unclear::Sockets;
-        Self { sockets: sockets.collect(), is_unclear, known: Known::Some }
+        let signs =
+            Signs { is_live: plan.live, has_evidence: plan.is_evidence(), removes: plan.removed() > 0, holder: None };
+        Self { sockets: sockets.collect(), is_unclear, known: Known::Some, signs }
     }
 
     /// Adds what another node knows.
     pub(crate) fn merge(&mut self, other: Self) {
         self.is_unclear |= other.is_unclear;
+        self.signs.is_live |= other.signs.is_live;
+        self.signs.has_evidence |= other.signs.has_evidence;
+        self.signs.removes |= other.signs.removes;
+        self.signs.holder = self.signs.holder.into_iter().chain(other.signs.holder).min();
         self.sockets.extend(other.sockets);
         self.sockets.sort_by(|one, other| one.id.cmp(&other.id));
         self.sockets.dedup_by(|again, one| {
@@ -72,6 +94,25 @@ impl Told {
             }
             is_same
         });
+    }
+
+    /// What a node said, whose name is this.
+    pub(crate) fn said_by(&mut self, node: &NodeId) {
+        self.signs.holder = self.signs.has_evidence.then_some(*node);
+    }
+
+    /// What all nodes know together of the user's session; `by_mapping`: sockets count that the mapping names.
+    pub(crate) fn liveness(&self, by_mapping: bool) -> Liveness {
+        let counts = |socket: &ToldSocket| socket.named_by.mapping || !by_mapping && socket.whose == Whose::Users;
+        if self.signs.is_live || self.sockets.iter().any(|socket| socket.has_data && counts(socket)) {
+            Liveness::Live
+        } else if self.is_unclear {
+            Liveness::Unclear
+        } else if self.signs.has_evidence && self.signs.removes {
+            Liveness::Stale
+        } else {
+            Liveness::Absent
+        }
     }
 
     /// What is known of a socket.
@@ -125,7 +166,13 @@ impl Told {
     }
 
     /// What a message said; `None` if sockets are not sorted.
-    pub(crate) fn from_parts(sockets: Vec<ToldSocket>, is_unclear: bool, known: Known) -> Option<Self> {
-        sockets.is_sorted_by(|one, other| one.id < other.id).then_some(Self { sockets, is_unclear, known })
+    pub(crate) fn from_parts(
+        sockets: Vec<ToldSocket>,
+        is_unclear: bool,
+        known: Known,
+        [is_live, has_evidence, removes]: [bool; 3],
+    ) -> Option<Self> {
+        let signs = Signs { is_live, has_evidence, removes, holder: None };
+        sockets.is_sorted_by(|one, other| one.id < other.id).then_some(Self { sockets, is_unclear, known, signs })
     }
 }

@@ -104,8 +104,7 @@ fn a_node_that_was_away_gets_its_part_when_it_is_back() {
 
 #[test]
 fn many_are_done_when_a_node_is_back() {
-    let names: Vec<String> = (0..200).map(|user| format!("user_status:u{user}")).collect();
-    let names: Vec<&str> = names.iter().map(|name| &**name).collect();
+    let names: Vec<&'static str> = (0..200).map(|user| &*format!("user_status:u{user}").leak()).collect();
     let nodes = cluster(&[&[], &[], &names]);
     live(&nodes, SECOND);
     cut_off(&nodes, 2, true);

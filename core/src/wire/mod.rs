@@ -15,7 +15,7 @@ use bytes::{Reader, Writer};
 
 use crate::{
     error::Error,
-    plan::{Gone, GoneSocket, Scope, Told, ToldOf, ToldSocket},
+    plan::{Gone, GoneSocket, Scope, Signs, Told, ToldOf, ToldSocket},
     reply::Reply,
 };
 
@@ -146,6 +146,27 @@ pub enum Errand {
     /// What the layout has written at a logout, as far as the node serves the keys: all others have done their part, and this
     /// is who is gone.
     Write(Gone, Scope),
+    /// To say what it knows of users, and of the sockets that others know of them, so that all together judge who is live. The
+    /// number is that of the trial.
+    Judge(u64, Vec<(Vec<u8>, Told)>),
+    /// To remove, or to show, what is here of users who are stale by what all nodes have said in a trial, if nothing was written of
+    /// them since.
+    Reap(Reap),
+}
+
+/// Who is to go whose session is over, by what all nodes know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reap {
+    /// The number of the trial.
+    pub trial: u64,
+    /// The users, and what all know of their sockets.
+    pub users: Vec<(Vec<u8>, Told)>,
+    /// Whether their sessions ended by themselves, and it is not a sweep that found them.
+    pub has_expired: bool,
+    /// Whether nothing is to be removed.
+    pub is_dry: bool,
+    /// Whether the answer is to show what is or would be removed.
+    pub shows: bool,
 }
 
 /// What all parts of a logout have in common.
@@ -172,6 +193,8 @@ pub struct Part {
     pub gone: Gone,
     /// What is known of the user's sockets, if that was asked for.
     pub told: Told,
+    /// Of several users that were asked for, the part of each, in their order.
+    pub each: Vec<Self>,
 }
 
 /// Why bytes are no message.
@@ -194,7 +217,15 @@ pub fn digest(text: &str) -> u64 {
 impl Part {
     /// A part that is nothing but a reply.
     pub fn of(reply: Reply) -> Self {
-        Self { reply, removed: 0, is_found: true, hidden: None, gone: Gone::default(), told: Told::default() }
+        Self {
+            reply,
+            removed: 0,
+            is_found: true,
+            hidden: None,
+            gone: Gone::default(),
+            told: Told::default(),
+            each: Vec::new(),
+        }
     }
 
     /// A part in which nothing was found.
@@ -211,6 +242,11 @@ impl Part {
         self.hidden = self.hidden.take().or(other.hidden);
         self.gone.merge(other.gone);
         self.told.merge(other.told);
+        if self.each.is_empty() {
+            self.each = other.each;
+        } else {
+            self.each.iter_mut().zip(other.each).for_each(|(one, other)| one.merge(other));
+        }
     }
 
     /// What the caller gets, who must not learn that there is nothing without the permission to know.
@@ -302,6 +338,19 @@ fn write_request(to: &mut Writer, request: &Request) {
             write_gone(to, gone);
             to.byte(number_of(&SCOPES, scope));
         }
+        Errand::Judge(trial, users) => {
+            to.byte(3);
+            to.number(*trial);
+            write_users(to, users);
+        }
+        Errand::Reap(Reap { trial, users, has_expired, is_dry, shows }) => {
+            to.byte(4);
+            to.number(*trial);
+            write_users(to, users);
+            for flag in [has_expired, is_dry, shows] {
+                to.flag(*flag);
+            }
+        }
     }
 }
 
@@ -318,26 +367,46 @@ fn read_request(from: &mut Reader<'_>) -> Option<Request> {
             0 => Errand::Do(from.maybe(read_told)?),
             2 => Errand::Learn(read_told(from)?),
             1 => Errand::Write(read_gone(from)?, *SCOPES.get(usize::from(from.byte()?))?),
+            3 => Errand::Judge(from.number()?, read_users(from)?),
+            4 => Errand::Reap(Reap {
+                trial: from.number()?,
+                users: read_users(from)?,
+                has_expired: from.flag()?,
+                is_dry: from.flag()?,
+                shows: from.flag()?,
+            }),
             _ => return None,
         },
     })
 }
 
+fn write_users(to: &mut Writer, users: &[(Vec<u8>, Told)]) {
+    to.list(users, |to, (user, told)| {
+        to.text(user);
+        write_told(to, told);
+    });
+}
+
+fn read_users(from: &mut Reader<'_>) -> Option<Vec<(Vec<u8>, Told)>> {
+    from.list(|from| Some((from.text()?, read_told(from)?)))
+}
+
 fn read_answer(from: &mut Reader<'_>) -> Option<Result<Part, Refusal>> {
     if from.flag()? {
-        return read_part(from).map(Ok);
+        return read_part(from, true).map(Ok);
     }
     Some(Err(Refusal { why: from.string()?, kind: *REFUSALS.get(usize::from(from.byte()?))? }))
 }
 
 fn write_part(to: &mut Writer, part: &Part) {
-    let Part { reply, removed, is_found, hidden, gone, told } = part;
+    let Part { reply, removed, is_found, hidden, gone, told, each } = part;
     write_reply(to, reply);
     to.number(*removed);
     to.flag(*is_found);
     to.maybe(hidden.as_ref(), |to, error| to.flag(*error == Error::NOT_TO_SHOW));
     write_gone(to, gone);
     write_told(to, told);
+    to.list(each, write_part);
 }
 
 fn write_told(to: &mut Writer, told: &Told) {
@@ -349,6 +418,10 @@ fn write_told(to: &mut Writer, told: &Told) {
     });
     to.flag(told.is_unclear);
     to.byte(number_of(&KNOWN, &told.known));
+    let Signs { is_live, has_evidence, removes, holder: _ } = told.signs;
+    for flag in [is_live, has_evidence, removes] {
+        to.flag(flag);
+    }
 }
 
 fn read_told(from: &mut Reader<'_>) -> Option<Told> {
@@ -356,7 +429,8 @@ fn read_told(from: &mut Reader<'_>) -> Option<Told> {
         let (id, bits) = (from.text()?, from.byte()?);
         ToldSocket::from_parts(id, bits, from.maybe(Reader::text)?)
     };
-    Told::from_parts(from.list(socket)?, from.flag()?, *KNOWN.get(usize::from(from.byte()?))?)
+    let (sockets, is_unclear, known) = (from.list(socket)?, from.flag()?, *KNOWN.get(usize::from(from.byte()?))?);
+    Told::from_parts(sockets, is_unclear, known, [from.flag()?, from.flag()?, from.flag()?])
 }
 
 fn write_gone(to: &mut Writer, gone: &Gone) {
@@ -371,10 +445,13 @@ fn write_gone(to: &mut Writer, gone: &Gone) {
     });
 }
 
-fn read_part(from: &mut Reader<'_>) -> Option<Part> {
+/// Reads a part; `is_whole`: it may have the parts of several users in it.
+fn read_part(from: &mut Reader<'_>, is_whole: bool) -> Option<Part> {
     let (reply, removed, is_found) = (read_reply(from, DEPTH)?, from.number()?, from.flag()?);
     let hidden = from.maybe(Reader::flag)?.map(|show| if show { Error::NOT_TO_SHOW } else { Error::NOT_TO_REMOVE });
-    Some(Part { reply, removed, is_found, hidden, gone: read_gone(from)?, told: read_told(from)? })
+    let (gone, told) = (read_gone(from)?, read_told(from)?);
+    let each = from.list(|from| if is_whole { read_part(from, false) } else { None })?;
+    Some(Part { reply, removed, is_found, hidden, gone, told, each })
 }
 
 fn read_gone(from: &mut Reader<'_>) -> Option<Gone> {

@@ -35,7 +35,8 @@ fn part() -> Part {
             sockets: vec![socket],
             rooms: vec![b"den".to_vec(), b"\xff".to_vec()],
         },
-        told: Told::from_parts(sockets, true, ToldOf::Less).unwrap(),
+        told: Told::from_parts(sockets, true, ToldOf::Less, [true, false, true]).unwrap(),
+        each: Vec::new(),
     }
 }
 
@@ -53,13 +54,19 @@ fn messages() -> Vec<Message> {
     let learn = Errand::Learn(part().told);
     let with_told = Errand::Do(Some(part().told));
     let write = Errand::Write(part().gone, Scope::Part);
+    let users = vec![(b"ann".to_vec(), part().told), (b"bob".to_vec(), Told::default())];
+    let judge = Errand::Judge(5, users.clone());
+    let reap = Errand::Reap(Reap { trial: 5, users, has_expired: true, is_dry: false, shows: true });
     let sweep = Part::of(Reply::Array(vec![map("ann", 1, &["a"], Vec::new(), 0)]));
     vec![
         Message::Request(1, request.clone()),
         Message::Request(1, Request { errand: write, age: Some(7), ..request.clone() }),
         Message::Request(1, Request { errand: learn, ..request.clone() }),
         Message::Request(1, Request { errand: with_told, ..request.clone() }),
+        Message::Request(1, Request { errand: judge, ..request.clone() }),
+        Message::Request(1, Request { errand: reap, ..request.clone() }),
         Message::Request(u64::MAX, Request { user: None, command: Vec::new(), ..request }),
+        Message::Answer(7, Ok(Part { each: vec![part(), Part::nothing()], ..Part::nothing() })),
         Message::Answer(2, Ok(part())),
         Message::Answer(3, Ok(sweep)),
         Message::Answer(4, Ok(Part::of(Reply::Integer(-1)))),
