@@ -27,6 +27,14 @@ impl Reply {
         }
     }
 
+    /// The number that the reply is.
+    pub fn try_into_number(self) -> Outcome<i64> {
+        match self {
+            Self::Integer(number) => Ok(number),
+            other => Err(format!("{other} is no number").into()),
+        }
+    }
+
     /// The first error in the reply, at any depth.
     fn error(&self) -> Option<&str> {
         match self {
@@ -105,7 +113,17 @@ impl Client {
 
     /// Sends all commands in one write and waits for all replies; an error among them is an error.
     pub fn run(&mut self, pipeline: &Pipeline) -> Outcome<Vec<Reply>> {
-        self.stream.write_all(&pipeline.bytes)?;
+        self.send(pipeline)?;
+        self.receive(pipeline)
+    }
+
+    /// Sends all commands in one write, and waits for nothing.
+    pub fn send(&mut self, pipeline: &Pipeline) -> Outcome<()> {
+        Ok(self.stream.write_all(&pipeline.bytes)?)
+    }
+
+    /// Waits for the replies to what was sent; an error among them is an error.
+    pub fn receive(&mut self, pipeline: &Pipeline) -> Outcome<Vec<Reply>> {
         let replies = (0..pipeline.commands).map(|_| self.reply()).collect::<io::Result<Vec<_>>>()?;
         match replies.iter().find_map(Reply::error) {
             Some(error) => Err(format!("the server answered: {error}").into()),

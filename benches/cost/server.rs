@@ -78,12 +78,18 @@ impl Server {
 
     /// Starts a server, with options for the module, in a directory where it loads `dump.rdb` if there is one. It need not answer yet.
     pub fn spawn(module: Option<&Path>, options: &[&str], home: Home) -> Outcome<Self> {
+        Self::spawn_with(module, options, home, &[])
+    }
+
+    /// The same with more options for the server.
+    pub fn spawn_with(module: Option<&Path>, options: &[&str], home: Home, more: &[&str]) -> Outcome<Self> {
         // Somebody else may take the port first; then the server ends, and waiting for an answer fails.
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let mut command = Command::new(program());
         command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--appendonly", "no"]);
         command.args(["--enable-debug-command", "local", "--hz", CHORES[0]]);
         command.arg("--dir").arg(&home.0).arg("--logfile").arg(home.0.join("server.log"));
+        command.args(more);
         if let Some(module) = module {
             command.arg("--loadmodule").arg(module).args(options);
         }

@@ -63,25 +63,33 @@ impl User {
 
     /// What the application writes when the user comes and is busy. The latest socket is the one in the mapping.
     pub fn write(self, out: &mut Pipeline) {
+        self.each_command(&mut |command| {
+            out.add_bytes(command);
+        });
+    }
+
+    /// The same, command by command: the key is the second word.
+    pub fn each_command(self, write: &mut dyn FnMut(&[&[u8]])) {
         let id = self.id();
         let at = (1_767_225_600_000 + self.number as u64 * 977).to_string();
-        let set = |out: &mut Pipeline, name: &str, value: &str, seconds: &str| {
-            out.add(&["SET", &format!("{name}:{id}"), value, "EX", seconds]);
-        };
         for socket in 0..self.sockets {
             let key = format!("socket_data:{}", self.socket(socket));
-            out.add_bytes(&[b"SET", key.as_bytes(), &self.socket_data(socket), b"EX", b"86400"]);
+            write(&[b"SET", key.as_bytes(), &self.socket_data(socket), b"EX", b"86400"]);
         }
-        set(out, "user_socket", &self.socket(self.sockets - 1), "86400");
-        set(out, "user_activity", &at, "7200");
-        set(out, "activity", &self.room(0), "7200");
-        set(out, "user_session", &format!(r#"{{"userId":"{id}","token":"{id}{id}","createdAt":{at}}}"#), "86400");
-        out.add(&["HSET", &format!("user_presence:{id}"), "status", "online", "device", "laptop", "lastSeen", &at]);
-        out.add(&["SET", &format!("user_status:{id}"), "online"]);
+        let mut words = |words: &[&str]| write(&words.iter().map(|word| word.as_bytes()).collect::<Vec<_>>());
+        let mut set = |name: &str, value: &str, seconds: &str| {
+            words(&["SET", &format!("{name}:{id}"), value, "EX", seconds]);
+        };
+        set("user_socket", &self.socket(self.sockets - 1), "86400");
+        set("user_activity", &at, "7200");
+        set("activity", &self.room(0), "7200");
+        set("user_session", &format!(r#"{{"userId":"{id}","token":"{id}{id}","createdAt":{at}}}"#), "86400");
+        words(&["HSET", &format!("user_presence:{id}"), "status", "online", "device", "laptop", "lastSeen", &at]);
+        words(&["SET", &format!("user_status:{id}"), "online"]);
         for room in 0..self.typing_in {
-            out.add(&["SET", &format!("typing:{}:{id}", self.room(room)), "1", "EX", "7200"]);
+            words(&["SET", &format!("typing:{}:{id}", self.room(room)), "1", "EX", "7200"]);
         }
-        out.add(&["SADD", "active_users", &id]);
+        words(&["SADD", "active_users", &id]);
     }
 
     /// The value of a socket's data key: about 200 bytes, in every format as many as in JSON or one more.

@@ -265,6 +265,9 @@ pub trait Host: Store + Clients + Debug + Sized {
     /// The other masters of the cluster, of which each may hold keys: none outside of a cluster.
     fn peers(&self) -> Vec<Peer>;
 
+    /// Has the connections to other nodes send at once what is to be sent, where the server lets it wait for more. Takes a moment.
+    fn hurry(&self);
+
     /// Sends a message to another node; `false` if there is no connection. That it was sent does not say that it arrives.
     fn send_to(&self, node: &NodeId, message: &[u8]) -> bool;
 

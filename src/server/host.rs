@@ -113,6 +113,10 @@ impl Host for Server {
         self.other_masters()
     }
 
+    fn hurry(&self) {
+        self.send_without_delay();
+    }
+
     fn send_to(&self, node: &NodeId, message: &[u8]) -> bool {
         self.send_on_bus(node, message)
     }

@@ -1,6 +1,7 @@
 //! What is measured. Each measurement makes one line of the table or several.
 
 mod busy;
+mod cluster;
 mod collection;
 mod crowded;
 mod hostile;
@@ -69,5 +70,6 @@ pub const MEASUREMENTS: &[Measurement] = &[
     Measurement { name: "unswept", what: "a sweep with nothing stale", run: sweep::nothing_stale },
     Measurement { name: "busy", what: "a sweep while others write session keys", run: busy::sweep },
     Measurement { name: "cascade", what: "how soon a user is gone whose data expired", run: sweep::cascade },
+    Measurement { name: "cluster", what: "a logout in a cluster of three masters", run: cluster::logouts },
     Measurement { name: "hostile", what: "how long others wait while a huge user is logged out", run: hostile::waits },
 ];

@@ -2,7 +2,10 @@
 //!
 //! The node that a client calls does its own part like any other, and the client waits for the others'.
 
-use std::hash::{BuildHasher, RandomState};
+use std::{
+    hash::{BuildHasher, RandomState},
+    time::{Duration, Instant},
+};
 
 use crate::{
     error::Error,
@@ -67,6 +70,7 @@ pub fn begin<H: Host>(ask: Ask<'_, H>, peers: Vec<Peer>, about: Call<'_>) -> (Ti
         stamp,
         errand,
         age: None,
+        is_late: false,
     };
     let client = ask.ticket();
     // With a limit the nodes are asked one after another, each for what is left of it.
@@ -104,13 +108,48 @@ pub fn start<H: Host>(ask: Ask<'_, H>, mut round: Round<H>) -> u64 {
     call
 }
 
+/// Answers that come later than this have waited in a connection, or were long on their way.
+const LATE: Duration = Duration::from_millis(20);
+
+/// Connections are hurried once in this time at most: it takes the longer, the more clients there are.
+const HURRIED: Duration = Duration::from_secs(10);
+
+/// Another node has asked, or has answered what was asked at that moment. If nodes hear each other late, connections that were made
+/// since the last time may hold messages back.
+pub fn heard<H: Host>(ask: Ask<'_, H>, is_late: bool) {
+    let now = ask.host.instant();
+    let is_time = ask.state(|state| {
+        let cluster = &mut state.cluster;
+        // The first time they have surely not been hurried.
+        let is_time = cluster.hurried.is_none_or(|last| is_late && now.duration_since(last) >= HURRIED);
+        if is_time {
+            cluster.hurried = Some(now);
+        }
+        is_time
+    });
+    if is_time {
+        ask.host.hurry();
+    }
+}
+
+/// Whether an answer is late to what was asked at that moment. Others are told so for a while, since their connections are made
+/// in the same way.
+pub fn is_late<H: Host>(ask: Ask<'_, H>, asked: Instant) -> bool {
+    let now = ask.host.instant();
+    let is_late = now.duration_since(asked) >= LATE;
+    if is_late {
+        ask.state(|state| state.cluster.late = Some(now));
+    }
+    is_late
+}
+
 /// Sends a call's request to all nodes that it waits for.
 pub fn send<H: Host>(ask: Ask<'_, H>, call: u64) {
     let now = ask.host.instant();
     ask.state(|state| {
         let time = state.options.cluster_timeout();
         if let Some(round) = state.cluster.round(call) {
-            round.deadline = now + time;
+            (round.asked, round.deadline) = (now, now + time);
             round.repeats = (now + time / 8, time / 4);
             round.cut_off.clear();
         }
@@ -145,11 +184,12 @@ pub fn repeat<H: Host>(ask: Ask<'_, H>) {
 fn say<H: Host>(ask: Ask<'_, H>, call: u64) {
     let now = ask.host.instant();
     let requests = ask.state(|state| {
+        let is_late = state.cluster.is_late(now);
         let Some(round) = state.cluster.round(call) else { return Vec::new() };
         let limit = if round.request.limit == u64::MAX { u64::MAX } else { round.remaining() };
         let request = |peer: &Peer| {
             let errand = round.errand_for(&peer.id)?;
-            Some((peer.id, Request { limit, age: round.age(now), errand, ..round.request.clone() }))
+            Some((peer.id, Request { limit, age: round.age(now), is_late, errand, ..round.request.clone() }))
         };
         round.waiting.iter().filter_map(request).collect()
     });

@@ -235,6 +235,10 @@ impl Host for Fake {
         self.peers.borrow().clone()
     }
 
+    fn hurry(&self) {
+        self.hurried.set(self.hurried.get() + 1);
+    }
+
     fn send_to(&self, node: &NodeId, message: &[u8]) -> bool {
         if self.is_cut_off.get() {
             return false;

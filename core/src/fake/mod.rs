@@ -118,6 +118,8 @@ pub struct Fake {
     pub peers: RefCell<Vec<Peer>>,
     /// Whether nothing can be sent to them.
     pub is_cut_off: Cell<bool>,
+    /// How often its connections were hurried.
+    pub hurried: Cell<u32>,
     /// Its name in the cluster.
     pub id: Cell<NodeId>,
     /// What was sent to them.
@@ -161,6 +163,7 @@ impl Default for Fake {
             elsewhere: RefCell::default(),
             peers: RefCell::default(),
             is_cut_off: Cell::default(),
+            hurried: Cell::default(),
             id: Cell::new([0; 40]),
             mail: RefCell::default(),
             commands: RefCell::default(),

@@ -39,6 +39,10 @@ pub struct Cluster<H: Host> {
     pub(crate) logins: Logins,
     /// What others were told of users.
     pub(crate) statements: Statements,
+    /// When the connections to other nodes were hurried last.
+    pub(crate) hurried: Option<Instant>,
+    /// When an answer was late last.
+    pub(crate) late: Option<Instant>,
     /// Sweeps that come to users about whom all nodes are to be asked.
     pub(crate) asking: Vec<Job<H>>,
     /// What INFO shows.
@@ -57,6 +61,8 @@ impl<H: Host> Cluster<H> {
             pending: PendingLogouts::default(),
             logins: Logins::default(),
             statements: Statements::default(),
+            hurried: None,
+            late: None,
             asking: Vec::new(),
             report: Report::default(),
         }
@@ -64,6 +70,12 @@ impl<H: Host> Cluster<H> {
 }
 
 impl<H: Host> Cluster<H> {
+    /// Whether answers were late not long ago.
+    pub(crate) fn is_late(&self, now: Instant) -> bool {
+        const LASTS: Duration = Duration::from_secs(10);
+        self.late.is_some_and(|late| now.duration_since(late) < LASTS)
+    }
+
     /// The call of a number, if it is under way.
     pub(crate) fn round(&mut self, call: u64) -> Option<&mut Round<H>> {
         self.rounds.iter_mut().find(|round| round.call == call)
@@ -128,6 +140,8 @@ pub struct Round<H: Host> {
     pub(crate) summons: Option<H::Summons>,
     /// What the logout is about, if it is one.
     pub(crate) scope: Scope,
+    /// When they were asked.
+    pub(crate) asked: Instant,
     /// Until when the nodes have time.
     pub(crate) deadline: Instant,
     /// When those that have not answered are asked once more, in case that the message was lost, and how long after that again.
@@ -166,6 +180,7 @@ impl<H: Host> Round<H> {
             request,
             summons,
             scope,
+            asked: began,
             deadline: began,
             repeats: (began, Duration::ZERO),
             peers: Vec::new(),

@@ -50,6 +50,7 @@ fn begin<H: Host>(ask: Ask<'_, H>, pending: Pending) {
         stamp: pending.stamp.clone(),
         errand: Errand::Do(None),
         age: None,
+        is_late: false,
     };
     let summons = pending.user.as_ref().map(|user| ask.host.summons_of(user, &pending.command));
     ask.state(|state| state.cluster.pending.under_way += 1);

@@ -33,6 +33,7 @@ pub fn received<H: Host>(ask: Ask<'_, H>, from: &NodeId, bytes: &[u8]) {
     let now = ask.host.instant();
     match Message::decode(bytes) {
         Ok(Message::Request(call, request)) => {
+            round::heard(ask, request.is_late);
             if let Some(bytes) = ask.state(|state| state.cluster.answers.get(from, call)) {
                 // The answer was lost, or crossed the question.
                 ask.host.send_to(from, &bytes);
@@ -48,11 +49,17 @@ pub fn received<H: Host>(ask: Ask<'_, H>, from: &NodeId, bytes: &[u8]) {
             let asked = Asked { from: *from, call, since: now, request };
             ask.state(|state| state.cluster.asked.push_back(asked));
         }
-        Ok(Message::Answer(call, answer)) => ask.state(|state| {
-            if let Some(round) = state.cluster.round(call) {
+        Ok(Message::Answer(call, answer)) => {
+            let asked = ask.state(|state| {
+                let round = state.cluster.round(call)?;
                 round.take(from, answer);
+                Some(round.asked)
+            });
+            if let Some(asked) = asked {
+                let is_late = round::is_late(ask, asked);
+                round::heard(ask, is_late);
             }
-        }),
+        }
         Ok(Message::Working(call)) => ask.state(|state| {
             let time = state.options.cluster_timeout();
             let is_asked = |round: &&mut Round<H>| round.waiting.iter().any(|peer| peer.id == *from);

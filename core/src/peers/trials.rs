@@ -36,6 +36,7 @@ pub(super) fn begin<H: Host>(ask: Ask<'_, H>) {
             stamp: logout::stamp(ask),
             errand: Errand::Judge(new_call(), Vec::new()),
             age: None,
+            is_late: false,
         };
         let asked = users.iter().map(|(user, _)| (user.to_vec(), Told::default())).collect();
         job.suspects = users;

@@ -1,5 +1,7 @@
 //! Calls on a whole cluster, whose nodes are worlds of their own, and whose bus is the test.
 
+use std::time::Duration;
+
 use super::SECOND;
 use crate::{
     fake::{Answer, Fake, World},
@@ -115,6 +117,33 @@ fn an_answer_that_comes_too_late_is_dropped_and_a_second_call_completes() {
     nodes[0].run("SESSION.LOGOUT ann");
     deliver(&nodes, 1);
     assert_eq!((answers(&nodes[0]), left(&nodes)), (vec![Answer::Integer(3)], 0));
+}
+
+#[test]
+fn connections_are_hurried_once_and_again_if_answers_are_late() {
+    let nodes = three();
+    let hurried = || nodes.iter().map(|node| node.fake.hurried.get()).collect::<Vec<_>>();
+    let call = |late: Duration| {
+        nodes[0].run("SESSION.LOGOUT ann");
+        for node in &nodes {
+            node.fake.pass(late);
+        }
+        deliver(&nodes, 1);
+        assert_eq!(answers(&nodes[0]).len(), 1);
+    };
+    call(Duration::ZERO);
+    assert_eq!(hurried(), [1; 3], "they are new");
+    call(Duration::from_millis(40));
+    assert_eq!(hurried(), [1; 3], "not so soon again");
+    for node in &nodes {
+        node.fake.pass(11 * SECOND);
+    }
+    call(Duration::ZERO);
+    assert_eq!(hurried(), [1; 3]);
+    call(Duration::from_millis(40));
+    // The answers were late; the others hear of it with the next question.
+    call(Duration::ZERO);
+    assert_eq!(hurried(), [2; 3]);
 }
 
 #[test]

@@ -117,6 +117,8 @@ pub struct Request {
     pub errand: Errand,
     /// How many milliseconds ago the call was begun, if it comes late: who may have logged in since is left alone.
     pub age: Option<u64>,
+    /// Whether the node that asks has had late answers, so that connections may hold messages back.
+    pub is_late: bool,
 }
 
 impl Request {
@@ -315,7 +317,7 @@ impl Message {
 }
 
 fn write_request(to: &mut Writer, request: &Request) {
-    let Request { layout, database, user, command, limit, stamp, errand, age } = request;
+    let Request { layout, database, user, command, limit, stamp, errand, age, is_late } = request;
     to.number(*layout);
     to.number(*database);
     to.maybe(user.as_deref(), Writer::text);
@@ -324,6 +326,7 @@ fn write_request(to: &mut Writer, request: &Request) {
     to.number(stamp.at);
     to.text(stamp.id.as_bytes());
     to.maybe(age.as_ref(), |to, age| to.number(*age));
+    to.flag(*is_late);
     match errand {
         Errand::Do(told) => {
             to.byte(0);
@@ -363,6 +366,7 @@ fn read_request(from: &mut Reader<'_>) -> Option<Request> {
         limit: from.number()?,
         stamp: Stamp { at: from.number()?, id: from.string()? },
         age: from.maybe(Reader::number)?,
+        is_late: from.flag()?,
         errand: match from.byte()? {
             0 => Errand::Do(from.maybe(read_told)?),
             2 => Errand::Learn(read_told(from)?),

@@ -50,6 +50,7 @@ fn messages() -> Vec<Message> {
         stamp: Stamp { at: 1, id: "abc".to_owned() },
         errand: Errand::Do(None),
         age: None,
+        is_late: false,
     };
     let learn = Errand::Learn(part().told);
     let with_told = Errand::Do(Some(part().told));
