@@ -111,24 +111,26 @@ pub fn start<H: Host>(ask: Ask<'_, H>, mut round: Round<H>) -> u64 {
 /// Answers that come later than this have waited in a connection, or were long on their way.
 const LATE: Duration = Duration::from_millis(20);
 
-/// Connections are hurried once in this time at most: it takes the longer, the more clients there are.
-const HURRIED: Duration = Duration::from_secs(10);
+/// Connections are hurried once in this time at most.
+const HURRIED: Duration = Duration::from_secs(1);
+
+/// It takes the longer, the more clients there are, and may take one part in this many of the server's time.
+const SELDOM: u32 = 200;
 
 /// Another node has asked, or has answered what was asked at that moment. If nodes hear each other late, connections that were made
 /// since the last time may hold messages back.
 pub fn heard<H: Host>(ask: Ask<'_, H>, is_late: bool) {
     let now = ask.host.instant();
     let is_time = ask.state(|state| {
-        let cluster = &mut state.cluster;
+        let cluster = &state.cluster;
         // The first time they have surely not been hurried.
-        let is_time = cluster.hurried.is_none_or(|last| is_late && now.duration_since(last) >= HURRIED);
-        if is_time {
-            cluster.hurried = Some(now);
-        }
-        is_time
+        cluster.may_hurry.is_none_or(|next| is_late && now >= next)
     });
     if is_time {
         ask.host.hurry();
+        let end = ask.host.instant();
+        let pause = (SELDOM * end.duration_since(now)).max(HURRIED);
+        ask.state(|state| state.cluster.may_hurry = Some(end + pause));
     }
 }
 

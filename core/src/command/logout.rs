@@ -7,7 +7,7 @@ use crate::{
     },
     error::Error,
     layout::{Layout, Trace},
-    plan::{Detail, Gone, Scope, Told, Unseen, check_unseen},
+    plan::{Detail, Gone, Scope, Told, ToldOf, Unseen, check_unseen},
     ports::Host,
     reply::Reply,
     session::Ask,
@@ -67,15 +67,14 @@ impl Command for Logout<'_> {
             let act = Act { caller: &caller, began, within: None, told: None, is_between: false };
             return command.part(ask, &act)?.0.into_reply();
         };
-        let (stamp, told) = (logout::stamp(ask), Told::default());
-        let (own, scope, errand) = if command.depends_on_sockets(ask) {
+        let (stamp, errand) = (logout::stamp(ask), command.first_errand(ask));
+        let told = if let Errand::Learn(told) | Errand::Do(Some(told)) = &errand { Some(told) } else { None };
+        let act = Act { caller: &caller, began, within: Some(&stamp), told, is_between: false };
+        let (own, scope) = if matches!(errand, Errand::Learn(_)) {
             command.check(ask)?;
-            let act = Act { caller: &caller, began, within: Some(&stamp), told: Some(&told), is_between: false };
-            (act.learn(ask, command.user)?, Scope::User, Errand::Learn(told))
+            (act.learn(ask, command.user)?, Scope::User)
         } else {
-            let act = Act { caller: &caller, began, within: Some(&stamp), told: None, is_between: false };
-            let (own, scope) = command.part(ask, &act)?;
-            (own, scope, Errand::Do(None))
+            command.part(ask, &act)?
         };
         let name = "SESSION.LOGOUT";
         let call = Call { name, arguments, limit: u64::MAX, scope, stamp, errand, own: Some(own) };
@@ -103,6 +102,9 @@ impl<'a> Logout<'a> {
             LogoutContext { scope, cause: Cause::Logout, reason: self.reason(), began: act.began, within: act.within };
         let checked = logout::check(ask, plan, &context, act.caller, self.with_traces)?;
         let removed = logout::log_out(ask, &checked, context).total();
+        let known = act.told.map(|told| told.known).filter(|_| act.within.is_some());
+        // What nodes knew apart may say more together, of whoever was removed before.
+        let (is_first, is_more) = (known == Some(ToldOf::Nothing), matches!(known, Some(ToldOf::All | ToldOf::Less)));
         let what = if self.with_traces { Unseen::RemoveAndShow } else { Unseen::Remove };
         let may_know = || check_unseen(ask.host, &layout, self.user, &part, what, act.caller);
         let whole = Part {
@@ -114,8 +116,8 @@ impl<'a> Logout<'a> {
             removed,
             is_found: removed > 0,
             hidden: if removed == 0 { may_know().err() } else { None },
-            gone: if removed > 0 && act.within.is_some() { Gone::of(checked.plan()) } else { Gone::default() },
-            told: Told::default(),
+            gone: if removed > 0 || is_more { Gone::of(checked.plan()) } else { Gone::default() },
+            told: if is_first { Told::of(checked.plan()) } else { Told::default() },
             each: Vec::new(),
         };
         Ok((whole, scope))
@@ -129,8 +131,22 @@ impl<'a> Logout<'a> {
         self.of_layout(&layout).map(drop)
     }
 
+    /// What the nodes of a cluster are asked for first.
+    ///
+    /// Who goes as a whole goes at once, but for what is a socket's alone: other nodes may know of that socket, or whose its data is. With that they
+    /// are asked once more. What a part is about has to be known before anything goes.
+    pub(crate) fn first_errand<H: Host>(&self, ask: Ask<'_, H>) -> Errand {
+        let is_whole = self.socket.is_none() && self.part.is_empty();
+        let lists = ask.state(|state| state.layout.traces.iter().any(Trace::lists_sockets));
+        match self.depends_on_sockets(ask) {
+            false => Errand::Do(None),
+            true if is_whole && !lists => Errand::Do(Some(Told::nothing())),
+            true => Errand::Learn(Told::default()),
+        }
+    }
+
     /// Whether it takes to know what sockets the user has, on whatever node: which of them go on, or what names one and nobody else.
-    pub(crate) fn depends_on_sockets<H: Host>(&self, ask: Ask<'_, H>) -> bool {
+    fn depends_on_sockets<H: Host>(&self, ask: Ask<'_, H>) -> bool {
         ask.state(|state| {
             let layout = &state.layout;
             layout.sockets.is_some() && (self.socket.is_some() || layout.traces.iter().any(Trace::is_of_socket))

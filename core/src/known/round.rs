@@ -39,8 +39,8 @@ pub struct Cluster<H: Host> {
     pub(crate) logins: Logins,
     /// What others were told of users.
     pub(crate) statements: Statements,
-    /// When the connections to other nodes were hurried last.
-    pub(crate) hurried: Option<Instant>,
+    /// When the connections to other nodes may be hurried next.
+    pub(crate) may_hurry: Option<Instant>,
     /// When an answer was late last.
     pub(crate) late: Option<Instant>,
     /// Sweeps that come to users about whom all nodes are to be asked.
@@ -61,7 +61,7 @@ impl<H: Host> Cluster<H> {
             pending: PendingLogouts::default(),
             logins: Logins::default(),
             statements: Statements::default(),
-            hurried: None,
+            may_hurry: None,
             late: None,
             asking: Vec::new(),
             report: Report::default(),

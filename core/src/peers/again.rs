@@ -3,12 +3,8 @@
 //! The whole call takes place once more on all masters, for whoever has done its part finds nothing. So it does not matter which node
 //! has taken the place of which. Who may have logged in since is left alone: each node says so of those whom it has seen.
 
-use super::{
-    late::give_up,
-    rounds::{carry_out, learn},
-};
+use super::{late::give_up, rounds::learn};
 use crate::{
-    command::Logout,
     known::{
         pending::Pending,
         round::{Audience, Round},
@@ -54,10 +50,10 @@ fn begin<H: Host>(ask: Ask<'_, H>, pending: Pending) {
     };
     let summons = pending.user.as_ref().map(|user| ask.host.summons_of(user, &pending.command));
     ask.state(|state| state.cluster.pending.under_way += 1);
-    let learns = Logout::parse(&request.arguments()).is_ok_and(|command| command.depends_on_sockets(ask));
     let (scope, wrote) = (pending.scope, pending.wrote.clone());
     let audience = Audience::Pending(Box::new(pending));
     let round = Round::new(audience, request, summons, scope, ask.host.instant());
     let round = Round { peers: ask.host.peers(), wrote, ..round };
-    if learns { learn(ask, round, Told::default()) } else { carry_out(ask, round, None) }
+    // Nobody does anything before all have said that they have not seen the user log in.
+    learn(ask, round, Told::default());
 }

@@ -74,6 +74,10 @@ fn end<H: Host>(ask: Ask<'_, H>, mut round: Round<H>) {
             let is_over = is_second || told.sockets().is_empty();
             if is_over { act(ask, round, told) } else { learn(ask, round, told) }
         }
+        (Errand::Do(Some(told)), Some(part)) if told.known == ToldOf::Nothing && !part.told.sockets().is_empty() => {
+            let told = std::mem::take(&mut part.told);
+            act(ask, round, told);
+        }
         (Errand::Do(_), Some(part)) if writes && (part.removed > 0 || round.audience.removed_before()) => {
             let gone = part.gone.clone();
             write(ask, round, gone);
@@ -93,15 +97,17 @@ pub(super) fn learn<H: Host>(ask: Ask<'_, H>, mut round: Round<H>, told: Told) {
 
 /// All nodes have said what they know of the user's sockets: now each does its part, this one first. If it is refused, nothing has
 /// changed anywhere.
-fn act<H: Host>(ask: Ask<'_, H>, round: Round<H>, mut told: Told) {
+fn act<H: Host>(ask: Ask<'_, H>, mut round: Round<H>, mut told: Told) {
     told.known = if round.missing.is_empty() { ToldOf::All } else { ToldOf::Less };
+    if matches!(round.request.errand, Errand::Learn(_)) {
+        round.part = None;
+    }
     carry_out(ask, round, Some(told));
 }
 
 /// Each node does its part, this one first.
-pub(super) fn carry_out<H: Host>(ask: Ask<'_, H>, mut round: Round<H>, told: Option<Told>) {
+fn carry_out<H: Host>(ask: Ask<'_, H>, mut round: Round<H>, told: Option<Told>) {
     round.request.errand = Errand::Do(told);
-    round.part = None;
     match here(ask, &round, &round.request) {
         Ok((own, scope)) => {
             round.scope = scope;

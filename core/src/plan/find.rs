@@ -1,7 +1,7 @@
 //! Finding: every trace of a user, by its name where the name follows from the ids, else by the index.
 
 use super::{
-    EntriesTrace, Extent, KeyTrace, MemberTrace, Plan, Socket, Told, Unclear, Whose,
+    EntriesTrace, Extent, KeyTrace, MemberTrace, Plan, Socket, Told, ToldOf, Unclear, Whose,
     entries::CutBy,
     live,
     value::{self, Member, Mistyped, Naming, Said},
@@ -89,8 +89,10 @@ pub fn find<K: Keyspace>(
         finder.sockets(&known);
         let count = if has_sockets { finder.plan.sockets.len() } else { 0 };
         for at in 0..count {
+            let socket = &finder.plan.sockets[at];
+            let is_for_later = socket.elsewhere && told.is_some_and(|told| told.known == ToldOf::Nothing);
             // Whose data is somebody else's, that one's traces are not the user's.
-            if finder.plan.sockets[at].whose == Whose::Others {
+            if socket.whose == Whose::Others || is_for_later {
                 continue;
             }
             let id = finder.plan.sockets[at].id.clone();

@@ -55,7 +55,9 @@ impl<K: Keyspace> Finder<'_, K> {
         let mapped = mapping::read(self.space, self.layout, self.user);
         // Where the mapping would be elsewhere, others have said what is in it.
         let is_unclear = match self.told {
-            Some(told) if mapped.mapping.is_none() => told.is_unclear || told.known == told::Known::Less,
+            Some(told) if mapped.mapping.is_none() => {
+                told.is_unclear || matches!(told.known, told::Known::Less | told::Known::Nothing)
+            }
             Some(told) => mapped.is_unclear || told.is_unclear,
             None => mapped.is_unclear,
         };

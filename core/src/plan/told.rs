@@ -42,6 +42,8 @@ pub enum Known {
     All,
     /// Some did not answer, and may know more.
     Less,
+    /// Nobody was asked yet, and all will be: what is a socket's alone is left until then, if another node may have its data.
+    Nothing,
 }
 
 /// A socket that may be the user's, by what the nodes know together.
@@ -56,6 +58,11 @@ pub struct ToldSocket {
 }
 
 impl Told {
+    /// Before anybody was asked: see [`Known::Nothing`].
+    pub(crate) fn nothing() -> Self {
+        Self { known: Known::Nothing, ..Self::default() }
+    }
+
     /// What a node knows by a plan of all facts.
     pub(crate) fn of<N>(plan: &Plan<N>) -> Self {
         let sockets = plan.sockets.iter().map(|socket| ToldSocket {
@@ -125,7 +132,7 @@ impl Told {
         match (self.socket(socket), self.known) {
             (Some(socket), Known::Some | Known::All) => socket.has_data,
             // Nobody knew of it when they were asked.
-            (None, Known::All) | (_, Known::Less) => true,
+            (None, Known::All) | (_, Known::Less | Known::Nothing) => true,
             (None, Known::Some) => false,
         }
     }

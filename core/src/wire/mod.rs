@@ -38,7 +38,7 @@ const FIELDS: [&str; 8] = ["user", "removed", "keys", "members", "entries", "soc
 const SCOPES: [Scope; 3] = [Scope::User, Scope::Socket, Scope::Part];
 
 /// How far nodes have been asked, by its number.
-const KNOWN: [ToldOf; 3] = [ToldOf::Some, ToldOf::All, ToldOf::Less];
+const KNOWN: [ToldOf; 4] = [ToldOf::Some, ToldOf::All, ToldOf::Less, ToldOf::Nothing];
 
 /// Whether it is worth asking again, by its number.
 const REFUSALS: [RefusalKind; 3] = [RefusalKind::Passing, RefusalKind::Lasting, RefusalKind::CameBack];
