@@ -9,10 +9,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use crate::readme::files_below;
+use crate::support::foreign::{MISSING, install_for_node};
 use crate::support::server::module_path;
-
-const INSTALL: &str =
-    "Node.js and npm are needed: scripts/setup.sh installs them, as does `apt-get install nodejs npm`";
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/easyshare")
@@ -26,7 +24,7 @@ fn run(program: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(folder()).stdin(Stdio::null());
     command.env("REDIS_SESSION_MODULE", module_path()).env("NEXT_TELEMETRY_DISABLED", "1").env("CI", "1");
-    command.output().expect(INSTALL)
+    command.output().expect(MISSING)
 }
 
 fn must_run(program: &str, arguments: &[&str]) {
@@ -40,11 +38,7 @@ fn must_run(program: &str, arguments: &[&str]) {
 fn build() {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let lock = folder().join("package-lock.json");
-        let installed = modified(&folder().join("node_modules/.package-lock.json"));
-        if installed.is_none() || installed < modified(&lock) {
-            must_run("npm", &["ci", "--silent"]);
-        }
+        install_for_node(&folder());
         // What the build writes itself is no source of it.
         let is_source = |path: &PathBuf| {
             let end = path.extension().and_then(OsStr::to_str).unwrap_or_default();

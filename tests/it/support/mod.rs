@@ -10,6 +10,7 @@
 //! bytes     bytes to readable text, and command lines to bytes
 //! hear      what is said on channels and in streams
 //! exact     a logout or a sweep held against the model; worlds to log out of
+//! foreign   programs in other languages, and the packages that they need
 //! model     the contract as slow and plain code over snapshots
 //! ```
 
@@ -20,6 +21,7 @@ pub mod aof;
 pub mod bytes;
 pub mod client;
 pub mod exact;
+pub mod foreign;
 pub mod hear;
 pub mod model;
 pub mod reply;
