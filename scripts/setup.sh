@@ -28,7 +28,7 @@ missing_packages() {
     command -v redis-server >/dev/null || say redis-server
     command -v redis-cli >/dev/null || say redis-tools
     [[ $purpose == tests || $purpose == example ]] || return 0
-    # What the example runs on, and Socket.IO and the session stores that some tests ask.
+    # What the example runs on, and Socket.IO, the session stores and the clients that some tests ask.
     command -v node >/dev/null || say nodejs
     command -v npm >/dev/null || say npm
     [[ $purpose == tests ]] || return 0

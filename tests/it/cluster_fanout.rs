@@ -34,7 +34,7 @@ pub fn write(nodes: &[Server], command: &[&str]) {
     assert_eq!(written, 1, "one node takes {command:?}");
 }
 
-fn fill(nodes: &[Server]) {
+pub fn fill(nodes: &[Server]) {
     for command in DATA {
         write(nodes, command);
     }
@@ -44,16 +44,21 @@ fn fill(nodes: &[Server]) {
 
 /// Masters without the fence, which would not let ann come back with the socket that she left by. What is missing is not asked for
 /// again, so that the tests see it.
-fn builder() -> Builder {
+pub fn builder() -> Builder {
     Server::builder().option("fence", "0").option("cluster-retry", "0")
 }
 
-/// Three masters that hear each other. Right after they have met, and on Valkey 9 whenever a connection is new, a message may be lost.
+/// Three masters that hear each other.
 pub fn cluster_of(builder: Builder) -> Vec<Server> {
     let nodes = builder.start_cluster(3);
+    wait_until_all_hear(&nodes);
+    nodes
+}
+
+/// Right after nodes have met, and on Valkey 9 whenever a connection is new, a message may be lost.
+pub fn wait_until_all_hear(nodes: &[Server]) {
     let hears = |node: &Server| !node.run("SESSION.INSPECT nobody").is_error();
     wait_until("all hear each other", || nodes.iter().all(hears));
-    nodes
 }
 
 fn three() -> Vec<Server> {
@@ -406,13 +411,11 @@ fn a_replica_takes_no_part_and_does_it_when_it_is_promoted() {
     let masters: Vec<Server> = (0..3).map(|_| builder.clone().start()).collect();
     let mut nodes = Builder::join(masters);
     let replica = builder.start();
-    replica.must(&format!("CLUSTER MEET 127.0.0.1 {} {}", nodes[0].port(), nodes[0].bus_port()));
+    replica.join_as_replica_of(&nodes[2]);
     replica.wait_for_cluster(4);
-    let id = nodes[2].must("CLUSTER MYID").as_text().to_owned();
-    wait_until("it follows", || replica.run(&format!("CLUSTER REPLICATE {id}")) == crate::support::ok());
-    wait_until("it is connected", || replica.info("replication")["master_link_status"] == "up");
     fill(&nodes);
-    wait_until("all nodes know all", || nodes.iter().all(|node| !node.run("SESSION.INSPECT ann").is_error()));
+    let hears = |node: &Server| !node.run("SESSION.INSPECT ann").is_error();
+    wait_until("all nodes know all", || nodes.iter().chain([&replica]).all(hears));
     replica.catch_up_with(&nodes[2]);
     let before = field(&replica, "session_cluster_parts");
     assert_eq!(replica.must("SESSION.INSPECT ann").field("removed"), int(ANNS), "a replica asks all masters");

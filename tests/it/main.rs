@@ -12,6 +12,7 @@ mod access;
 mod attack;
 mod cascade;
 mod cascade_settled;
+mod clients;
 mod cluster;
 mod cluster_fanout;
 mod cluster_retry;

@@ -5,11 +5,13 @@
 //! configuration. A `redis-cli` block is a connection, and a line `$ redis-cli ...` in it begins another one; every reply
 //! has to be what redis-cli prints, where milliseconds since 1970 stand for any. A `log` block is the end of the module's
 //! lines in the server's log (where a number of microseconds stands for any), and an `aof` block the end of the
-//! append-only file. Nothing is run of `sh` and `text`, and other blocks are refused.
+//! append-only file. A block of `js`, `python`, `php` or `rust` is a program of `tests/clients`, which is run there. Nothing is run of
+//! `sh` and `text`, and other blocks are refused.
 
 mod code;
 mod links;
 mod page;
+mod programs;
 mod tables;
 mod transcripts;
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 /// The languages of blocks; of these, nothing is run of `sh` and `text`.
-const LANGUAGES: [&str; 7] = ["redis-cli", "json", "conf", "log", "aof", "sh", "text"];
+const LANGUAGES: [&str; 11] = ["redis-cli", "json", "conf", "log", "aof", "sh", "text", "js", "python", "php", "rust"];
 
 /// The repository.
 pub fn root() -> &'static Path {

@@ -107,8 +107,34 @@ impl Builder {
 
     /// Starts `nodes` servers as one cluster with the slots in equal parts, and waits until each says that all is well.
     pub fn start_cluster(self, nodes: u16) -> Vec<Server> {
-        let builder = self.config("cluster-enabled yes").config("cluster-node-timeout 60000");
-        Self::join((0..nodes).map(|_| builder.clone().start()).collect())
+        Self::join(self.start_for_cluster(nodes, 60_000))
+    }
+
+    /// Starts a cluster of `number` masters as [`start_cluster`](Self::start_cluster) does, and a replica for each: the masters, and
+    /// their replicas in the same order. Waits until every node tells clients which is which.
+    pub fn start_cluster_with_replicas(self, number: u16) -> (Vec<Server>, Vec<Server>) {
+        // Until all is set up, nodes talk to each other more often. They name a replica to clients when it has got something.
+        let builder = self.config("repl-ping-replica-period 1").config("cluster-replica-no-failover yes");
+        let replicas = builder.clone().start_for_cluster(number, 2_000);
+        let masters = Self::join(builder.start_for_cluster(number, 2_000));
+        for (replica, master) in replicas.iter().zip(&masters) {
+            replica.join_as_replica_of(master);
+        }
+        for node in masters.iter().chain(&replicas) {
+            node.wait_for_cluster(2 * number);
+            // First and last slot, the master, its replica.
+            let tells = || node.must("CLUSTER SLOTS").items().iter().all(|range| range.items().len() == 4);
+            wait_until("clients are told of the replicas", tells);
+        }
+        for node in masters.iter().chain(&replicas) {
+            node.must("CONFIG SET cluster-node-timeout 60000");
+        }
+        (masters, replicas)
+    }
+
+    fn start_for_cluster(self, nodes: u16, timeout: u16) -> Vec<Server> {
+        let builder = self.config("cluster-enabled yes").config(&format!("cluster-node-timeout {timeout}"));
+        (0..nodes).map(|_| builder.clone().start()).collect()
     }
 
     /// Makes one cluster of servers that were started for it, as [`start_cluster`](Self::start_cluster) does.
@@ -301,6 +327,18 @@ impl Server {
     /// Makes this server a replica of `master` and waits until it holds the same data.
     pub fn replica_of(&self, master: &Server) {
         self.must(&format!("REPLICAOF 127.0.0.1 {}", master.port));
+        self.follow(master);
+    }
+
+    /// Makes this node one of `master`'s cluster and its replica, and waits until it holds the same data.
+    pub fn join_as_replica_of(&self, master: &Server) {
+        self.must(&format!("CLUSTER MEET 127.0.0.1 {} {}", master.port, master.bus_port));
+        let replicate = format!("CLUSTER REPLICATE {}", master.must("CLUSTER MYID").as_text());
+        wait_until("it knows its master", || !self.run(&replicate).is_error());
+        self.follow(master);
+    }
+
+    fn follow(&self, master: &Server) {
         wait_until("the replica is connected", || self.info("replication")["master_link_status"] == "up");
         self.catch_up_with(master);
     }
