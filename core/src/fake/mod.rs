@@ -218,8 +218,13 @@ impl Fake {
     /// Forbids all callers something.
     #[must_use]
     pub fn forbid(self, name: &str, access: Access) -> Self {
-        self.forbidden.borrow_mut().push((name.into(), access));
+        self.forbid_now(name, access);
         self
+    }
+
+    /// Forbids all callers something from now on.
+    pub fn forbid_now(&self, name: &str, access: Access) {
+        self.forbidden.borrow_mut().push((name.into(), access));
     }
 
     /// From now on `hook` is called at each call of the core's, unless it is called already.

@@ -95,8 +95,7 @@ pub(super) fn learn<H: Host>(ask: Ask<'_, H>, mut round: Round<H>, told: Told) {
     }
 }
 
-/// All nodes have said what they know of the user's sockets: now each does its part, this one first. If it is refused, nothing has
-/// changed anywhere.
+/// All nodes have said what they know of the user's sockets: now each does its part, this one first.
 fn act<H: Host>(ask: Ask<'_, H>, mut round: Round<H>, mut told: Told) {
     told.known = if round.missing.is_empty() { ToldOf::All } else { ToldOf::Less };
     if matches!(round.request.errand, Errand::Learn(_)) {
@@ -105,13 +104,17 @@ fn act<H: Host>(ask: Ask<'_, H>, mut round: Round<H>, mut told: Told) {
     carry_out(ask, round, Some(told));
 }
 
-/// Each node does its part, this one first.
+/// Each node does its part, this one first. If that is refused, and nothing has changed anywhere, the call is.
 fn carry_out<H: Host>(ask: Ask<'_, H>, mut round: Round<H>, told: Option<Told>) {
     round.request.errand = Errand::Do(told);
     match here(ask, &round, &round.request) {
         Ok((own, scope)) => {
             round.scope = scope;
             round::go_on_with(ask, round, own);
+        }
+        Err(error) if round.part.is_some() => {
+            round.missing.push((this_node(), error.into()));
+            round::go_on_with(ask, round, Part::nothing());
         }
         Err(error) => refuse(ask, round, error),
     }

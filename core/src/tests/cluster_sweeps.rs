@@ -9,6 +9,7 @@ use super::{
 use crate::{
     fake::{Answer, World},
     layout::Layout,
+    ports::Access,
     wire::{Errand, Message},
 };
 
@@ -125,6 +126,20 @@ fn whoever_comes_back_within_the_grace_or_before_the_removal_stays() {
         names(&nodes),
         ["map:ann map:bob", "data:s1 data:s3 in:hall:bob left:bob status:bob", "left:eve status:ann"]
     );
+}
+
+#[test]
+fn a_logout_that_is_refused_after_others_have_begun_says_what_is_missing_and_is_told_all_the_same() {
+    let keys: [&[(&str, &str)]; 2] = [&[("data:s1", "x"), ("left:ann", "")], &[("map:ann", "s1"), ("status:ann", "1")]];
+    let nodes = spread(&keys, || layout(OPAQUE), &["fence", "0"]);
+    // The first node learns from the second that the data is ann's.
+    nodes[0].fake.forbid_now("data:s1", Access::Delete);
+    nodes[0].run("SESSION.LOGOUT ann");
+    deliver(&nodes, 1);
+    let Some(Answer::Error(text)) = answers(&nodes[0]).pop() else { panic!("a refusal") };
+    assert!(text.starts_with("PARTIAL the part of these nodes is missing: this node (NOPERM "), "{text}");
+    assert_eq!(names(&nodes), ["data:s1 left:ann", ""]);
+    assert_eq!(nodes[0].fake.take_sent().len(), 1);
 }
 
 #[test]
