@@ -74,7 +74,7 @@ fn end<H: Host>(ask: Ask<'_, H>, mut round: Round<H>) {
             let is_over = is_second || told.sockets().is_empty();
             if is_over { act(ask, round, told) } else { learn(ask, round, told) }
         }
-        (Errand::Do(Some(told)), Some(part)) if told.known == ToldOf::Nothing && !part.told.sockets().is_empty() => {
+        (Errand::Do(Some(told)), Some(part)) if told.known == ToldOf::Nothing && says_more(ask, &part.told) => {
             let told = std::mem::take(&mut part.told);
             act(ask, round, told);
         }
@@ -84,6 +84,11 @@ fn end<H: Host>(ask: Ask<'_, H>, mut round: Round<H>) {
         }
         _ => finish(ask, round),
     }
+}
+
+/// Whether the nodes can do more with what all know together of the user's sockets.
+fn says_more<H: Host>(ask: Ask<'_, H>, told: &Told) -> bool {
+    ask.state(|state| state.layout.sockets.as_ref().is_some_and(|sockets| told.says_more(sockets)))
 }
 
 /// Asks all nodes what they know of the user's sockets, or, if some of them have said so, of these.

@@ -85,6 +85,7 @@ pub fn find<K: Keyspace>(
     let names_socket = |trace: &Trace| trace.is_of_socket() && (has_sockets || trace.reach != Reach::ByValue);
     let may_name = |place: PlaceRef<'_>| layout.traces[place.trace()].is_of_socket();
     let has_sockets = layout.traces.iter().any(names_socket) || large_sets.iter().any(may_name);
+    finder.plan.names_sockets = has_sockets;
     if detail != Detail::Names || has_sockets {
         finder.sockets(&known);
         let count = if has_sockets { finder.plan.sockets.len() } else { 0 };
@@ -514,6 +515,7 @@ impl<N> Plan<N> {
             rooms: Vec::new(),
             live: false,
             has_evidence: false,
+            names_sockets: false,
             detail,
             user_name: None,
             signs: Vec::new(),

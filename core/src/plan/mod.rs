@@ -71,6 +71,8 @@ pub struct Plan<N> {
     pub live: bool,
     /// Whether a trace was found that is evidence of a session.
     has_evidence: bool,
+    /// Whether there may be traces here that name a socket and nobody else.
+    names_sockets: bool,
     /// The user's name, where the layout says how to find it and a socket's data has it.
     pub user_name: Option<String>,
     /// The keys of the layout's `live` that are there, unless less than all facts were asked for.

@@ -4,7 +4,7 @@
 //! sockets they know, and then what they know of each of these.
 
 use super::{Liveness, NamedBy, Plan, Unclear, Whose};
-use crate::ports::NodeId;
+use crate::{layout::Sockets, ports::NodeId, template::Placeholder};
 
 /// What nodes know of a user's sockets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct Signs {
     pub(crate) has_evidence: bool,
     /// Whether anything would be removed.
     pub(crate) removes: bool,
+    /// Whether one of them may have something that names a socket and nobody else.
+    pub(crate) names_sockets: bool,
     /// The node of the smallest name that has evidence; who asks knows.
     pub(crate) holder: Option<NodeId>,
 }
@@ -74,8 +76,13 @@ impl Told {
         });
         // Without a mapping here it is unclear only what others know.
         let is_unclear = plan.mapping.is_some() && plan.unclear == Unclear::Sockets;
-        let signs =
-            Signs { is_live: plan.live, has_evidence: plan.is_evidence(), removes: plan.removed() > 0, holder: None };
+        let signs = Signs {
+            is_live: plan.live,
+            has_evidence: plan.is_evidence(),
+            removes: plan.removed() > 0,
+            names_sockets: plan.names_sockets,
+            holder: None,
+        };
         Self { sockets: sockets.collect(), is_unclear, known: Known::Some, signs }
     }
 
@@ -85,6 +92,7 @@ impl Told {
         self.signs.is_live |= other.signs.is_live;
         self.signs.has_evidence |= other.signs.has_evidence;
         self.signs.removes |= other.signs.removes;
+        self.signs.names_sockets |= other.signs.names_sockets;
         self.signs.holder = self.signs.holder.into_iter().chain(other.signs.holder).min();
         self.sockets.extend(other.sockets);
         self.sockets.sort_by(|one, other| one.id.cmp(&other.id));
@@ -101,6 +109,15 @@ impl Told {
             }
             is_same
         });
+    }
+
+    /// Whether what all nodes know together of the user's sockets may change what each can do, or what others are told.
+    pub(crate) fn says_more(&self, sockets: &Sockets) -> bool {
+        let data_names_users = sockets.owned.is_some() || sockets.data.has(Placeholder::USER);
+        // Whoever has the data has said so.
+        let is_without_data = |socket: &ToldSocket| socket.named_by.mapping && !socket.has_data;
+        let is_unknown = sockets.trusts_mapping && self.sockets.iter().any(is_without_data);
+        !self.sockets.is_empty() && (self.signs.names_sockets || !data_names_users || is_unknown)
     }
 
     /// What a node said, whose name is this.
@@ -177,9 +194,9 @@ impl Told {
         sockets: Vec<ToldSocket>,
         is_unclear: bool,
         known: Known,
-        [is_live, has_evidence, removes]: [bool; 3],
+        [is_live, has_evidence, removes, names_sockets]: [bool; 4],
     ) -> Option<Self> {
-        let signs = Signs { is_live, has_evidence, removes, holder: None };
+        let signs = Signs { is_live, has_evidence, removes, names_sockets, holder: None };
         sockets.is_sorted_by(|one, other| one.id < other.id).then_some(Self { sockets, is_unclear, known, signs })
     }
 }

@@ -422,8 +422,8 @@ fn write_told(to: &mut Writer, told: &Told) {
     });
     to.flag(told.is_unclear);
     to.byte(number_of(&KNOWN, &told.known));
-    let Signs { is_live, has_evidence, removes, holder: _ } = told.signs;
-    for flag in [is_live, has_evidence, removes] {
+    let Signs { is_live, has_evidence, removes, names_sockets, holder: _ } = told.signs;
+    for flag in [is_live, has_evidence, removes, names_sockets] {
         to.flag(flag);
     }
 }
@@ -434,7 +434,7 @@ fn read_told(from: &mut Reader<'_>) -> Option<Told> {
         ToldSocket::from_parts(id, bits, from.maybe(Reader::text)?)
     };
     let (sockets, is_unclear, known) = (from.list(socket)?, from.flag()?, *KNOWN.get(usize::from(from.byte()?))?);
-    Told::from_parts(sockets, is_unclear, known, [from.flag()?, from.flag()?, from.flag()?])
+    Told::from_parts(sockets, is_unclear, known, [from.flag()?, from.flag()?, from.flag()?, from.flag()?])
 }
 
 fn write_gone(to: &mut Writer, gone: &Gone) {

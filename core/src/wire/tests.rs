@@ -35,7 +35,7 @@ fn part() -> Part {
             sockets: vec![socket],
             rooms: vec![b"den".to_vec(), b"\xff".to_vec()],
         },
-        told: Told::from_parts(sockets, true, ToldOf::Less, [true, false, true]).unwrap(),
+        told: Told::from_parts(sockets, true, ToldOf::Less, [true, false, true, true]).unwrap(),
         each: Vec::new(),
     }
 }
