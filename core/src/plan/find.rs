@@ -1,7 +1,7 @@
 //! Finding: every trace of a user, by its name where the name follows from the ids, else by the index.
 
 use super::{
-    EntriesTrace, Extent, KeyTrace, MemberTrace, Plan, Socket, Told, ToldOf, Unclear, Whose,
+    EntriesTrace, Extent, KeyTrace, MemberTrace, Plan, Socket, SocketsSeen, Told, ToldOf, Unclear, Whose,
     entries::CutBy,
     live,
     value::{self, Member, Mistyped, Naming, Said},
@@ -85,7 +85,7 @@ pub fn find<K: Keyspace>(
     let names_socket = |trace: &Trace| trace.is_of_socket() && (has_sockets || trace.reach != Reach::ByValue);
     let may_name = |place: PlaceRef<'_>| layout.traces[place.trace()].is_of_socket();
     let has_sockets = layout.traces.iter().any(names_socket) || large_sets.iter().any(may_name);
-    finder.plan.names_sockets = has_sockets;
+    finder.plan.seen.any_named = has_sockets;
     if detail != Detail::Names || has_sockets {
         finder.sockets(&known);
         let count = if has_sockets { finder.plan.sockets.len() } else { 0 };
@@ -515,12 +515,11 @@ impl<N> Plan<N> {
             rooms: Vec::new(),
             live: false,
             has_evidence: false,
-            names_sockets: false,
             detail,
             user_name: None,
             signs: Vec::new(),
             mapping: None,
-            lists_others: false,
+            seen: SocketsSeen::default(),
             unclear: Unclear::Nothing,
             left_out: 0,
             stale: Vec::new(),

@@ -71,16 +71,14 @@ pub struct Plan<N> {
     pub live: bool,
     /// Whether a trace was found that is evidence of a session.
     has_evidence: bool,
-    /// Whether there may be traces here that name a socket and nobody else.
-    names_sockets: bool,
     /// The user's name, where the layout says how to find it and a socket's data has it.
     pub user_name: Option<String>,
     /// The keys of the layout's `live` that are there, unless less than all facts were asked for.
     signs: Vec<N>,
     /// The key that maps the user to sockets, if there is one.
     mapping: Option<Mapping<N>>,
-    /// Whether a collection of the user's own names a socket that is not the user's, and would be if its data key went.
-    lists_others: bool,
+    /// What was seen of sockets besides the user's.
+    seen: SocketsSeen,
     /// What is not known, because another node of the cluster would know of a key, or the mapping holds what the layout does
     /// not allow as a socket's id.
     unclear: Unclear,
@@ -102,6 +100,15 @@ pub struct Plan<N> {
     pub writes: Vec<Write<N>>,
     /// What of it was left out.
     pub unwritten: Vec<LeftOut>,
+}
+
+/// What a plan has seen of sockets besides the user's own.
+#[derive(Clone, Copy, Debug, Default)]
+struct SocketsSeen {
+    /// Whether a collection of the user's own names a socket that is not the user's, and would be if its data key went.
+    lists_others: bool,
+    /// Whether there may be traces here that name a socket and nobody else.
+    any_named: bool,
 }
 
 /// A key to delete.
@@ -268,9 +275,9 @@ impl<N> Plan<N> {
         self.live || has_data || self.unclear != Unclear::Nothing
     }
 
-    /// Whether what is left of the user may become evidence of a session without a word: see [`Plan::lists_others`].
+    /// Whether what is left of the user may become evidence of a session without a word: see [`SocketsSeen`].
     pub fn lists_others(&self) -> bool {
-        self.lists_others
+        self.seen.lists_others
     }
 
     /// Whether the user has a mapping.

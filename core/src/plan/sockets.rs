@@ -37,7 +37,7 @@ impl<K: Keyspace> Finder<'_, K> {
             let NamedBy { mapping, key, collection } = known.named_by;
             let mut socket = self.socket(known, names.as_ref());
             let may_have_data = socket.data.is_some() || socket.elsewhere;
-            self.plan.lists_others |= collection && may_have_data && socket.whose != Whose::Users;
+            self.plan.seen.lists_others |= collection && may_have_data && socket.whose != Whose::Users;
             // As long as it has its data, a collection does not say whose it is.
             let is_asked = self.told.is_some_and(|told| told.known == told::Known::Some);
             if may_have_data && !mapping && !key && !is_asked {

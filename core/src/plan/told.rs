@@ -17,6 +17,8 @@ pub struct Told {
     pub(crate) known: Known,
     /// What they know of the user besides.
     pub(crate) signs: Signs,
+    /// Whether one of them may have something that names a socket and nobody else.
+    pub(crate) names_sockets: bool,
 }
 
 /// What nodes know of a user, besides sockets, that tells whether the user is live, or has been.
@@ -28,8 +30,6 @@ pub struct Signs {
     pub(crate) has_evidence: bool,
     /// Whether anything would be removed.
     pub(crate) removes: bool,
-    /// Whether one of them may have something that names a socket and nobody else.
-    pub(crate) names_sockets: bool,
     /// The node of the smallest name that has evidence; who asks knows.
     pub(crate) holder: Option<NodeId>,
 }
@@ -76,14 +76,9 @@ impl Told {
         });
         // Without a mapping here it is unclear only what others know.
         let is_unclear = plan.mapping.is_some() && plan.unclear == Unclear::Sockets;
-        let signs = Signs {
-            is_live: plan.live,
-            has_evidence: plan.is_evidence(),
-            removes: plan.removed() > 0,
-            names_sockets: plan.names_sockets,
-            holder: None,
-        };
-        Self { sockets: sockets.collect(), is_unclear, known: Known::Some, signs }
+        let signs =
+            Signs { is_live: plan.live, has_evidence: plan.is_evidence(), removes: plan.removed() > 0, holder: None };
+        Self { sockets: sockets.collect(), is_unclear, known: Known::Some, signs, names_sockets: plan.seen.any_named }
     }
 
     /// Adds what another node knows.
@@ -92,7 +87,7 @@ impl Told {
         self.signs.is_live |= other.signs.is_live;
         self.signs.has_evidence |= other.signs.has_evidence;
         self.signs.removes |= other.signs.removes;
-        self.signs.names_sockets |= other.signs.names_sockets;
+        self.names_sockets |= other.names_sockets;
         self.signs.holder = self.signs.holder.into_iter().chain(other.signs.holder).min();
         self.sockets.extend(other.sockets);
         self.sockets.sort_by(|one, other| one.id.cmp(&other.id));
@@ -117,7 +112,7 @@ impl Told {
         // Whoever has the data has said so.
         let is_without_data = |socket: &ToldSocket| socket.named_by.mapping && !socket.has_data;
         let is_unknown = sockets.trusts_mapping && self.sockets.iter().any(is_without_data);
-        !self.sockets.is_empty() && (self.signs.names_sockets || !data_names_users || is_unknown)
+        !self.sockets.is_empty() && (self.names_sockets || !data_names_users || is_unknown)
     }
 
     /// What a node said, whose name is this.
@@ -196,7 +191,13 @@ impl Told {
         known: Known,
         [is_live, has_evidence, removes, names_sockets]: [bool; 4],
     ) -> Option<Self> {
-        let signs = Signs { is_live, has_evidence, removes, names_sockets, holder: None };
-        sockets.is_sorted_by(|one, other| one.id < other.id).then_some(Self { sockets, is_unclear, known, signs })
+        let signs = Signs { is_live, has_evidence, removes, holder: None };
+        sockets.is_sorted_by(|one, other| one.id < other.id).then_some(Self {
+            sockets,
+            is_unclear,
+            known,
+            signs,
+            names_sockets,
+        })
     }
 }

@@ -422,8 +422,8 @@ fn write_told(to: &mut Writer, told: &Told) {
     });
     to.flag(told.is_unclear);
     to.byte(number_of(&KNOWN, &told.known));
-    let Signs { is_live, has_evidence, removes, names_sockets, holder: _ } = told.signs;
-    for flag in [is_live, has_evidence, removes, names_sockets] {
+    let Signs { is_live, has_evidence, removes, holder: _ } = told.signs;
+    for flag in [is_live, has_evidence, removes, told.names_sockets] {
         to.flag(flag);
     }
 }
