@@ -66,6 +66,8 @@ pub enum Error {
     CameBack,
     /// A node of a cluster has no database of this number.
     NoDatabase(u64),
+    /// Keys of the user are on their way to a node of a cluster, which does not serve their slots yet.
+    Arriving,
     /// The server refuses writes: what it says itself, with its code.
     Refused(String),
     /// A defect of the module, caught at its border.
@@ -88,6 +90,7 @@ impl Error {
                 | Self::OtherVersion
                 | Self::Busy
                 | Self::Paused
+                | Self::Arriving
                 | Self::Refused(_)
         )
     }
@@ -151,6 +154,7 @@ impl fmt::Display for Error {
             Self::Paused => f.write_str("ERR its clients are paused"),
             Self::CameBack => f.write_str("ERR the user may have logged in again since; call again if not"),
             Self::NoDatabase(number) => write!(f, "ERR it has no database {number}"),
+            Self::Arriving => f.write_str("ERR traces of the user are on their way to it, and their hash slots are not there yet"),
             Self::Refused(why) => f.write_str(why),
             Self::Defect => f.write_str(
                 "ERR internal error in redis-session, caught before it reached the server; \

@@ -173,6 +173,13 @@ pub struct Peer {
     pub address: String,
 }
 
+impl Peer {
+    /// This node, where its own part is missing.
+    pub(crate) fn this_node() -> Self {
+        Self { id: [0; 40], address: "this node".to_owned() }
+    }
+}
+
 /// A client that is connected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectedClient {
@@ -285,6 +292,12 @@ pub trait Host: Store + Clients + Debug + Sized {
 
     /// Whether the server is a node of a cluster that is down. It may still show keys, and removes none.
     fn is_in_a_cluster_that_is_down(&self) -> bool;
+
+    /// The names of all keys in the selected database that lie in a slot of a cluster's.
+    fn names_in_slot(&self, slot: u16) -> Vec<Self::Name>;
+
+    /// Whether slots are on their way to this node of a cluster, and keys of theirs may be here.
+    fn receives_slots(&self) -> bool;
 
     /// Whether the server follows a master.
     fn is_replica(&self) -> bool;

@@ -4,7 +4,7 @@ use std::{ffi::c_int, iter};
 
 use redis_module::raw;
 use redis_session_core::{
-    ask::follow,
+    ask::{follow, moving},
     faults,
     plan::MOST_MEMBERS,
     session::Ask,
@@ -18,6 +18,9 @@ use crate::{
     server::{Name, Server, api, bytes},
 };
 
+/// How many words `MIGRATE` has at least.
+const SHORTEST_MIGRATE: c_int = 6;
+
 /// Called for every command of the server: whatever is done here, everybody pays for. So the command's name is not even
 /// read unless it stands alone or an argument looks interesting.
 pub(super) unsafe extern "C" fn on_command(filter: *mut raw::RedisModuleCommandFilterCtx) {
@@ -30,6 +33,9 @@ pub(super) unsafe extern "C" fn on_command(filter: *mut raw::RedisModuleCommandF
             background().map(|server| enter(DOING, &server, |ask| on_special(ask, &command, meaning, None)));
         }
         return;
+    }
+    if count >= SHORTEST_MIGRATE && command.get(0).eq_ignore_ascii_case(b"MIGRATE") {
+        background().map(|server| enter(DOING, &server, moving::keys_leave));
     }
     let may_matter = || look(|state| (1..count).find(|at| state.watcher.may_matter(command.get(*at))));
     if let Some(first) = guard(DOING, may_matter).flatten() {

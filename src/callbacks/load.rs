@@ -24,7 +24,7 @@ use crate::{
     server::{
         OK, Server, api,
         call::{Call, CallArgument},
-        forget_accounts, log,
+        forget_accounts, hidden, log,
     },
 };
 
@@ -108,6 +108,7 @@ pub fn unload() {
     module::set(None);
     OWN.forget();
     forget_accounts();
+    hidden::forget();
     guard::forget_panics();
 }
 

@@ -1,7 +1,7 @@
 //! What the server tells the module by itself: commands before they run, changes of whole databases, time.
 
 use std::{
-    ffi::{c_int, c_void},
+    ffi::{c_char, c_int, c_void},
     ptr::null_mut,
     sync::atomic::{AtomicPtr, Ordering},
     time::{Duration, Instant},
@@ -9,7 +9,8 @@ use std::{
 
 use redis_module::raw;
 use redis_session_core::{
-    ask::{follow, load},
+    ask::{follow, load, moving},
+    ports::Keyspace,
     session::Ask,
     work,
 };
@@ -22,7 +23,7 @@ use super::{
 };
 use crate::{
     module::{enter, look},
-    server::{OK, Server, api},
+    server::{OK, Server, api, hidden},
 };
 
 /// A context of the module's own, for work that no command asked for. Set while the module is loaded.
@@ -52,7 +53,10 @@ pub(super) fn start(server: &Server) -> bool {
             let event = raw::RedisModuleEvent { id, dataver: 1 };
             api!(RedisModule_SubscribeToServerEvent(server.ctx(), event, Some(on_event))) == OK
         };
-        if is_idle {
+        if server.follows_arriving_slots() && !subscribe(ATOMIC_SLOT_MIGRATION) {
+            return false;
+        }
+        if is_idle && !server.is_cluster() {
             return subscribe(raw::REDISMODULE_EVENT_CRON_LOOP);
         }
         let no_self = c_int::try_from(raw::REDISMODULE_CMDFILTER_NOSELF).unwrap_or_default();
@@ -91,6 +95,47 @@ pub fn wake(server: &Server) {
     if OWN.with(|own| own.timers.slice.is_none()) {
         let timer = set_timer(server, 1, on_timer);
         OWN.with(|own| own.timers.slice = Some(timer));
+    }
+}
+
+/// The event of Valkey that tells of slots that move as a whole.
+const ATOMIC_SLOT_MIGRATION: u64 = 19;
+
+/// What is told with it.
+#[repr(C)]
+struct SlotMigration {
+    version: u64,
+    job: [c_char; 41],
+    ranges: *const [c_int; 2],
+    count: u32,
+}
+
+impl SlotMigration {
+    /// The first and last slot of each range.
+    fn ranges(&self) -> Vec<(u16, u16)> {
+        let count = usize::try_from(self.count).unwrap_or_default();
+        // SAFETY: the server gives a pointer to `count` ranges, valid during the call.
+        let ranges = if count == 0 { &[] } else { unsafe { std::slice::from_raw_parts(self.ranges, count) } };
+        let number = |slot: c_int| u16::try_from(slot).unwrap_or_default();
+        ranges.iter().map(|[first, last]| (number(*first), number(*last))).collect()
+    }
+}
+
+/// Slots begin to move as a whole, or have moved, or do not.
+fn follow_slots(ask: Ask<'_, Server>, subevent: u64, ranges: &[(u16, u16)]) {
+    const IMPORT_STARTED: u64 = 0;
+    const IMPORT_ABORTED: u64 = 2;
+    const IMPORT_COMPLETED: u64 = 4;
+    const EXPORT_COMPLETED: u64 = 5;
+    match subevent {
+        IMPORT_STARTED => hidden::hide(ranges),
+        IMPORT_ABORTED => hidden::show(ranges),
+        IMPORT_COMPLETED => {
+            hidden::show(ranges);
+            moving::slots_arrived(ask, ranges.iter().flat_map(|(first, last)| *first..=*last));
+        }
+        EXPORT_COMPLETED => moving::keys_leave(ask),
+        _ => {}
     }
 }
 
@@ -185,6 +230,10 @@ fn follow_event(ask: Ask<'_, Server>, event: &raw::RedisModuleEvent, subevent: u
             let info = unsafe { &*data.cast::<raw::RedisModuleFlushInfo>() };
             load::flushed(ask, number(info.dbnum));
         }
+        (ATOMIC_SLOT_MIGRATION, _) => {
+            // SAFETY: the server passes this structure with this event.
+            follow_slots(ask, subevent, &unsafe { &*data.cast::<SlotMigration>() }.ranges());
+        }
         (raw::REDISMODULE_EVENT_SWAPDB, _) => {
             // SAFETY: the server passes this structure with this event.
             let info = unsafe { &*data.cast::<raw::RedisModuleSwapDbInfo>() };
@@ -197,7 +246,10 @@ fn follow_event(ask: Ask<'_, Server>, event: &raw::RedisModuleEvent, subevent: u
             raw::REDISMODULE_EVENT_LOADING,
             raw::REDISMODULE_SUBEVENT_LOADING_RDB_START | raw::REDISMODULE_SUBEVENT_LOADING_REPL_START,
         ) => keyspace::loading_begins(ask),
-        (raw::REDISMODULE_EVENT_LOADING, raw::REDISMODULE_SUBEVENT_LOADING_ENDED) => keyspace::loading_ends(ask),
+        (raw::REDISMODULE_EVENT_LOADING, raw::REDISMODULE_SUBEVENT_LOADING_ENDED) => {
+            ask.host.find_hidden();
+            keyspace::loading_ends(ask);
+        }
         (raw::REDISMODULE_EVENT_LOADING, _) => load::rebuild_everything(ask),
         _ => {}
     }

@@ -191,6 +191,12 @@ impl CallReply {
         unsafe { texts(self.0.as_ptr()) }
     }
 
+    /// How many elements an array has.
+    pub fn length(&self) -> usize {
+        // SAFETY: the reply is valid.
+        unsafe { api!(RedisModule_CallReplyLength(self.0.as_ptr())) }
+    }
+
     /// The strings of an array in an array.
     pub fn texts_at(&self, at: usize) -> Vec<Vec<u8>> {
         // SAFETY: the reply is valid; an element belongs to it and is only read; there is none of one that is no array.

@@ -203,6 +203,9 @@ impl Keyspace for Server {
     }
 
     fn open<'a>(&'a self, name: &'a Name) -> Option<OpenKey<'a>> {
+        if self.hides(name) {
+            return None;
+        }
         // SAFETY: context and name are valid; the server keeps its own reference to the name.
         let key = unsafe { api!(RedisModule_OpenKey(self.ctx(), name.raw(), reading_mode())) };
         NonNull::new(key.cast()).map(|key| OpenKey::new(key, self, name))

@@ -144,6 +144,14 @@ impl Host for Server {
         self.sees_its_cluster_down()
     }
 
+    fn names_in_slot(&self, slot: u16) -> Vec<Name> {
+        self.names_in(slot)
+    }
+
+    fn receives_slots(&self) -> bool {
+        self.sees_slots_arrive()
+    }
+
     fn is_replica(&self) -> bool {
         self.has_flag(raw::REDISMODULE_CTX_FLAGS_SLAVE)
     }

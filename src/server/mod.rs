@@ -8,6 +8,7 @@ pub(crate) mod bus;
 pub mod call;
 mod clients;
 mod handle;
+pub(crate) mod hidden;
 mod host;
 mod keys;
 mod reply;

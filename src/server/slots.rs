@@ -46,6 +46,12 @@ impl Server {
         self.is_cluster() && info().is_ok_and(|text| text.starts_with(b"cluster_state:fail"))
     }
 
+    /// Whether slots are on their way to this node, key by key: they stand in its own line, in brackets with an arrow.
+    pub(super) fn sees_slots_arrive(&self) -> bool {
+        let nodes = Call::new(c"CLUSTER").with(CallArgument::Bytes(b"NODES")).run(self).map(|reply| reply.text());
+        nodes.is_ok_and(|text| text.windows(3).any(|three| three == b"-<-"))
+    }
+
     /// What the command in this context is shown, exactly: [`View::All`] and [`View::AllOfOneSlot`] are proven.
     ///
     /// It costs nothing to a command that a client sends by itself. In a transaction, a script, or called by another
@@ -135,6 +141,14 @@ impl Server {
         false
     }
 
+    /// The keys of the selected database that lie in the slot.
+    pub(super) fn names_in(&self, slot: u16) -> Vec<Name> {
+        let (number, count) = (slot.to_string(), self.count_in(slot).unwrap_or_default().to_string());
+        let words = [&b"GETKEYSINSLOT"[..], number.as_bytes(), count.as_bytes()];
+        let reply = words.into_iter().map(CallArgument::Bytes).fold(Call::new(c"CLUSTER"), Call::with).run(self);
+        reply.map(|reply| reply.texts()).unwrap_or_default().iter().map(|name| Name::new(name)).collect()
+    }
+
     /// How many keys of the selected database lie in the slot, expired ones included.
     fn count_in(&self, slot: u16) -> Option<u64> {
         let number = slot.to_string();
@@ -143,7 +157,7 @@ impl Server {
         u64::try_from(reply.integer()?).ok()
     }
 
-    fn slot(&self, name: &Name) -> Option<u16> {
+    pub(super) fn slot(&self, name: &Name) -> Option<u16> {
         let call = Call::new(c"CLUSTER").with(CallArgument::Bytes(b"KEYSLOT")).with(CallArgument::Name(name));
         u16::try_from(call.run(self).ok()?.integer()?).ok()
     }

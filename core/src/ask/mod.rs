@@ -13,6 +13,7 @@ pub mod judge;
 pub mod load;
 pub mod logout;
 pub mod look;
+pub mod moving;
 pub mod read;
 pub mod round;
 pub mod sweep;

@@ -9,6 +9,7 @@ use std::{cell::Cell, time::Instant};
 use super::{
     fence, follow,
     look::{look_at_certain, note, note_if_many},
+    moving,
 };
 use crate::{faults, known::state::Build, plan::Sought, ports::Host, session::Ask, watcher::Suspect};
 
@@ -32,6 +33,9 @@ pub fn catch_up<H: Host>(ask: Ask<'_, H>) {
 /// Reads all that may have changed. What a client that waits may write is read each time: it may have been served since,
 /// by a command that says nothing of it.
 pub fn read_everything<H: Host>(ask: Ask<'_, H>) {
+    while moving::note_arrived(ask) {
+        read_again(ask, usize::MAX, Vec::new());
+    }
     if ask.state(|state| state.tracker.unread() > 0 || !state.tracker.waiting.is_empty()) {
         let waiting = ask.state(|state| state.tracker.held_back());
         read_again(ask, usize::MAX, waiting);
@@ -124,7 +128,7 @@ pub fn read_soon<H: Host>(ask: Ask<'_, H>) {
 
 /// Reads what may have changed, until `deadline`. `true` if there is more.
 pub fn read_until<H: Host>(ask: Ask<'_, H>, deadline: Instant) -> bool {
-    while ask.state(|state| state.tracker.unread() > 0) {
+    while ask.state(|state| state.tracker.unread() > 0) || moving::note_arrived(ask) {
         // Not many at a time: a document may be long.
         read_again(ask, AT_A_TIME, Vec::new());
         // What is beyond some is read whatever it takes: it must not grow without bound.

@@ -17,7 +17,7 @@ use crate::{
     ports::{Host, Peer},
     reply::Ticket,
     session::Ask,
-    wire::{Errand, MOST_BYTES, Message, Part, Refusal, Request, Stamp},
+    wire::{Errand, MOST_BYTES, Message, Motion, Part, Refusal, Request, Stamp},
 };
 
 /// Who besides this node has to do a part of the command that is running. `None` if this node does all: it is said so
@@ -76,7 +76,8 @@ pub fn begin<H: Host>(ask: Ask<'_, H>, peers: Vec<Peer>, about: Call<'_>) -> (Ti
     // With a limit the nodes are asked one after another, each for what is left of it.
     let (waiting, unasked) = if limit == u64::MAX { (peers.clone(), Vec::new()) } else { (Vec::new(), peers.clone()) };
     let audience = Audience::Client(client);
-    let round = Round {
+    let motion = own.as_ref().map_or(Motion::Still, |own| own.motion);
+    let mut round = Round {
         peers,
         waiting,
         unasked,
@@ -84,6 +85,7 @@ pub fn begin<H: Host>(ask: Ask<'_, H>, peers: Vec<Peer>, about: Call<'_>) -> (Ti
         part: own,
         ..Round::new(audience, request, ask.host.summons(), scope, ask.host.instant())
     };
+    round.note_motion(motion, &Peer::this_node());
     let call = start(ask, round);
     ask.state(|state| state.wants.soon = true);
     (client, Waiter::Round(call))
@@ -91,6 +93,7 @@ pub fn begin<H: Host>(ask: Ask<'_, H>, peers: Vec<Peer>, about: Call<'_>) -> (Ti
 
 /// Asks the nodes for what is next, all but those whose part is missing already, or for which there is nothing to do.
 pub fn go_on_with<H: Host>(ask: Ask<'_, H>, mut round: Round<H>, own: Part) {
+    round.note_motion(own.motion, &Peer::this_node());
     round.add(own);
     let is_missing = |peer: &Peer| round.missing.iter().any(|(missing, _)| missing.id == peer.id);
     let is_asked = |peer: &&Peer| !is_missing(peer) && round.errand_for(&peer.id).is_some();

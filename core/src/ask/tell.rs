@@ -63,6 +63,10 @@ pub fn tell_of_whole<H: Host>(ask: Ask<'_, H>, gone: &Gone, stamp: &Stamp, scope
     let Some(audience) = Audience::new(&options, &layout).filter(|_| removed > 0 && !ask.host.is_replica()) else {
         return;
     };
+    // What is written or sent then would crash the server.
+    if ask.host.is_paused() {
+        return say_left_out(ask, "events about a logout were left out", &gone.user, 1, "clients are paused");
+    }
     let departure = Departure::of(gone, stamp, scope, reason);
     let ready = Notice::new(audience, departure).check(ask.host, &[], |key| layout.is_trace(key));
     tell(ask, &ready, &gone.user, removed);

@@ -6,7 +6,7 @@
 
 use super::{
     context::{Cause, LogoutContext},
-    gate, logout,
+    gate, logout, moving,
 };
 use crate::{
     error::Error,
@@ -14,23 +14,27 @@ use crate::{
     ports::{Host, NodeId},
     reply::Reply,
     session::Ask,
-    wire::{Part, Reap, Stamp},
+    wire::{Motion, Part, Reap, Stamp},
 };
 
 /// What this node knows of users of the selected database, and of the sockets that others know of them. It is stated to a node in a
 /// trial.
 pub fn state<H: Host>(ask: Ask<'_, H>, at: (NodeId, u64), users: &[(Vec<u8>, Told)]) -> Part {
     let database = ask.host.database();
-    let plan =
-        |(user, told): &(Vec<u8>, Told)| Told::of(&logout::plan_between(ask, user, Detail::Sweep, &[], Some(told)));
-    let all: Vec<Told> = users.iter().map(plan).collect();
+    let plan = |(user, told): &(Vec<u8>, Told)| {
+        let plan = logout::plan_between(ask, user, Detail::Sweep, &[], Some(told));
+        (Told::of(&plan), moving::motion(ask, &plan))
+    };
+    let all: Vec<(Told, Motion)> = users.iter().map(plan).collect();
     let now = ask.host.instant();
     ask.state(|state| {
-        let sockets = users.iter().map(|(_, told)| told).chain(&all).flat_map(Told::sockets);
+        let sockets =
+            users.iter().map(|(_, told)| told).chain(all.iter().map(|(told, _)| told)).flat_map(Told::sockets);
         let ids = users.iter().map(|(user, _)| &**user).chain(sockets.map(|socket| socket.texts().0));
         state.cluster.statements.give(at, database, ids, now);
     });
-    Part { each: all.into_iter().map(|told| Part { told, ..Part::nothing() }).collect(), ..Part::nothing() }
+    let each = all.into_iter().map(|(told, motion)| Part { told, motion, ..Part::nothing() }).collect();
+    Part { each, ..Part::nothing() }
 }
 
 /// This node's part of what becomes of users who are stale by what all nodes have stated: nothing of those of whom something was

@@ -1,7 +1,7 @@
 use super::{Act, Argument, Arguments, Command, Info, check_id};
 use crate::{
     ask::{
-        logout,
+        logout, moving,
         round::{self, Call},
     },
     error::Error,
@@ -80,9 +80,10 @@ impl<'a> Inspect<'a> {
             Err(error) if is_found => return Err(error),
             shown => shown.err(),
         };
+        let motion = moving::motion(ask, &plan);
         let mut fields = plan.to_map();
         fields.push(("live", Reply::Integer(plan.live.into())));
-        Ok(Part { is_found, hidden, ..Part::of(Reply::Map(fields)) })
+        Ok(Part { is_found, hidden, motion, ..Part::of(Reply::Map(fields)) })
     }
 
     /// Reads the arguments: the user's id, and whether it is about this node alone.

@@ -2,7 +2,7 @@ use super::{Act, Argument, Arguments, Command, Info, LONGEST_ID, LONGEST_REASON,
 use crate::{
     ask::{
         context::{Cause, LogoutContext},
-        logout,
+        logout, moving,
         round::{self, Call},
     },
     error::Error,
@@ -93,6 +93,7 @@ impl<'a> Logout<'a> {
         let layout = ask.state(|state| state.layout.clone());
         let part = self.of_layout(&layout)?;
         let plan = act.plan(ask, self.user, self.detail(ask, act), &part)?;
+        let motion = moving::motion(ask, &plan);
         let (plan, scope) = match self.socket {
             Some(socket) => plan.only_socket(socket),
             None => (plan, Scope::User),
@@ -119,6 +120,7 @@ impl<'a> Logout<'a> {
             gone: if removed > 0 || is_more { Gone::of(checked.plan()) } else { Gone::default() },
             told: if is_first { Told::of(checked.plan()) } else { Told::default() },
             each: Vec::new(),
+            motion,
         };
         Ok((whole, scope))
     }

@@ -20,7 +20,10 @@ use std::{
 };
 
 use crate::{
-    ask::logout::{plan, plan_between},
+    ask::{
+        logout::{plan, plan_between},
+        moving,
+    },
     error::Error,
     plan::{Detail, Part as PlanPart, Plan, Told},
     ports::Host,
@@ -75,8 +78,8 @@ impl<H: Host> Act<'_, H> {
     /// # Errors
     /// [`Error::OneSlot`] and [`Error::ClusterDown`].
     pub(crate) fn learn(&self, ask: Ask<'_, H>, user: &[u8]) -> Result<Part, Error> {
-        let told = Told::of(&self.plan(ask, user, Detail::Facts, &[])?);
-        Ok(Part { told, ..Part::nothing() })
+        let plan = self.plan(ask, user, Detail::Facts, &[])?;
+        Ok(Part { told: Told::of(&plan), motion: moving::motion(ask, &plan), ..Part::nothing() })
     }
 }
 

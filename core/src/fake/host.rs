@@ -267,6 +267,14 @@ impl Host for Fake {
         self.is_cluster_down.get()
     }
 
+    fn names_in_slot(&self, _: u16) -> Vec<Bytes> {
+        self.databases.borrow()[self.selected.get()].keys().cloned().collect()
+    }
+
+    fn receives_slots(&self) -> bool {
+        self.receives_slots.get()
+    }
+
     fn is_replica(&self) -> bool {
         self.is_replica.get()
     }

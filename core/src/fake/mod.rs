@@ -101,6 +101,8 @@ pub struct Fake {
     pub refuses: RefCell<Option<String>>,
     /// Whether its cluster is down.
     pub is_cluster_down: Cell<bool>,
+    /// Whether slots are on their way to it.
+    pub receives_slots: Cell<bool>,
     /// What commands are shown.
     pub view: Cell<View>,
     /// What it says of `DEBUG`.
@@ -152,6 +154,7 @@ impl Default for Fake {
             lets_write_soon: Cell::new(true),
             refuses: RefCell::default(),
             is_cluster_down: Cell::default(),
+            receives_slots: Cell::default(),
             view: Cell::new(View::All),
             debug_calls: RefCell::default(),
             step: Cell::new(4),
@@ -213,6 +216,16 @@ impl Fake {
         self.elsewhere.borrow_mut().insert(name.into());
         self.databases.borrow_mut()[self.selected.get()].remove(name.as_bytes());
         self
+    }
+
+    /// From now on another node of the cluster serves the key, which stays here.
+    pub fn serve_elsewhere(&self, name: &str) {
+        self.elsewhere.borrow_mut().insert(name.into());
+    }
+
+    /// From now on this node serves the key.
+    pub fn serve_here(&self, name: &str) {
+        self.elsewhere.borrow_mut().remove(name.as_bytes());
     }
 
     /// Forbids all callers something.

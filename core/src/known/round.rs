@@ -17,7 +17,7 @@ use crate::{
     plan::{Gone, Scope},
     ports::{Host, NodeId, Peer},
     reply::{Reply, Ticket},
-    wire::{self, Errand, Part, Refusal, RefusalKind, Request, Stamp},
+    wire::{self, Errand, Motion, Part, Refusal, RefusalKind, Request, Stamp},
 };
 
 /// All calls on the cluster that are under way.
@@ -45,6 +45,10 @@ pub struct Cluster<H: Host> {
     pub(crate) late: Option<Instant>,
     /// Sweeps that come to users about whom all nodes are to be asked.
     pub(crate) asking: Vec<Job<H>>,
+    /// When keys were last sent to another node, with their slots.
+    pub(crate) keys_left: Option<Instant>,
+    /// Slots whose keys are shown since a moment ago, and were not read yet.
+    pub(crate) arrived: Vec<u16>,
     /// What INFO shows.
     pub(crate) report: Report,
 }
@@ -64,6 +68,8 @@ impl<H: Host> Cluster<H> {
             may_hurry: None,
             late: None,
             asking: Vec::new(),
+            keys_left: None,
+            arrived: Vec::new(),
             report: Report::default(),
         }
     }
@@ -162,6 +168,21 @@ pub struct Round<H: Host> {
     pub(crate) wrote: Vec<NodeId>,
     /// What came in.
     pub(crate) part: Option<Part>,
+    /// What it does about keys that are on their way.
+    pub(crate) wait: Wait,
+}
+
+/// How a call waits for keys that are on their way between nodes.
+#[derive(Debug, Default)]
+pub struct Wait {
+    /// Nodes to which keys of the user are on their way.
+    pub(crate) arriving: Vec<Peer>,
+    /// Whether everybody was asked once more for the same, because keys had left a node.
+    pub(crate) asked_again: bool,
+    /// Until when it rests.
+    pub(crate) rests: Option<Instant>,
+    /// Whether it asks once more then.
+    pub(crate) asks_then: bool,
 }
 
 impl<H: Host> Round<H> {
@@ -191,6 +212,7 @@ impl<H: Host> Round<H> {
             missing: Vec::new(),
             wrote: Vec::new(),
             part: None,
+            wait: Wait::default(),
         }
     }
 
@@ -252,10 +274,18 @@ impl<H: Host> Round<H> {
         }
         match answer {
             Ok(mut part) => {
+                self.note_motion(part.motion, &peer);
                 part.each.iter_mut().for_each(|one| one.told.said_by(from));
                 self.add(part);
             }
             Err(why) => self.missing.push((peer, why)),
+        }
+    }
+
+    /// Notes a node to which keys are on their way.
+    pub(crate) fn note_motion(&mut self, motion: Motion, peer: &Peer) {
+        if motion == Motion::Arriving {
+            self.wait.arriving.push(peer.clone());
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod again;
 mod late;
+mod moving;
 mod post;
 mod rounds;
 mod serve;
@@ -20,7 +21,7 @@ use crate::{
         round::{Asked, Round},
         waiter::Waiter,
     },
-    ports::{Host, NodeId},
+    ports::{Host, NodeId, Peer},
     session::Ask,
     wire::{Message, Unreadable},
 };
@@ -87,8 +88,8 @@ pub fn go_on<H: Host>(ask: Ask<'_, H>, deadline: Instant) -> bool {
     rounds::settle(ask);
     let now = ask.host.instant();
     ask.state(|state| {
-        let next =
-            state.cluster.rounds.iter().filter(|round| !round.waiting.is_empty()).map(|round| round.deadline).min();
+        let waits = |round: &Round<H>| round.wait.rests.or((!round.waiting.is_empty()).then_some(round.deadline));
+        let next = state.cluster.rounds.iter().filter_map(waits).min();
         state.wants.alarm = next.map(|next| next.saturating_duration_since(now)).or(state.wants.alarm);
     });
     goes_on
@@ -123,7 +124,7 @@ fn pass_on<H: Host>(ask: Ask<'_, H>) {
                     round.awaits_own = false;
                     match part {
                         Ok(part) => round.add(part),
-                        Err(why) => round.missing.push((post::this_node(), why)),
+                        Err(why) => round.missing.push((Peer::this_node(), why)),
                     }
                 }
             }),

@@ -7,7 +7,7 @@ use crate::{
     journal::Level,
     known::{answers::Answered, round::Round},
     plan::Gone,
-    ports::{Host, NodeId, Peer},
+    ports::{Host, NodeId},
     session::Ask,
     wire::{MOST_BYTES, Message, Part, Refusal},
 };
@@ -39,11 +39,6 @@ pub(super) fn send_unsent<H: Host>(ask: Ask<'_, H>) {
             ask.state(|state| state.cluster.answers.put_back(&to, call));
         }
     }
-}
-
-/// This node, where its own part is missing.
-pub(super) fn this_node() -> Peer {
-    Peer { id: [0; 40], address: "this node".to_owned() }
 }
 
 /// Tells others of a logout, once.

@@ -2,7 +2,8 @@
 
 use super::{
     late,
-    post::{say, tell, this_node},
+    moving::{self, Step},
+    post::{say, tell},
     serve::do_part,
     trials,
 };
@@ -53,19 +54,34 @@ fn next<H: Host>(ask: Ask<'_, H>) -> Option<Next<H>> {
                 return Some(Next::Ask(round.call));
             }
         }
-        let over = rounds.iter().position(Round::is_over)?;
+        let is_over = |round: &Round<H>| round.is_over() && round.wait.rests.is_none_or(|rests| now >= rests);
+        let over = rounds.iter().position(is_over)?;
         Some(Next::End(Box::new(rounds.remove(over))))
     })
 }
 
 /// All parts of a call are there or missing: there is something else to do, or it is over.
 fn end<H: Host>(ask: Ask<'_, H>, mut round: Round<H>) {
+    if moving::is_paused(ask, &mut round) {
+        return ask.state(|state| state.cluster.rounds.push(round));
+    }
     let writes = ask.state(|state| !state.layout.then.is_empty());
     match round.request.errand {
         _ if round.is_undone() => return finish(ask, round),
         Errand::Judge(..) => return trials::judged(ask, round),
         Errand::Reap(_) => return trials::reaped(ask, round),
         _ => {}
+    }
+    match moving::step(ask, &mut round) {
+        Step::Over => {}
+        Step::Rest => return ask.state(|state| state.cluster.rounds.push(round)),
+        Step::Newcomers(newcomers) => {
+            round.peers.extend(newcomers.iter().cloned());
+            round.waiting = newcomers;
+            round::start(ask, round);
+            return;
+        }
+        Step::Again => return again(ask, round),
     }
     match (&round.request.errand, &mut round.part) {
         (Errand::Learn(before), Some(part)) => {
@@ -91,9 +107,24 @@ fn says_more<H: Host>(ask: Ask<'_, H>, told: &Told) -> bool {
     ask.state(|state| state.layout.sockets.as_ref().is_some_and(|sockets| told.says_more(sockets)))
 }
 
+/// Asks everybody once more for the same, this node too.
+fn again<H: Host>(ask: Ask<'_, H>, mut round: Round<H>) {
+    if !round.request.is_logout() {
+        round.part = None;
+    }
+    match here(ask, &round, &round.request) {
+        Ok((own, _)) => round::go_on_with(ask, round, own),
+        Err(error) => {
+            round.missing.push((Peer::this_node(), error.into()));
+            round::go_on_with(ask, round, Part::nothing());
+        }
+    }
+}
+
 /// Asks all nodes what they know of the user's sockets, or, if some of them have said so, of these.
 pub(super) fn learn<H: Host>(ask: Ask<'_, H>, mut round: Round<H>, told: Told) {
     round.request.errand = Errand::Learn(told);
+    round.wait.asked_again = false;
     match here(ask, &round, &round.request) {
         Ok((own, _)) => round::go_on_with(ask, round, own),
         Err(error) => refuse(ask, round, error),
@@ -112,13 +143,14 @@ fn act<H: Host>(ask: Ask<'_, H>, mut round: Round<H>, mut told: Told) {
 /// Each node does its part, this one first. If that is refused, and nothing has changed anywhere, the call is.
 fn carry_out<H: Host>(ask: Ask<'_, H>, mut round: Round<H>, told: Option<Told>) {
     round.request.errand = Errand::Do(told);
+    round.wait.asked_again = false;
     match here(ask, &round, &round.request) {
         Ok((own, scope)) => {
             round.scope = scope;
             round::go_on_with(ask, round, own);
         }
         Err(error) if round.part.is_some() => {
-            round.missing.push((this_node(), error.into()));
+            round.missing.push((Peer::this_node(), error.into()));
             round::go_on_with(ask, round, Part::nothing());
         }
         Err(error) => refuse(ask, round, error),
@@ -127,7 +159,7 @@ fn carry_out<H: Host>(ask: Ask<'_, H>, mut round: Round<H>, told: Option<Told>) 
 
 /// All have done their part: now each writes what the layout wants, to the keys that it serves.
 fn write<H: Host>(ask: Ask<'_, H>, mut round: Round<H>, gone: Gone) {
-    let this = this_node();
+    let this = Peer::this_node();
     round.request.errand = Errand::Write(round.audience.with_those_before(gone), round.scope);
     if let Some(errand) = round.errand_for(&this.id) {
         let asked = Request { errand, ..round.request.clone() };
@@ -149,6 +181,9 @@ fn here<H: Host>(ask: Ask<'_, H>, round: &Round<H>, request: &Request) -> Result
     if !usize::try_from(request.database).is_ok_and(|database| ask.host.select(database)) {
         return Err(Error::NoDatabase(request.database));
     }
+    if request.is_logout() && ask.host.is_paused() {
+        return Err(Error::Paused);
+    }
     logout::check_cluster(ask)?;
     let age = round.age(ask.host.instant());
     do_part(ask, &Request { age, ..request.clone() }, &ask.host.caller_of(round.summons.as_ref()))
@@ -159,7 +194,7 @@ fn refuse<H: Host>(ask: Ask<'_, H>, mut round: Round<H>, error: Error) {
     if let Audience::Client(client) = round.audience {
         return answer(ask, client, Err(error));
     }
-    round.missing.push((this_node(), error.into()));
+    round.missing.push((Peer::this_node(), error.into()));
     finish(ask, round);
 }
 

@@ -3,7 +3,7 @@
 //! Each node sweeps users of whom it has evidence of a session. Of a user of whom several nodes have some, the one with the smallest
 //! name does it, so that everybody is counted and told of once.
 
-use super::post::{say, this_node};
+use super::post::say;
 use crate::{
     ask::{
         context::Cause,
@@ -20,7 +20,7 @@ use crate::{
     plan::{Gone, Liveness, Scope, Told, ToldOf},
     ports::{Host, Peer},
     session::Ask,
-    wire::{Errand, Part, Reap, Refusal, Request, Stamp},
+    wire::{Errand, Motion, Part, Reap, Refusal, Request, Stamp},
 };
 
 /// Asks all nodes about the users to whom sweeps have come.
@@ -49,7 +49,7 @@ pub(super) fn begin<H: Host>(ask: Ask<'_, H>) {
 fn judge<H: Host>(ask: Ask<'_, H>, mut round: Round<H>, users: Vec<(Vec<u8>, Told)>) {
     let Errand::Judge(trial, _) = round.request.errand else { return };
     let mut own = match here(ask, &round) {
-        Ok(()) => trial::state(ask, (this_node().id, trial), &users),
+        Ok(()) => trial::state(ask, (Peer::this_node().id, trial), &users),
         Err(error) => return end_early(ask, round, error),
     };
     round.request.errand = Errand::Judge(trial, users);
@@ -78,8 +78,12 @@ pub(super) fn judged<H: Host>(ask: Ask<'_, H>, mut round: Round<H>) {
     }
     let Errand::Judge(trial, before) = &mut round.request.errand else { return };
     let (trial, before) = (*trial, std::mem::take(before));
-    let said: Vec<Told> =
-        round.part.take().map(|part| part.each.into_iter().map(|one| one.told).collect()).unwrap_or_default();
+    let each = round.part.take().map(|part| part.each).unwrap_or_default();
+    // What was on its way may have been missed.
+    let said = each.into_iter().map(|mut one| {
+        one.told.is_unclear |= one.motion != Motion::Still;
+        one.told
+    });
     let by_mapping = ask.state(|state| state.layout.mapping().is_some());
     let is_first = before.iter().all(|(_, told)| told.sockets().is_empty());
     let users: Vec<(Vec<u8>, Told)> = before.into_iter().map(|(user, _)| user).zip(said).collect();
@@ -143,7 +147,7 @@ fn sentence<H: Host>(
 fn reap<H: Host>(ask: Ask<'_, H>, mut round: Round<H>, asked: Reap) {
     let Audience::Sweep(job) = &round.audience else { return };
     let caller = ask.host.caller_of(job.summons.as_ref());
-    let own = here(ask, &round).and_then(|()| trial::reap(ask, this_node().id, &asked, round.stamp(), &caller));
+    let own = here(ask, &round).and_then(|()| trial::reap(ask, Peer::this_node().id, &asked, round.stamp(), &caller));
     match own {
         Ok(own) => {
             round.request.errand = Errand::Reap(asked);
@@ -203,7 +207,7 @@ fn write<H: Host>(ask: Ask<'_, H>, job: &Job<H>, request: &Request, (stamp, gone
     let request = Request { command, stamp, errand: Errand::Write(gone, Scope::User), ..request.clone() };
     let mut round = Round::new(Audience::Nobody, request, None, Scope::User, ask.host.instant());
     if let Err(error) = own {
-        round.missing.push((this_node(), error.into()));
+        round.missing.push((Peer::this_node(), error.into()));
     }
     go_on_with(ask, Round { peers: ask.host.peers(), ..round }, Part::nothing());
 }

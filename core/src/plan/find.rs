@@ -394,8 +394,16 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         let is_trace = tells || self.space.contains(&key, kind, &member);
         if is_trace {
             self.note_member(key, kind, member, form, bindings);
+        } else {
+            self.note_unserved(&key);
         }
         is_trace
+    }
+
+    /// What is in a collection that it does not serve a node is not told.
+    fn note_unserved(&mut self, collection: &K::Name) {
+        let serves = !self.space.is_cluster() || self.space.serves(collection);
+        self.plan.arriving += usize::from(!serves);
     }
 
     fn note_member(&mut self, key: K::Name, kind: Kind, member: Vec<u8>, form: &Form, bindings: &Bindings<'_>) {
@@ -421,6 +429,9 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         let is_seen = known.is_none() || kind == Kind::Hash && matches!(by, By::Value(_));
         found.retain(|(member, _)| is_seen || self.space.contains(name, kind, member));
         let is_trace = !found.is_empty();
+        if !is_trace {
+            self.note_unserved(name);
+        }
         for (member, naming) in found {
             let filled = naming.bind(given);
             self.note_room(by.form(), &filled);
@@ -459,13 +470,8 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         if [Detail::Facts, Detail::Sweep].contains(&plan.detail) {
             plan.sort();
         }
-        // What lies here while its slot is on its way from or to another node, that node removes.
         if self.space.is_cluster() {
-            let before = plan.keys.len() + plan.members.len() + plan.entries.len();
-            plan.keys.retain(|key| self.space.serves(&key.name));
-            plan.members.retain(|member| self.space.serves(&member.key));
-            plan.entries.retain(|document| self.space.serves(&document.key));
-            plan.left_out = before - (plan.keys.len() + plan.members.len() + plan.entries.len());
+            leave_out_others(self.space, &mut plan);
         }
         // Cutting a document that was deleted would bring it back.
         let (keys, traces) = (&plan.keys, &self.layout.traces);
@@ -477,6 +483,22 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         (plan.entries_inside, plan.entries) = entries.into_iter().partition(|document| goes(&document.key));
         plan
     }
+}
+
+/// What lies here while its slot is on its way from or to another node, that node removes.
+fn leave_out_others<K: Keyspace>(space: &K, plan: &mut Plan<K::Name>) {
+    let (mut left_out, mut arriving) = (0, 0);
+    let mut stays = |name: &K::Name| {
+        let serves = space.serves(name);
+        left_out += usize::from(!serves);
+        arriving += usize::from(!serves && space.open(name).is_some());
+        serves
+    };
+    plan.keys.retain(|key| stays(&key.name));
+    plan.members.retain(|member| stays(&member.key));
+    plan.entries.retain(|document| stays(&document.key));
+    plan.left_out += left_out;
+    plan.arriving += arriving;
 }
 
 impl<N: AsRef<[u8]>> Plan<N> {
@@ -522,6 +544,7 @@ impl<N> Plan<N> {
             seen: SocketsSeen::default(),
             unclear: Unclear::Nothing,
             left_out: 0,
+            arriving: 0,
             stale: Vec::new(),
             mistyped: 0,
             at: 0,

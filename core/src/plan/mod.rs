@@ -84,6 +84,8 @@ pub struct Plan<N> {
     unclear: Unclear,
     /// How many traces that lie here were left out, because another node of the cluster serves them, or none.
     pub left_out: usize,
+    /// How many of them are here, or may be.
+    pub arriving: usize,
     /// Whether a [`Part`] was asked for.
     extent: Extent,
     /// How much of the user was asked for.

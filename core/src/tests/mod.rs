@@ -3,6 +3,7 @@
 mod cascade;
 mod cluster;
 mod cluster_again;
+mod cluster_moves;
 mod cluster_sweeps;
 mod fence;
 mod loading;

@@ -49,6 +49,9 @@ fn number_of<T: PartialEq>(all: &[T], one: &T) -> u8 {
     u8::try_from(number).unwrap_or_default()
 }
 
+/// What was on its way, by its number.
+const MOTIONS: [Motion; 3] = [Motion::Still, Motion::Left, Motion::Arriving];
+
 /// A message. `call` is the number that the asking node gave its call: no two calls have the same, of whatever node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
@@ -197,6 +200,20 @@ pub struct Part {
     pub told: Told,
     /// Of several users that were asked for, the part of each, in their order.
     pub each: Vec<Self>,
+    /// What of the user may have been on its way meanwhile.
+    pub motion: Motion,
+}
+
+/// Whether keys were on their way between nodes when one did its part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Motion {
+    /// None was.
+    #[default]
+    Still,
+    /// Some have left this node lately. Who did its part before that may not have had them yet.
+    Left,
+    /// Some of the user's are here, and their slot is not yet, so that nothing can be done about them.
+    Arriving,
 }
 
 /// Why bytes are no message.
@@ -227,6 +244,7 @@ impl Part {
             gone: Gone::default(),
             told: Told::default(),
             each: Vec::new(),
+            motion: Motion::Still,
         }
     }
 
@@ -249,6 +267,7 @@ impl Part {
         } else {
             self.each.iter_mut().zip(other.each).for_each(|(one, other)| one.merge(other));
         }
+        self.motion = self.motion.max(other.motion);
     }
 
     /// What the caller gets, who must not learn that there is nothing without the permission to know.
@@ -403,7 +422,7 @@ fn read_answer(from: &mut Reader<'_>) -> Option<Result<Part, Refusal>> {
 }
 
 fn write_part(to: &mut Writer, part: &Part) {
-    let Part { reply, removed, is_found, hidden, gone, told, each } = part;
+    let Part { reply, removed, is_found, hidden, gone, told, each, motion } = part;
     write_reply(to, reply);
     to.number(*removed);
     to.flag(*is_found);
@@ -411,6 +430,7 @@ fn write_part(to: &mut Writer, part: &Part) {
     write_gone(to, gone);
     write_told(to, told);
     to.list(each, write_part);
+    to.byte(number_of(&MOTIONS, motion));
 }
 
 fn write_told(to: &mut Writer, told: &Told) {
@@ -455,7 +475,8 @@ fn read_part(from: &mut Reader<'_>, is_whole: bool) -> Option<Part> {
     let hidden = from.maybe(Reader::flag)?.map(|show| if show { Error::NOT_TO_SHOW } else { Error::NOT_TO_REMOVE });
     let (gone, told) = (read_gone(from)?, read_told(from)?);
     let each = from.list(|from| if is_whole { read_part(from, false) } else { None })?;
-    Some(Part { reply, removed, is_found, hidden, gone, told, each })
+    let motion = *MOTIONS.get(usize::from(from.byte()?))?;
+    Some(Part { reply, removed, is_found, hidden, gone, told, each, motion })
 }
 
 fn read_gone(from: &mut Reader<'_>) -> Option<Gone> {

@@ -37,6 +37,7 @@ fn part() -> Part {
         },
         told: Told::from_parts(sockets, true, ToldOf::Less, [true, false, true, true]).unwrap(),
         each: Vec::new(),
+        motion: Motion::Arriving,
     }
 }
 
