@@ -11,6 +11,7 @@ pub mod logins;
 pub mod note;
 pub mod pending;
 pub mod question;
+pub mod recent;
 pub mod returned;
 pub mod round;
 pub mod state;

@@ -46,11 +46,13 @@ pub struct Pending {
     pub(crate) wrote: Vec<NodeId>,
     /// Whether anything was removed.
     pub(crate) removes: bool,
+    /// Whether it was complete: see [`super::recent`].
+    pub(crate) is_complete: bool,
 }
 
 impl Pending {
     /// What it takes, without what only few have.
-    fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         let words: usize = self.command.iter().map(Vec::len).sum();
         let sockets: usize = self.told.sockets.iter().map(|socket| socket.id.len() + size_of_val(socket)).sum();
         let rooms: usize = self.told.rooms.iter().map(|room| room.len() + size_of_val(room)).sum();
@@ -167,6 +169,7 @@ mod tests {
             told: Gone::default(),
             wrote: Vec::new(),
             removes: false,
+            is_complete: false,
         }
     }
 

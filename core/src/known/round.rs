@@ -10,6 +10,7 @@ use super::{
     job::Job,
     logins::Logins,
     pending::{Pending, PendingLogouts},
+    recent::RecentLogouts,
     statements::Statements,
     waiter::Waiter,
 };
@@ -35,6 +36,8 @@ pub struct Cluster<H: Host> {
     pub(crate) answers: Answers,
     /// Logouts of which a part is missing.
     pub(crate) pending: PendingLogouts,
+    /// Logouts of the last seconds.
+    pub(crate) recent: RecentLogouts,
     /// Who may have logged in lately.
     pub(crate) logins: Logins,
     /// What others were told of users.
@@ -63,6 +66,7 @@ impl<H: Host> Cluster<H> {
             done: Vec::new(),
             answers: Answers::default(),
             pending: PendingLogouts::default(),
+            recent: RecentLogouts::default(),
             logins: Logins::default(),
             statements: Statements::default(),
             may_hurry: None,

@@ -3,6 +3,8 @@
 //! The whole call takes place once more on all masters, for whoever has done its part finds nothing. So it does not matter which node
 //! has taken the place of which. Who may have logged in since is left alone: each node says so of those whom it has seen.
 
+use std::time::Instant;
+
 use super::{late::give_up, rounds::learn};
 use crate::{
     known::{
@@ -28,12 +30,26 @@ pub(super) fn cron<H: Host>(ask: Ask<'_, H>) {
         let pending = &mut state.cluster.pending;
         (pending.take_old(now), pending.take_due(now))
     });
+    look_again(ask, now);
     for pending in old {
         give_up(ask, &pending, "no part came from every node in time");
     }
     for pending in due {
         begin(ask, pending);
     }
+}
+
+/// If there is a new master, what was complete shortly before is looked at once more.
+fn look_again<H: Host>(ask: Ask<'_, H>, now: Instant) {
+    if !ask.host.is_cluster() {
+        return;
+    }
+    let masters = ask.host.peers().iter().map(|peer| peer.id).collect();
+    ask.state(|state| {
+        for logout in state.cluster.recent.meet(masters, now) {
+            state.cluster.pending.keep(logout);
+        }
+    });
 }
 
 fn begin<H: Host>(ask: Ask<'_, H>, pending: Pending) {

@@ -1,5 +1,7 @@
 //! What becomes of a logout of which the part of a node is missing.
 
+use std::time::Instant;
+
 use super::post::{say, tell};
 use crate::{
     command::Logout,
@@ -47,18 +49,25 @@ pub(super) fn finish<H: Host>(ask: Ask<'_, H>, round: Round<H>) {
 fn complete<H: Host>(ask: Ask<'_, H>, pending: &Pending) {
     ask.state(|state| {
         state.cluster.pending.go_on();
-        state.cluster.report.completed += 1;
+        state.cluster.report.completed += u64::from(!pending.is_complete || pending.removes);
     });
-    say(ask, Level::Notice, &format!("a logout is complete after all user={}", name(pending)));
+    if !pending.is_complete {
+        say(ask, Level::Notice, &format!("a logout is complete after all user={}", name(pending)));
+    } else if pending.removes {
+        let line = "what a logout had removed was there again on a new master, and is gone";
+        say(ask, Level::Notice, &format!("{line} user={}", name(pending)));
+    }
 }
 
 pub(super) fn give_up<H: Host>(ask: Ask<'_, H>, pending: &Pending, why: &str) {
     ask.state(|state| {
         state.cluster.pending.go_on();
-        state.cluster.report.given_up += 1;
+        state.cluster.report.given_up += u64::from(!pending.is_complete);
     });
-    let line = format!("a part of a logout is missing for good, call again user={}: {why}", name(pending));
-    say(ask, Level::Warning, &line);
+    if !pending.is_complete {
+        let line = format!("a part of a logout is missing for good, call again user={}: {why}", name(pending));
+        say(ask, Level::Warning, &line);
+    }
 }
 
 fn name(pending: &Pending) -> String {
@@ -72,21 +81,36 @@ pub(super) fn keep<H: Host>(ask: Ask<'_, H>, round: &Round<H>) -> Option<u64> {
         return None;
     }
     let lasts = ask.state(|state| state.options.cluster_retry())?;
+    let removes = round.part.as_ref().is_some_and(|part| part.removed > 0);
+    let pending = Pending { removes, ..pending(round, ask.host.instant() + lasts) };
+    ask.state(|state| state.cluster.pending.keep(pending)).then_some(lasts.as_secs())
+}
+
+/// Remembers a logout that is complete: a master that takes another's place may not have heard of it.
+pub(super) fn remember<H: Host>(ask: Ask<'_, H>, round: &Round<H>) {
+    let removes = round.part.as_ref().is_some_and(|part| part.removed > 0);
+    let Some(lasts) = ask.state(|state| state.options.cluster_retry()) else { return };
+    if removes && round.request.is_logout() {
+        let logout = Pending { is_complete: true, ..pending(round, ask.host.instant() + lasts) };
+        ask.state(|state| state.cluster.recent.add(logout));
+    }
+}
+
+fn pending<H: Host>(round: &Round<H>, until: Instant) -> Pending {
     let Request { database, user, command, stamp, .. } = round.request.clone();
-    let told = round.part.as_ref().map(|part| part.gone.clone()).unwrap_or_default();
-    let pending = Pending {
+    Pending {
         command,
         database,
         user,
         stamp,
         scope: round.scope,
         began: round.began,
-        until: ask.host.instant() + lasts,
-        removes: round.part.as_ref().is_some_and(|part| part.removed > 0),
-        told,
+        until,
+        told: round.part.as_ref().map(|part| part.gone.clone()).unwrap_or_default(),
         wrote: round.wrote.clone(),
-    };
-    ask.state(|state| state.cluster.pending.keep(pending)).then_some(lasts.as_secs())
+        removes: false,
+        is_complete: false,
+    }
 }
 
 /// A logout is complete: nothing is missing of an earlier one of the same user.

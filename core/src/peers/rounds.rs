@@ -210,6 +210,7 @@ fn finish<H: Host>(ask: Ask<'_, H>, mut round: Round<H>) {
     }
     let reply = if round.missing.is_empty() {
         late::forget(ask, &round);
+        late::remember(ask, &round);
         round.part.take().map_or(Err(Error::Defect), Part::into_reply)
     } else {
         let why = |(peer, refusal): &(Peer, Refusal)| (peer.address.clone(), refusal.why.clone());

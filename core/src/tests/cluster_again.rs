@@ -199,3 +199,24 @@ fn a_refusal_that_would_come_again_is_not_kept() {
     assert!(text.ends_with("it is safe to call again"), "{text}");
     assert_eq!(number(&nodes[0], "cluster_pending"), 0);
 }
+
+#[test]
+fn a_master_that_takes_anothers_place_and_had_not_heard_of_a_logout_gets_it_unless_the_user_came_back() {
+    for comes_back in [false, true] {
+        let nodes = three();
+        let third = nodes[0].fake.peers.borrow_mut().pop();
+        live(&nodes, SECOND);
+        nodes[0].run("SESSION.LOGOUT ann");
+        deliver(&nodes, 1);
+        assert_eq!((answers(&nodes[0]), left(&nodes)), (vec![Answer::Integer(4)], 1), "of the two that are there");
+        if comes_back {
+            live(&nodes, SECOND);
+            nodes[1].run(r#"SET socket_data:s9 {"userId":"ann"}"#);
+        }
+        nodes[0].fake.peers.borrow_mut().extend(third);
+        live(&nodes, SECOND);
+        assert_eq!(left(&nodes), usize::from(comes_back));
+        assert_eq!(number(&nodes[0], "cluster_completed_late"), u64::from(!comes_back));
+        assert_eq!((number(&nodes[0], "cluster_pending"), number(&nodes[0], "cluster_given_up")), (0, 0));
+    }
+}
