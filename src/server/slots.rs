@@ -43,7 +43,10 @@ impl Server {
     /// removes none.
     pub(super) fn sees_its_cluster_down(&self) -> bool {
         let info = || Call::new(c"CLUSTER").with(CallArgument::Bytes(b"INFO")).run(self).map(|reply| reply.text());
-        self.is_cluster() && info().is_ok_and(|text| text.starts_with(b"cluster_state:fail"))
+        // Right after it was taken out of its cluster a node knows of no slot, and has not drawn the conclusion yet.
+        let knows_no_slot =
+            |text: &[u8]| text.split(|byte| *byte == b'\n').any(|line| line == b"cluster_slots_assigned:0\r");
+        self.is_cluster() && info().is_ok_and(|text| text.starts_with(b"cluster_state:fail") || knows_no_slot(&text))
     }
 
     /// Whether slots are on their way to this node, key by key: they stand in its own line, in brackets with an arrow.
