@@ -14,8 +14,10 @@ mod cascade;
 mod cascade_settled;
 mod clients;
 mod cluster;
+mod cluster_change;
 mod cluster_fanout;
 mod cluster_retry;
+mod cluster_valkey9;
 mod commands;
 #[cfg(feature = "faults")]
 mod defects;

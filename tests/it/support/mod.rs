@@ -20,6 +20,7 @@
 pub mod aof;
 pub mod bytes;
 pub mod client;
+pub mod cluster;
 pub mod exact;
 pub mod foreign;
 pub mod hear;
