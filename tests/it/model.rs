@@ -160,8 +160,7 @@ fn a_star_in_a_pointer_leads_to_each_in_turn() {
 fn values_in_other_formats_are_read() {
     /// What is there by these steps, as text.
     fn at(tree: Option<Tree>, steps: &[&str]) -> Option<String> {
-        let tree = tree?;
-        let part = steps.iter().try_fold(&tree, |part, step| part.step(step).pop())?;
+        let part = steps.iter().try_fold(tree?, |part, step| part.step(step).pop())?;
         part.text().map(|text| String::from_utf8_lossy(&text).into_owned())
     }
     let packed: [(&[u8], &[&str], Option<&str>); 7] = [
@@ -188,6 +187,55 @@ fn values_in_other_formats_are_read() {
     let zlib = b"\x78\x01\x01\x03\x00\xfc\xff\x61\x62\x63\x02\x4d\x01\x27";
     assert_eq!(unpacked::zlib(zlib), Some(b"abc".to_vec()));
     assert_eq!(unpacked::zlib(&zlib[..13]), None);
+    let copied = b"x\x9cKLJNDE\0A|\x06\xe5";
+    assert_eq!(unpacked::zlib(copied), Some(b"abc".repeat(6)));
+    let gzip = b"\x1f\x8b\x08\0\0\0\0\0\x02\x03KLJ\x06\0\xc2A$5\x03\0\0\0";
+    assert_eq!(unpacked::gzip(gzip), Some(b"abc".to_vec()));
+    assert_eq!(unpacked::gzip(&[&gzip[..], gzip].concat()), Some(b"abcabc".to_vec()));
+    assert_eq!(unpacked::gzip(&[&gzip[..], b" "].concat()), None);
+}
+
+#[test]
+fn objects_of_python_and_ruby_are_read() {
+    // What Python 3 and Ruby 3 write. The dict and the string stand there twice, and the first dict is inside itself.
+    let pickles: [&[u8]; 3] = [
+        b"(dp0\nVuser\np1\n(dp2\nVid\np3\nVada\np4\nssVagain\np5\ng2\nsVn\np6\n(lp7\nI1\naI-300\naL1180591620717411303424L\n\
+          ac_codecs\nencode\np8\n(V\xff\np9\nVlatin1\np10\ntp11\nRp12\nasV\xe9\np13\nNsVself\np14\ng0\ns.",
+        b"\x80\x02}q\x00(X\x04\x00\x00\x00userq\x01}q\x02X\x02\x00\x00\x00idq\x03X\x03\x00\x00\x00adaq\x04sX\x05\x00\x00\x00again\
+          q\x05h\x02X\x01\x00\x00\x00nq\x06]q\x07(K\x01J\xd4\xfe\xff\xff\x8a\t\x00\x00\x00\x00\x00\x00\x00\x00@c_codecs\nencode\nq\x08\
+          X\x02\x00\x00\x00\xc3\xbfq\tX\x06\x00\x00\x00latin1q\n\x86q\x0bRq\x0ceX\x02\x00\x00\x00\xc3\xa9q\rNX\x04\x00\x00\x00self\
+          q\x0eh\x00u.",
+        b"\x80\x04\x95Q\x00\x00\x00\x00\x00\x00\x00}\x94(\x8c\x04user\x94}\x94\x8c\x02id\x94\x8c\x03ada\x94s\x8c\x05again\x94h\x02\
+          \x8c\x01n\x94]\x94(K\x01J\xd4\xfe\xff\xff\x8a\t\x00\x00\x00\x00\x00\x00\x00\x00@C\x01\xff\x94e\x8c\x02\xc3\xa9\x94N\x8c\
+          \x04self\x94h\x00u.",
+    ];
+    for pickle in pickles {
+        let tree = unpacked::pickle(pickle).expect("a pickle");
+        assert_eq!(texts(&tree, "user/id"), ["ada"]);
+        assert_eq!(texts(&tree, "self/self/again/id"), ["ada"]);
+        assert_eq!(texts(&tree, "n/*"), ["1", "-300", "1180591620717411303424", "\\xff"]);
+        assert_eq!(texts(&tree, "*/*"), ["ada", "ada", "1", "-300", "1180591620717411303424", "\\xff"]);
+        assert!(unpacked::pickle(&pickle[..pickle.len() - 1]).is_none());
+    }
+    let marshalled =
+        b"\x04\x08{\n:\nfirstI\"\x08ada\x06:\x06ETI\"\x06u\x06;\x06To:\tUser\x06:\x08@idi\x0cI\"\nagain\x06;\x06T\
+        @\x06I\"\x08sym\x06;\x06T;\x00I\"\x06l\x06;\x06T[\tl+\x08\x00\x00\x00\x00\x00\x01i\xFE\xD4\xFE0\"\x06x";
+    let tree = unpacked::marshal(marshalled).expect("it is one");
+    assert_eq!(texts(&tree, "*"), ["ada", "ada", "first"]);
+    assert_eq!(
+        (texts(&tree, "u/@id"), texts(&tree, "l/*")),
+        (vec!["7".to_owned()], ["1099511627776", "-300", "x"].map(str::to_owned).to_vec())
+    );
+    assert!(unpacked::marshal(&marshalled[..marshalled.len() - 1]).is_none());
+}
+
+/// The texts that these steps lead to, with escapes for what is no ASCII.
+fn texts(tree: &Tree, steps: &str) -> Vec<String> {
+    let mut parts = vec![tree.clone()];
+    for step in steps.split('/') {
+        parts = parts.iter().flat_map(|part| part.step(step)).collect();
+    }
+    parts.iter().filter_map(Tree::text).map(|text| text.escape_ascii().to_string()).collect()
 }
 
 #[test]

@@ -54,16 +54,17 @@ impl<'d> Php<'d> {
 
     /// The beginning of a value behind all references, and where its parts begin.
     fn head(&self, part: usize) -> Result<(Head<'d>, Reader<'d>), Why> {
-        let mut reader = Reader::new(self.bytes, part);
+        let (mut at, mut reader) = (part, Reader::new(self.bytes, part));
         let mut met = head(&mut reader)?;
-        // No writer refers to a reference; one that leads in a circle ends here.
-        for _ in 0..DEEPEST {
-            let (Head::Same(number) | Head::SameObject(number)) = met else { return Ok((met, reader)) };
-            let Some(place) = self.slots.place(number) else { break };
-            reader = Reader::new(self.bytes, place);
+        while let Head::Same(number) | Head::SameObject(number) = met {
+            // What comes later is not there yet for PHP. So no reference leads in a circle.
+            let Some(place) = self.slots.place(number).filter(|place| *place < at) else {
+                return Ok((Head::Other, reader));
+            };
+            (at, reader) = (place, Reader::new(self.bytes, place));
             met = head(&mut reader)?;
         }
-        Ok((Head::Other, reader))
+        Ok((met, reader))
     }
 }
 

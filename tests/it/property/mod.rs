@@ -6,6 +6,7 @@
 //! `REDIS_SESSION_CASES` sets how many cases each test runs on real servers and `REDIS_SESSION_CASES_IN_MEMORY` in memory,
 //! `REDIS_SESSION_SEED` runs the one case of that seed: a failing case prints its seed and the fewest steps that still fail.
 
+mod alike;
 mod commands;
 mod documents;
 mod in_memory;
@@ -203,4 +204,14 @@ fn a_logout_where_values_are_in_other_formats_removes_exactly_the_users_traces()
 #[test]
 fn in_memory_a_logout_where_values_are_in_other_formats_removes_exactly_the_users_traces() {
     check_in_memory(include_str!("../../layouts/encoded.json"));
+}
+
+#[test]
+fn a_logout_where_values_are_objects_of_python_and_ruby_removes_exactly_the_users_traces() {
+    check(include_str!("../../layouts/objects.json"));
+}
+
+#[test]
+fn in_memory_a_logout_where_values_are_objects_of_python_and_ruby_removes_exactly_the_users_traces() {
+    check_in_memory(include_str!("../../layouts/objects.json"));
 }

@@ -1,12 +1,19 @@
 //! Values in other formats than JSON, as applications write them: documents that hold something where a pointer leads to.
 
+mod marshalled;
+mod pickled;
+mod serialized;
+
 use super::documents;
 use crate::support::model::unpacked::adler32;
 use fastrand::Rng;
+use flate2::{Compression, GzBuilder, bufread};
+use std::io::Read;
 
 type Bytes = Vec<u8>;
 
 /// A document before it is written in a format.
+#[derive(Clone, PartialEq)]
 pub enum Document {
     /// Text that may stand there as a number too.
     Id(Bytes),
@@ -79,14 +86,34 @@ impl Document {
     }
 }
 
-/// A document in the first formats that are around it, from right to left.
+/// A document in the first formats that are around it, from right to left. Now and then it is damaged.
 pub fn wrapped(rng: &mut Rng, wrappings: &[String], document: Bytes) -> Bytes {
-    wrappings.iter().rfold(document, |inside, format| match &**format {
-        "base64" => base64(rng, &inside),
-        "zlib" => zlib(rng, &inside),
-        "json" => documents::string(rng, &String::from_utf8_lossy(&inside)),
-        format => written(rng, format, &Document::Text(inside)),
+    let document = perhaps_damaged(rng, document);
+    wrappings.iter().rfold(document, |inside, format| {
+        let value = match &**format {
+            "base64" => base64(rng, &inside),
+            "zlib" if rng.bool() => stored(rng, &inside),
+            "zlib" => packed(bufread::ZlibEncoder::new(&*inside, level(rng))),
+            "gzip" => gzip(rng, &inside),
+            "json" => documents::string(rng, &String::from_utf8_lossy(&inside)),
+            format => written(rng, format, &Document::Text(inside)),
+        };
+        perhaps_damaged(rng, value)
     })
+}
+
+/// Now and then a value that is cut off, or in which a byte is another one.
+fn perhaps_damaged(rng: &mut Rng, mut value: Bytes) -> Bytes {
+    if value.is_empty() || rng.u8(0..16) != 0 {
+        return value;
+    }
+    let at = rng.usize(..value.len());
+    if rng.bool() {
+        value.truncate(at);
+    } else {
+        value[at] = rng.u8(..);
+    }
+    value
 }
 
 /// A document in a format.
@@ -94,15 +121,11 @@ pub fn written(rng: &mut Rng, format: &str, document: &Document) -> Bytes {
     let mut bytes = Bytes::new();
     match (format, document) {
         ("msgpack", _) => msgpack(rng, document, &mut bytes),
-        ("php", _) => php(rng, document, &mut bytes),
-        ("php-session", Document::Map(members)) => {
-            // A name with the sign that ends it can't be written.
-            for (name, value) in members.iter().filter(|(name, _)| !name.contains(&b'|')) {
-                bytes.extend([name, &b"|"[..]].concat());
-                php(rng, value, &mut bytes);
-            }
-        }
+        ("php", _) => bytes = serialized::php(rng, document),
+        ("php-session", Document::Map(members)) => bytes = serialized::php_session(rng, members),
         ("php-session", _) => {}
+        ("pickle", _) => bytes = pickled::pickle(rng, document),
+        ("marshal", _) => bytes = marshalled::marshal(rng, document),
         (format, _) => panic!("nobody writes {format} here"),
     }
     bytes
@@ -178,42 +201,13 @@ fn packed_number(rng: &mut Rng, number: i64, out: &mut Bytes) {
     out.extend(&bytes[8 - (1 << power)..]);
 }
 
-fn php(rng: &mut Rng, document: &Document, out: &mut Bytes) {
-    let text = |text: &[u8]| [format!("s:{}:\"", text.len()).as_bytes(), text, b"\";"].concat();
-    match document {
-        Document::Id(id) => match Document::number(rng, id) {
-            Some(number) => out.extend(format!("i:{number};").into_bytes()),
-            None => out.extend(text(id)),
-        },
-        Document::Text(value) => out.extend(text(value)),
-        Document::Integer(number) => out.extend(format!("i:{number};").into_bytes()),
-        Document::Null => out.extend(rng.choice([&b"N;"[..], b"b:1;", b"d:0.5;"]).expect("some")),
-        Document::List(elements) => {
-            out.extend(format!("a:{}:{{", elements.len()).into_bytes());
-            for (index, element) in elements.iter().enumerate() {
-                out.extend(format!("i:{index};").into_bytes());
-                php(rng, element, out);
-            }
-            out.push(b'}');
-        }
-        Document::Map(members) => {
-            let head = rng.choice(["a", "O:8:\"stdClass\""]).expect("some");
-            out.extend(format!("{head}:{}:{{", members.len()).into_bytes());
-            for (name, value) in members {
-                out.extend(text(name));
-                php(rng, value, out);
-            }
-            out.push(b'}');
-        }
-    }
-}
-
 fn base64(rng: &mut Rng, bytes: &[u8]) -> Bytes {
-    const SIGNS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const SIGNS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let signs = [SIGNS, rng.choice([b"+/", b"-_"]).expect("some")].concat();
     let mut text = Bytes::new();
     for chunk in bytes.chunks(3) {
         let bits = chunk.iter().fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte)) << (8 * (3 - chunk.len()));
-        text.extend((0..=chunk.len()).map(|at| SIGNS[bits >> (18 - 6 * at) & 63]));
+        text.extend((0..=chunk.len()).map(|at| signs[bits >> (18 - 6 * at) & 63]));
     }
     if rng.u8(0..4) != 0 {
         text.resize(text.len().next_multiple_of(4), b'=');
@@ -221,8 +215,8 @@ fn base64(rng: &mut Rng, bytes: &[u8]) -> Bytes {
     if rng.u8(0..4) == 0 { text.iter().flat_map(|sign| [*sign, b'\n']).collect() } else { text }
 }
 
-/// Zlib, in one block or several.
-fn zlib(rng: &mut Rng, bytes: &[u8]) -> Bytes {
+/// Zlib of blocks that are stored and not compressed.
+fn stored(rng: &mut Rng, bytes: &[u8]) -> Bytes {
     let mut packed = vec![0x78, 0x01];
     let (first, last) = bytes.split_at(rng.usize(..=bytes.len()));
     for (block, end) in [(first, 0), (last, 1)] {
@@ -233,5 +227,29 @@ fn zlib(rng: &mut Rng, bytes: &[u8]) -> Bytes {
         packed.extend(block);
     }
     packed.extend(adler32(bytes).to_be_bytes());
+    packed
+}
+
+/// Gzip, in one part or two, with a head of every kind.
+fn gzip(rng: &mut Rng, bytes: &[u8]) -> Bytes {
+    let (first, second) = if rng.bool() { (bytes, &[][..]) } else { bytes.split_at(rng.usize(..=bytes.len())) };
+    let mut part = |bytes| {
+        let mut head = GzBuilder::new().mtime(rng.u32(..));
+        if rng.u8(0..4) == 0 {
+            head = head.extra(b"ab\x02\0xy").filename("session").comment("no comment");
+        }
+        packed(head.buf_read(bytes, level(rng)))
+    };
+    if second.is_empty() { part(first) } else { [part(first), part(second)].concat() }
+}
+
+fn level(rng: &mut Rng) -> Compression {
+    Compression::new(rng.u32(0..=9))
+}
+
+/// All that a packer gives out.
+fn packed(mut packer: impl Read) -> Bytes {
+    let mut packed = Bytes::new();
+    packer.read_to_end(&mut packed).expect("it is in memory");
     packed
 }

@@ -59,8 +59,9 @@ fn serialized_values_are_read() {
         ),
         // PHP leaves alone what follows a value.
         (&["php"], b"i:1;rest", &[("", &["1"])]),
-        // References that lead nowhere or in a circle.
+        // References that lead nowhere, to what comes later, or in a circle.
         (&["php"], b"a:2:{i:0;R:99;i:1;R:0;}", &[("/*", &[])]),
+        (&["php"], b"a:2:{i:0;R:2;i:1;s:1:\"a\";}", &[("/*", &["a"])]),
         (&["php"], b"a:2:{i:0;r:2;i:1;R:1;}", &[("/0", &[]), ("/1/1/1/0", &[])]),
     ]);
     let wrong: [(&[u8], &str); 7] = [

@@ -1,56 +1,138 @@
 //! Formats other than JSON, read byte by byte: as much of them as the tests write, and refused like the module does what is
 //! cut off or overwritten.
 
+mod deflated;
+mod marshal;
+mod php;
+mod pickle;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+pub use deflated::{adler32, gzip, zlib};
+pub use marshal::marshal;
+pub use php::{php, php_session};
+pub use pickle::pickle;
+
 type Bytes = Vec<u8>;
 
-/// A value that was read.
+/// A value that was read. A part that stands in several places is shared, and may be inside itself.
+#[derive(Clone)]
 pub enum Tree {
     Text(Bytes),
+    /// Bytes, where a format tells them from a text.
+    Raw(Bytes),
+    Symbol(Bytes),
+    /// The name of a property, behind the class that has it to itself.
+    Property(Bytes),
     Integer(i128),
-    List(Vec<Tree>),
-    Map(Vec<(Tree, Tree)>),
+    Holder(Vec<(Place, Tree)>),
+    Shared(Rc<RefCell<Tree>>),
+    /// A function of Python's that makes bytes of a text.
+    Encode,
     /// No text, and nothing in it.
     Other,
 }
 
+/// Where a part stands in what holds it.
+#[derive(Clone)]
+pub enum Place {
+    At(usize),
+    Named(Tree),
+    /// In a set.
+    Loose,
+    /// It is the state of an object: what is named in it is named in the object too.
+    State,
+}
+
 impl Tree {
+    fn list(elements: impl IntoIterator<Item = Self>) -> Self {
+        Self::Holder(elements.into_iter().enumerate().map(|(at, element)| (Place::At(at), element)).collect())
+    }
+
+    fn map(members: impl IntoIterator<Item = (Self, Self)>) -> Self {
+        Self::Holder(members.into_iter().map(|(key, value)| (Place::Named(key), value)).collect())
+    }
+
+    /// The same, to stand in several places.
+    fn shared(self) -> Self {
+        Self::Shared(Rc::new(RefCell::new(self)))
+    }
+
     /// It as a text, if it is one.
     pub fn text(&self) -> Option<Bytes> {
+        self.kind_and_text().map(|(_, text)| text)
+    }
+
+    /// It as the name of a member.
+    fn name(&self) -> Option<Bytes> {
         match self {
-            Self::Text(text) => Some(text.clone()),
-            Self::Integer(number) => Some(number.to_string().into_bytes()),
-            _ => None,
+            Self::Property(name) => name.rsplit(|byte| *byte == 0).next().map(<[u8]>::to_vec),
+            key => key.text(),
+        }
+    }
+
+    fn kind_and_text(&self) -> Option<(u8, Bytes)> {
+        match self {
+            Self::Text(text) => Some((b't', text.clone())),
+            Self::Raw(bytes) => Some((b'r', bytes.clone())),
+            Self::Symbol(name) => Some((b's', name.clone())),
+            Self::Property(name) => Some((b'p', name.clone())),
+            Self::Integer(number) => Some((b'i', number.to_string().into_bytes())),
+            Self::Shared(shared) => shared.borrow().kind_and_text(),
+            Self::Holder(_) | Self::Encode | Self::Other => None,
         }
     }
 
     /// What a step of a pointer leads to: of keys that are the same the last one.
-    pub fn step(&self, step: &str) -> Vec<&Self> {
+    pub fn step(&self, step: &str) -> Vec<Self> {
+        let parts = self.parts();
+        if step == "*" {
+            let is_again = |at: usize| parts[at + 1..].iter().any(|(later, _)| is_same(later, &parts[at].0));
+            return (0..parts.len()).filter(|at| !is_again(*at)).map(|at| parts[at].1.clone()).collect();
+        }
+        let is_it = |place: &Place| match place {
+            Place::At(at) => at.to_string() == step,
+            Place::Named(key) => key.name().is_some_and(|name| name == step.as_bytes()),
+            Place::Loose | Place::State => false,
+        };
+        parts.into_iter().rfind(|(place, _)| is_it(place)).map(|(_, part)| part).into_iter().collect()
+    }
+
+    /// What it holds, and behind that what is named in its state.
+    fn parts(&self) -> Vec<(Place, Self)> {
+        let (mut parts, mut state) = (Vec::new(), None);
+        for (place, part) in self.held() {
+            match place {
+                Place::State => state = Some(part),
+                place => parts.push((place, part)),
+            }
+        }
+        let Some(state) = state else { return parts };
+        let in_state = state.held();
+        let dicts = match &in_state[..] {
+            // A dict of attributes, and one of those that the class has places for.
+            [(Place::At(0), one), (Place::At(1), other)] => vec![one.clone(), other.clone()],
+            _ => vec![state],
+        };
+        let named = dicts.iter().flat_map(Self::held).filter(|(place, _)| matches!(place, Place::Named(_)));
+        parts.extend(named);
+        parts
+    }
+
+    fn held(&self) -> Vec<(Place, Self)> {
         match self {
-            Self::List(elements) if step == "*" => elements.iter().collect(),
-            Self::List(elements) => {
-                let is_it = |at: &usize| at.to_string() == step;
-                (0..elements.len()).filter(is_it).map(|at| &elements[at]).collect()
-            }
-            Self::Map(members) if step == "*" => {
-                let is_last = |at: &usize| !members[at + 1..].iter().any(|later| is_same(&later.0, &members[*at].0));
-                (0..members.len()).filter(is_last).map(|at| &members[at].1).collect()
-            }
-            Self::Map(members) => {
-                let is_it = |(key, _): &&(Self, Self)| key.text().is_some_and(|text| text == step.as_bytes());
-                members.iter().rfind(is_it).map(|(_, value)| value).into_iter().collect()
-            }
+            Self::Holder(parts) => parts.clone(),
+            Self::Shared(shared) => shared.borrow().held(),
             _ => Vec::new(),
         }
     }
 }
 
-/// Whether two keys are one.
-fn is_same(one: &Tree, other: &Tree) -> bool {
-    match (one, other) {
-        (Tree::Text(one), Tree::Text(other)) => one == other,
-        (Tree::Integer(one), Tree::Integer(other)) => one == other,
-        _ => false,
-    }
+/// Whether two places are one.
+fn is_same(one: &Place, other: &Place) -> bool {
+    let (Place::Named(one), Place::Named(other)) = (one, other) else { return false };
+    one.kind_and_text().is_some_and(|one| other.kind_and_text() == Some(one))
 }
 
 /// Bytes that are still to be read.
@@ -86,6 +168,13 @@ impl<'b> Rest<'b> {
 
     fn length(&mut self, end: u8) -> Option<usize> {
         self.number(end)?.try_into().ok()
+    }
+
+    /// So many hexadecimal digits.
+    fn code(&mut self, digits: usize) -> Option<u32> {
+        let digits = self.take(digits)?;
+        let is_code = digits.iter().all(u8::is_ascii_hexdigit);
+        is_code.then(|| u32::from_str_radix(str::from_utf8(digits).ok()?, 16).ok())?
     }
 
     /// A number of that many bytes, the first one the highest.
@@ -153,89 +242,29 @@ fn other(rest: &mut Rest<'_>, length: usize) -> Option<Tree> {
 }
 
 fn list(rest: &mut Rest<'_>, length: usize) -> Option<Tree> {
-    (0..length).map(|_| packed(rest)).collect::<Option<_>>().map(Tree::List)
+    (0..length).map(|_| packed(rest)).collect::<Option<Vec<_>>>().map(Tree::list)
 }
 
 fn map(rest: &mut Rest<'_>, length: usize) -> Option<Tree> {
-    (0..length).map(|_| packed(rest).zip(packed(rest))).collect::<Option<_>>().map(Tree::Map)
+    (0..length).map(|_| packed(rest).zip(packed(rest))).collect::<Option<Vec<_>>>().map(Tree::map)
 }
 
-/// What PHP's `serialize` writes; what stands behind it is passed over.
-pub fn php(bytes: &[u8]) -> Option<Tree> {
-    serialized(&mut Rest(bytes))
-}
-
-/// A session of PHP: names and values, one behind the other.
-pub fn php_session(bytes: &[u8]) -> Option<Tree> {
-    let mut rest = Rest(bytes);
-    let mut members = Vec::new();
-    while !rest.0.is_empty() {
-        let name = rest.until(b'|')?.to_vec();
-        members.push((Tree::Text(name), serialized(&mut rest)?));
-    }
-    Some(Tree::Map(members))
-}
-
-fn serialized(rest: &mut Rest<'_>) -> Option<Tree> {
-    let kind = rest.byte()?;
-    if kind == b'N' {
-        return rest.expect(b";").map(|()| Tree::Other);
-    }
-    rest.expect(b":")?;
-    match kind {
-        b's' => {
-            let text = quoted(rest)?;
-            rest.expect(b";")?;
-            Some(Tree::Text(text))
-        }
-        b'i' => Some(Tree::Integer(rest.number(b';')?.into())),
-        b'b' | b'd' => rest.until(b';').map(|_| Tree::Other),
-        b'a' => properties(rest),
-        b'O' => {
-            quoted(rest)?;
-            rest.expect(b":")?;
-            properties(rest)
-        }
-        _ => None,
-    }
-}
-
-fn quoted(rest: &mut Rest<'_>) -> Option<Bytes> {
-    let length = rest.length(b':')?;
-    rest.expect(b"\"")?;
-    let text = rest.take(length)?.to_vec();
-    rest.expect(b"\"")?;
-    Some(text)
-}
-
-fn properties(rest: &mut Rest<'_>) -> Option<Tree> {
-    let count = rest.length(b':')?;
-    rest.expect(b"{")?;
-    let mut members = Vec::new();
-    for _ in 0..count {
-        let key = serialized(rest).filter(|key| matches!(key, Tree::Text(_) | Tree::Integer(_)))?;
-        members.push((key, serialized(rest)?));
-    }
-    rest.expect(b"}")?;
-    Some(Tree::Map(members))
-}
-
-/// Base64 with or without its padding.
+/// Base64 with or without its padding, in the alphabet for URLs if one of its two signs of its own stands there.
 pub fn base64(bytes: &[u8]) -> Option<Bytes> {
     let text: Bytes = bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
     let length = text.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
     if length % 4 == 1 || text.len() > length.next_multiple_of(4) {
         return None;
     }
+    let is_for_urls = text.iter().any(|byte| b"-_".contains(byte));
+    let last_two = if is_for_urls { b"-_" } else { b"+/" };
     let (mut bits, mut count, mut unpacked) = (0_u32, 0, Bytes::new());
     for byte in &text[..length] {
         let value = match byte {
             b'A'..=b'Z' => byte - b'A',
             b'a'..=b'z' => byte - b'a' + 26,
             b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
+            byte => 62 + u8::from(last_two.contains(byte).then_some(*byte)? == last_two[1]),
         };
         bits = bits << 6 | u32::from(value);
         count += 6;
@@ -245,37 +274,4 @@ pub fn base64(bytes: &[u8]) -> Option<Bytes> {
         }
     }
     Some(unpacked)
-}
-
-/// Zlib of blocks that are stored and not compressed.
-pub fn zlib(bytes: &[u8]) -> Option<Bytes> {
-    let mut rest = Rest(bytes);
-    rest.expect(&[0x78, 0x01])?;
-    let mut unpacked = Bytes::new();
-    loop {
-        let is_last = match rest.byte()? {
-            0 => false,
-            1 => true,
-            _ => return None,
-        };
-        let lengths = rest.take(4)?;
-        let length = u16::from_le_bytes([lengths[0], lengths[1]]);
-        if u16::from_le_bytes([lengths[2], lengths[3]]) != !length {
-            return None;
-        }
-        unpacked.extend(rest.take(length.into())?);
-        if is_last {
-            break;
-        }
-    }
-    (rest.unsigned(4)? == u64::from(adler32(&unpacked))).then_some(unpacked)
-}
-
-/// The checksum at the end of zlib.
-pub fn adler32(bytes: &[u8]) -> u32 {
-    let (a, b) = bytes.iter().fold((1_u32, 0_u32), |(a, b), byte| {
-        let a = (a + u32::from(*byte)) % 65521;
-        (a, (b + a) % 65521)
-    });
-    b << 16 | a
 }

@@ -66,6 +66,7 @@ fn unwrapped(format: &str, bytes: &[u8]) -> Option<Bytes> {
     match format {
         "base64" => unpacked::base64(bytes),
         "zlib" => unpacked::zlib(bytes),
+        "gzip" => unpacked::gzip(bytes),
         document => texts(document, bytes, "")?.pop(),
     }
 }
@@ -77,12 +78,14 @@ fn texts(format: &str, bytes: &[u8], pointer: &str) -> Option<Vec<Bytes>> {
         "msgpack" => unpacked::msgpack(bytes)?,
         "php" => unpacked::php(bytes)?,
         "php-session" => unpacked::php_session(bytes)?,
+        "pickle" => unpacked::pickle(bytes)?,
+        "marshal" => unpacked::marshal(bytes)?,
         other => panic!("the model does not know {other}"),
     };
-    let mut parts = vec![&tree];
+    let mut parts = vec![tree];
     for step in pointer.split('/').skip(1) {
         let step = step.replace("~1", "/").replace("~0", "~");
-        parts = parts.into_iter().flat_map(|part| part.step(&step)).collect();
+        parts = parts.iter().flat_map(|part| part.step(&step)).collect();
     }
-    Some(parts.into_iter().filter_map(|part| part.text()).collect())
+    Some(parts.iter().filter_map(|part| part.text()).collect())
 }
