@@ -178,7 +178,8 @@ fn compressed(bits: &mut Bits<'_, '_>, lengths: &Code, distances: &Code, out: &m
         let distance = bits.symbol(distances).filter(|symbol| *symbol < 30)?;
         let distance = 1 + spread(bits, distance, 2)?;
         for _ in 0..length {
-            out.push(*out.get(out.len().checked_sub(distance)?)?);
+            // Before the beginning stand zeros: that something is wrong, the checksum tells.
+            out.push(out.len().checked_sub(distance).map_or(0, |at| out[at]));
         }
     }
 }
