@@ -45,6 +45,7 @@ mod part;
 mod property;
 mod readme;
 mod replication;
+mod rooms;
 mod server_care;
 mod socketio;
 mod stores;

@@ -274,7 +274,7 @@ fn doubt_others<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>) {
         if state.layout.sockets.as_ref().is_none_or(|sockets| sockets.owned.is_some()) {
             return;
         }
-        for socket in plan.keys.iter().filter_map(|key| key.socket()) {
+        for socket in plan.keys.iter().flat_map(|key| key.sockets()) {
             let others = state.databases[database].index.owners(SocketHash::of(socket));
             for other in others.iter().filter(|other| ***other != *plan.user) {
                 candidates::doubt(state, database, other, true);
@@ -327,7 +327,7 @@ fn forget<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>) {
         // Where no data says whose a socket is, the plan does, or at least the names of keys.
         let is_told = layout.sockets.as_ref().is_some_and(|sockets| sockets.owned.is_some());
         let planned = plan.sockets.iter().map(|socket| &*socket.id);
-        let planned = planned.chain(plan.keys.iter().filter_map(|key| key.socket()));
+        let planned = planned.chain(plan.keys.iter().flat_map(|key| key.sockets()));
         let planned = planned.filter(|_| !is_told).map(SocketHash::of);
         let user = HashedSubject::new(Subject::User, &plan.user).hash;
         for socket in sockets.into_inner().into_iter().chain(planned) {

@@ -208,7 +208,7 @@ fn form(field: &'static str, text: &str, key: &Template, names: &mut Placeholder
             ));
         }
     };
-    let is_plain = template.is_placeholder();
+    let is_plain = template.is_placeholder() && template.has(named.placeholder());
     Ok(Form { template, names: named, is_plain })
 }
 

@@ -3,7 +3,8 @@
 use std::mem;
 
 use super::{
-    Detail, EntriesTrace, Extent, KeyTrace, Mapping, MemberTrace, Plan, Socket, Unclear, Whose, entries::CutBy,
+    Detail, EntriesTrace, Extent, KeyTrace, Mapping, MemberTrace, NamedSockets, Plan, Socket, Unclear, Whose,
+    entries::CutBy,
 };
 use crate::{
     layout::MappedIds,
@@ -81,9 +82,9 @@ impl<N: AsRef<[u8]>> Plan<N> {
         self.sockets.retain(|known| known.id == socket);
         self.rooms = self.sockets.iter().filter_map(Socket::room_left).map(<[u8]>::to_vec).collect();
         self.rooms.retain(|room| !others_rooms.contains(room));
-        self.keys.retain(|key| key.socket.as_deref() == Some(socket));
+        self.keys.retain(|key| key.sockets.has(socket));
         self.take_up_inside();
-        self.members.retain(|member| member.socket.as_deref() == Some(socket));
+        self.members.retain(|member| member.sockets.has(socket));
         self.entries = self.entries.into_iter().filter_map(|document| document.only_socket(socket)).collect();
         self.leave_mapping(socket);
         self
@@ -103,6 +104,7 @@ impl<N: AsRef<[u8]>> Plan<N> {
     #[must_use]
     pub fn only_part(mut self) -> Self {
         self.keys.retain(|key| key.is_part);
+        self.take_up_inside();
         let keys = &self.keys;
         let goes = |name: &N| keys.iter().any(|key| key.name.as_ref() == name.as_ref());
         self.sockets.retain(|socket| socket.data.as_ref().is_some_and(goes));
@@ -130,13 +132,13 @@ impl<N: AsRef<[u8]>> Plan<N> {
         }
         let is_left = |mapping: &Mapping<N>| self.detail == Detail::Sweep && !mapping.is_swept;
         let Some(mapping) = self.mapping.take_if(|mapping| !is_left(mapping)) else { return };
-        let (key, kind, socket_name) = (mapping.name, mapping.kind, Some(socket.into()));
+        let (key, kind, sockets) = (mapping.name, mapping.kind, NamedSockets::of(Some(socket)));
         match (mapping.ids.text(&self.user, socket), mapping.ids) {
             (Some(_), _) if kind == Kind::String => {
-                self.keys.push(KeyTrace { name: key, socket: socket_name, is_part: false });
+                self.keys.push(KeyTrace { name: key, sockets, is_part: false });
             }
             (Some(member), _) => {
-                self.members.push(MemberTrace { key, kind, member, socket: socket_name });
+                self.members.push(MemberTrace { key, kind, member, sockets });
             }
             (None, MappedIds::Elements(entries)) => {
                 let given = Bindings::user(&self.user).with(Placeholder::SOCKET, socket);

@@ -27,6 +27,8 @@ pub struct EntriesTrace<N> {
     whole: Vec<u8>,
     /// By what it was cut.
     cuts: Vec<CutBy>,
+    /// The rooms that stood beside the id in what goes.
+    pub(super) rooms: Vec<Vec<u8>>,
 }
 
 /// Whose elements are cut out of a document.
@@ -44,6 +46,7 @@ struct Cut {
     /// How many elements were; at least one.
     elements: usize,
     document: Vec<u8>,
+    rooms: Vec<Vec<u8>>,
 }
 
 impl CutBy {
@@ -70,7 +73,7 @@ impl CutBy {
     }
 
     fn cut(&self, document: &[u8]) -> Result<Option<Cut>, Mistyped> {
-        let (mut edits, mut elements) = (Edits::default(), 0);
+        let (mut edits, mut elements, mut rooms) = (Edits::default(), 0, Vec::new());
         let given = self.given();
         let user = given.get(Placeholder::USER).unwrap_or_default();
         each_container(document, &self.entries, &mut |container| {
@@ -78,13 +81,30 @@ impl CutBy {
             let is_somebodys = |item: &Item<'_>| self.names(item, &given);
             if self.entries.set.is_empty() {
                 elements += edits.remove(&items, is_somebodys);
+                for item in &items {
+                    self.note_rooms(item, &given, &mut rooms);
+                }
             } else {
                 for item in items.iter().filter(|item| is_somebodys(item)) {
-                    elements += usize::from(self.set(document, item.value, user, &mut edits));
+                    if self.set(document, item.value, user, &mut edits) {
+                        elements += 1;
+                        self.note_rooms(item, &given, &mut rooms);
+                    }
                 }
             }
         })?;
-        Ok((elements > 0).then(|| Cut { elements, document: edits.apply(document) }))
+        Ok((elements > 0).then(|| Cut { elements, document: edits.apply(document), rooms }))
+    }
+
+    /// Notes the rooms that stand beside the id in an element.
+    fn note_rooms(&self, item: &Item<'_>, given: &Bindings<'_>, rooms: &mut Vec<Vec<u8>>) {
+        let form = self.entries.by.form();
+        if form.template.has(Placeholder::ROOM) {
+            each_text(&self.entries, item, &mut |text| {
+                let read = form.read(given, text.as_bytes());
+                rooms.extend(read.and_then(|read| Some(read.get(Placeholder::ROOM)?.to_vec())));
+            });
+        }
     }
 
     /// Whether an element is somebody's that would be marked, as it may have been.
@@ -160,11 +180,11 @@ pub(super) fn each_text<'d>(entries: &Entries, item: &Item<'d>, visit: &mut dyn 
 impl<N: AsRef<[u8]>> EntriesTrace<N> {
     /// Cuts a document that is there; `None` if nothing of it goes.
     pub(super) fn of(key: N, document: &[u8], by: CutBy) -> Result<Option<Self>, Mistyped> {
-        let Some(Cut { elements, document: rest }) = by.cut(document)? else { return Ok(None) };
+        let Some(Cut { elements, document: rest, rooms }) = by.cut(document)? else { return Ok(None) };
         let is_of_socket = by.entries.by.form().names.placeholder() == Placeholder::SOCKET;
         let whole = if is_of_socket { document.to_vec() } else { Vec::new() };
         let before = value::fingerprint(document);
-        Ok(Some(Self { key, elements, document: rest, before, whole, cuts: vec![by] }))
+        Ok(Some(Self { key, elements, document: rest, before, whole, cuts: vec![by], rooms }))
     }
 
     /// Cuts it once more, by another trace of the layout. `document` is the one that is there. Whether more goes.
@@ -175,6 +195,7 @@ impl<N: AsRef<[u8]>> EntriesTrace<N> {
         }
         self.elements += cut.elements;
         self.document = cut.document;
+        self.rooms.extend(cut.rooms);
         self.cuts.push(by);
         Ok(true)
     }

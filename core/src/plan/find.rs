@@ -1,7 +1,7 @@
 //! Finding: every trace of a user, by its name where the name follows from the ids, else by the index.
 
 use super::{
-    EntriesTrace, Extent, KeyTrace, MemberTrace, Plan, Socket, SocketsSeen, Told, ToldOf, Unclear, Whose,
+    EntriesTrace, Extent, KeyTrace, MemberTrace, NamedSockets, Plan, Socket, SocketsSeen, Told, ToldOf, Unclear, Whose,
     entries::CutBy,
     live,
     value::{self, Member, Mistyped, Naming, Said},
@@ -190,6 +190,12 @@ pub fn still_there<K: Keyspace>(space: &K, layout: &Layout, subject: Subject, id
     finder.locate(trace, &bindings).is_valid(trace)
 }
 
+/// The socket that stands in a member or value of this form.
+fn sockets_in(form: &Form, bindings: &Bindings<'_>) -> NamedSockets {
+    let names_socket = form.template.has(Placeholder::SOCKET);
+    NamedSockets::of(bindings.get(Placeholder::SOCKET).filter(|_| names_socket))
+}
+
 fn names_a_key(trace: &Trace) -> bool {
     matches!(trace.what, What::Key) || trace.is_users_key()
 }
@@ -300,7 +306,8 @@ impl<'a, K: Keyspace> Finder<'a, K> {
                 let naming = value::names(&key, owner, bindings, besides.unwrap_or_default());
                 drop(key);
                 naming.map(|naming| {
-                    is_part = naming.as_ref().is_some_and(|naming| self.is_part(&naming.bind(bindings)));
+                    is_part =
+                        naming.as_ref().is_some_and(|naming| naming.each(bindings).any(|filled| self.is_part(&filled)));
                     naming.map(|naming| self.note_owned(name, naming, besides.is_some(), owner, bindings)).is_some()
                 })
             }
@@ -363,18 +370,23 @@ impl<'a, K: Keyspace> Finder<'a, K> {
     }
 
     fn note_key(&mut self, name: K::Name, bindings: &Bindings<'_>) {
-        let socket = bindings.get(Placeholder::SOCKET).map(Into::into);
+        let sockets = NamedSockets::of(bindings.get(Placeholder::SOCKET));
         let is_part = self.is_part(bindings);
-        self.plan.keys.push(KeyTrace { name, socket, is_part });
+        self.plan.keys.push(KeyTrace { name, sockets, is_part });
     }
 
-    /// Notes a key that names its owner; `is_data` says that it is a socket's data.
+    /// Notes a key that names its owner, perhaps several times; `is_data` says that it is a socket's data.
     fn note_owned(&mut self, name: K::Name, naming: Naming, is_data: bool, owner: &Owner, bindings: &Bindings<'_>) {
-        let filled = naming.bind(bindings);
-        if self.is_part(&filled) {
-            self.note_room(&owner.is, &filled);
+        let mut noted = KeyTrace { name, sockets: NamedSockets::default(), is_part: false };
+        for filled in naming.each(bindings) {
+            let is_part = self.is_part(&filled);
+            if is_part {
+                self.note_room(&owner.is, &filled);
+            }
+            noted.is_part |= is_part;
+            noted.sockets.take_from(&mut NamedSockets::of(filled.get(Placeholder::SOCKET)));
         }
-        self.note_key(name, &filled);
+        self.plan.keys.push(noted);
         if is_data {
             self.said.push((self.plan.keys.len() - 1, naming.said));
         }
@@ -407,9 +419,8 @@ impl<'a, K: Keyspace> Finder<'a, K> {
     }
 
     fn note_member(&mut self, key: K::Name, kind: Kind, member: Vec<u8>, form: &Form, bindings: &Bindings<'_>) {
-        let names_socket = form.template.has(Placeholder::SOCKET);
-        let socket = bindings.get(Placeholder::SOCKET).filter(|_| names_socket).map(Into::into);
-        self.plan.members.push(MemberTrace { key, kind, member, socket });
+        let sockets = sockets_in(form, bindings);
+        self.plan.members.push(MemberTrace { key, kind, member, sockets });
     }
 
     /// Notes those members of a collection that name the user, or the socket: all of them are looked at, unless the index knows
@@ -433,9 +444,12 @@ impl<'a, K: Keyspace> Finder<'a, K> {
             self.note_unserved(name);
         }
         for (member, naming) in found {
-            let filled = naming.bind(given);
-            self.note_room(by.form(), &filled);
-            self.note_member(name.clone(), kind, member, by.form(), &filled);
+            let mut sockets = NamedSockets::default();
+            for filled in naming.each(given) {
+                self.note_room(by.form(), &filled);
+                sockets.take_from(&mut sockets_in(by.form(), &filled));
+            }
+            self.plan.members.push(MemberTrace { key: name.clone(), kind, member, sockets });
         }
         is_trace
     }
@@ -447,12 +461,14 @@ impl<'a, K: Keyspace> Finder<'a, K> {
             return Ok(false);
         }
         if let Some(known) = self.plan.entries.iter_mut().find(|known| known.key.as_ref() == key.as_ref()) {
-            return known.cut(document, by);
+            let is_trace = known.cut(document, by)?;
+            self.plan.rooms.append(&mut known.rooms);
+            return Ok(is_trace);
         }
-        let found = EntriesTrace::of(key.clone(), document, by)?;
-        let is_trace = found.is_some();
-        self.plan.entries.extend(found);
-        Ok(is_trace)
+        let Some(mut found) = EntriesTrace::of(key.clone(), document, by)? else { return Ok(false) };
+        self.plan.rooms.append(&mut found.rooms);
+        self.plan.entries.push(found);
+        Ok(true)
     }
 
     pub(super) fn name(&mut self, template: &Template, bindings: &Bindings<'_>) -> K::Name {
@@ -510,14 +526,23 @@ impl<N: AsRef<[u8]>> Plan<N> {
 
     /// Sorts what goes, and leaves out what stands there twice.
     pub(super) fn sort(&mut self) {
-        self.keys.sort_by(|a, b| a.name.as_ref().cmp(b.name.as_ref()).then(b.socket.cmp(&a.socket)));
+        self.keys.sort_by(|a, b| a.name.as_ref().cmp(b.name.as_ref()));
         self.keys.dedup_by(|a, b| {
             let is_same = a.name.as_ref() == b.name.as_ref();
-            b.is_part |= is_same && a.is_part;
+            if is_same {
+                b.is_part |= a.is_part;
+                b.sockets.take_from(&mut a.sockets);
+            }
             is_same
         });
         self.members.sort_by(|a, b| a.key.as_ref().cmp(b.key.as_ref()).then_with(|| a.member.cmp(&b.member)));
-        self.members.dedup_by(|a, b| a.key.as_ref() == b.key.as_ref() && a.member == b.member);
+        self.members.dedup_by(|a, b| {
+            let is_same = a.key.as_ref() == b.key.as_ref() && a.member == b.member;
+            if is_same {
+                b.sockets.take_from(&mut a.sockets);
+            }
+            is_same
+        });
         self.entries.sort_by(|a, b| a.key.as_ref().cmp(b.key.as_ref()));
     }
 }

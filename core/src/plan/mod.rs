@@ -24,6 +24,8 @@ mod told;
 mod value;
 mod write;
 
+use std::mem;
+
 use crate::{
     index::{Place, Subject},
     ports::Kind,
@@ -118,16 +120,47 @@ struct SocketsSeen {
 pub struct KeyTrace<N> {
     /// Its name.
     pub name: N,
-    /// The socket that its name holds, if it does.
-    socket: Option<Box<[u8]>>,
+    sockets: NamedSockets,
     /// Whether it is of the part that was asked for.
     is_part: bool,
 }
 
 impl<N> KeyTrace<N> {
-    /// The socket that its name holds, if it does.
-    pub fn socket(&self) -> Option<&[u8]> {
-        self.socket.as_deref()
+    /// The sockets that its name holds or its value names.
+    pub fn sockets(&self) -> impl Iterator<Item = &[u8]> {
+        self.sockets.iter()
+    }
+}
+
+/// The sockets that a key or a member names: nearly always one at most.
+#[derive(Debug, Default)]
+struct NamedSockets {
+    first: Option<Box<[u8]>>,
+    others: Vec<Box<[u8]>>,
+}
+
+impl NamedSockets {
+    fn of(socket: Option<&[u8]>) -> Self {
+        Self { first: socket.map(Into::into), others: Vec::new() }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.first.iter().chain(&self.others).map(|socket| &**socket)
+    }
+
+    fn has(&self, socket: &[u8]) -> bool {
+        self.iter().any(|known| known == socket)
+    }
+
+    /// Takes over what another one names.
+    fn take_from(&mut self, other: &mut Self) {
+        for socket in other.first.take().into_iter().chain(mem::take(&mut other.others)) {
+            match &self.first {
+                None => self.first = Some(socket),
+                Some(_) if self.has(&socket) => {}
+                Some(_) => self.others.push(socket),
+            }
+        }
     }
 }
 
@@ -140,8 +173,7 @@ pub struct MemberTrace<N> {
     pub kind: Kind,
     /// The member; of a hash the field; of a list every element equal to it.
     pub member: Vec<u8>,
-    /// The socket that the member names, if it names one.
-    socket: Option<Box<[u8]>>,
+    sockets: NamedSockets,
 }
 
 /// One of the user's sockets.

@@ -72,8 +72,8 @@ impl<K: Keyspace> Finder<'_, K> {
         let by_key = NamedBy { key: true, ..NamedBy::default() };
         let mut said = std::mem::take(&mut self.said).into_iter().peekable();
         for (at, key) in self.plan.keys.iter().enumerate() {
-            let said = said.next_if(|(of, _)| *of == at).map(|(_, said)| said);
-            known.extend(key.socket.as_deref().map(|id| Known { id: id.to_vec(), named_by: by_key, said }));
+            let mut said = said.next_if(|(of, _)| *of == at).map(|(_, said)| said);
+            known.extend(key.sockets().map(|id| Known { id: id.to_vec(), named_by: by_key, said: said.take() }));
         }
         // Without `sockets` in the layout nothing says which are dead.
         if self.layout.sockets.is_some() {

@@ -28,19 +28,40 @@ pub(super) const NOT_JSON: Mistyped = Mistyped::Unreadable(Unreadable::NOT_JSON)
 /// What a socket's data says: the room and the user's name.
 pub(super) type Said = [Option<Vec<u8>>; 2];
 
-/// A value that names somebody.
+/// A value that names somebody, once or several times.
 #[derive(Debug, Default)]
 pub(super) struct Naming {
-    /// What else stands beside the id there, by its placeholder.
-    pub(super) others: Vec<(Placeholder, Vec<u8>)>,
+    /// What else stands beside the id each time, by its placeholder. Empty if nothing else may stand there.
+    others: Vec<Vec<(Placeholder, Vec<u8>)>>,
     /// What two other parts of it say.
     pub(super) said: Said,
 }
 
 impl Naming {
-    /// The placeholders with what stands there.
-    pub(super) fn bind<'a>(&'a self, bindings: &Bindings<'a>) -> Bindings<'a> {
-        self.others.iter().fold(*bindings, |bindings, (placeholder, value)| bindings.with(*placeholder, value))
+    /// The placeholders with what stands there, each time.
+    pub(super) fn each<'a>(&'a self, bindings: &Bindings<'a>) -> impl Iterator<Item = Bindings<'a>> {
+        let plain = self.others.is_empty().then_some(*bindings);
+        let filled = self.others.iter().map(|others| {
+            others.iter().fold(*bindings, |bindings, (placeholder, value)| bindings.with(*placeholder, value))
+        });
+        plain.into_iter().chain(filled)
+    }
+
+    /// Reads one more text; `known` is what others said. Nothing if it names nobody, and nobody was named before.
+    fn read(known: Option<Self>, form: &Form, given: &Bindings<'_>, text: &[u8]) -> Option<Self> {
+        // If nothing is open, it has all been said.
+        if known.as_ref().is_some_and(|known| known.others.is_empty()) {
+            return known;
+        }
+        let Some(read) = form.read(given, text) else { return known };
+        let open = form.template.placeholders().iter().filter(|placeholder| given.get(**placeholder).is_none());
+        let others = open.filter_map(|placeholder| Some((*placeholder, read.get(*placeholder)?.to_vec())));
+        let others: Vec<_> = others.collect();
+        let mut naming = known.unwrap_or_default();
+        if !others.is_empty() {
+            naming.others.push(others);
+        }
+        Some(naming)
     }
 }
 
@@ -69,18 +90,9 @@ pub(super) fn names(
         Some(at) => {
             said[at].get_or_insert_with(|| text.to_vec());
         }
-        None if naming.is_none() => naming = naming_in(&owner.is, given, text),
-        None => {}
+        None => naming = Naming::read(naming.take(), &owner.is, given, text),
     });
     found.map(|()| naming.map(|naming| Naming { said, ..naming }))
-}
-
-/// Whether a text names somebody in this form.
-fn naming_in(form: &Form, given: &Bindings<'_>, text: &[u8]) -> Option<Naming> {
-    let read = form.read(given, text)?;
-    let open = form.template.placeholders().iter().filter(|placeholder| given.get(**placeholder).is_none());
-    let others = open.filter_map(|placeholder| Some((*placeholder, read.get(*placeholder)?.to_vec())));
-    Some(Naming { others: others.collect(), ..Naming::default() })
 }
 
 /// A member of a collection. What it says of somebody is its value: of a hash that of the field, else the member itself.
@@ -109,11 +121,7 @@ impl Member {
     /// Whether it names somebody, by itself or by its value.
     pub(super) fn names(&self, by: &By, given: &Bindings<'_>) -> Result<Option<Naming>, Mistyped> {
         let mut naming = None;
-        self.texts(by, &mut |text| {
-            if naming.is_none() {
-                naming = naming_in(by.form(), given, text);
-            }
-        })?;
+        self.texts(by, &mut |text| naming = Naming::read(naming.take(), by.form(), given, text))?;
         Ok(naming)
     }
 

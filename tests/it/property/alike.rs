@@ -62,9 +62,9 @@ fn value(rng: &mut Rng, encoding: &[&str], pointer: &str, id: Vec<u8>) -> Vec<u8
     let (format, wrappings) = encoding.split_last().expect("some");
     let document = if *format == "json" {
         let id = documents::id(rng, &id);
-        documents::around(rng, pointer, id)
+        documents::around(rng, pointer, &[id])
     } else {
-        let document = Document::around(rng, pointer, Document::Id(id));
+        let document = Document::around(rng, pointer, &[Document::Id(id)]);
         values::written(rng, format, &document)
     };
     let wrappings: Vec<_> = wrappings.iter().map(|name| (*name).to_owned()).collect();

@@ -163,15 +163,16 @@ impl Writer<'_> {
 
     /// A value that names somebody, and now and then a room: of the ids, those of the key's name.
     fn value(&mut self, of_key: &Bindings, owner: &Owner) -> Bytes {
-        let text = self.member(of_key, &owner.is.template);
+        let texts = [(); 3].map(|()| self.member(of_key, &owner.is.template));
         let Some(pointer) = &owner.place.pointer else {
+            let [text, ..] = texts;
             return if self.one_in(12) { [&text[..], b" "].concat() } else { text };
         };
         let (format, wrappings) = owner.place.encoding.split_last().expect("a format");
         let room = self.room_beside(&owner.place);
         let document = if format == "json" {
-            let id = documents::id(&mut self.rng, &text);
-            let document = documents::around(&mut self.rng, pointer, id);
+            let ids = texts.map(|text| documents::id(&mut self.rng, &text));
+            let document = documents::around(&mut self.rng, pointer, &ids);
             match room {
                 Some((_, room)) if room.is_empty() => {
                     documents::with_members(&mut self.rng, document, &[("room", b"\"\"".to_vec())])
@@ -183,7 +184,7 @@ impl Writer<'_> {
                 None => document,
             }
         } else {
-            let document = Document::around(&mut self.rng, pointer, Document::Id(text));
+            let document = Document::around(&mut self.rng, pointer, &texts.map(Document::Id));
             let document = match room {
                 Some((name, room)) => document.with_member(name, Document::Id(room)),
                 None => document,
@@ -236,19 +237,21 @@ impl Writer<'_> {
         } else {
             documents::array(&mut self.rng, elements.into_iter().map(|(_, value)| value).collect())
         };
-        documents::around(&mut self.rng, &entries.at, items)
+        documents::around(&mut self.rng, &entries.at, &[items])
     }
 
     /// An element, with its name if it is to be a member.
     fn entry(&mut self, of_key: &Bindings, entries: &Entries) -> (String, Bytes) {
-        let text = self.member(of_key, &entries.by.form().template);
+        let texts = [(); 3].map(|()| self.member(of_key, &entries.by.form().template));
         let (name, mut value) = match &entries.by {
-            By::Name(_) => (text, b"{\"at\":1.50}".to_vec()),
+            By::Name(_) => (texts[0].clone(), b"{\"at\":1.50}".to_vec()),
             By::Value(owner) => {
-                let id = documents::id(&mut self.rng, &text);
-                let id = if self.one_in(8) { b"[1.50]".to_vec() } else { id };
+                let ids = texts.map(|text| {
+                    let id = documents::id(&mut self.rng, &text);
+                    if self.one_in(8) { b"[1.50]".to_vec() } else { id }
+                });
                 let pointer = owner.place.pointer.as_deref().unwrap_or_default();
-                (self.pool.socket(&mut self.rng), documents::around(&mut self.rng, pointer, id))
+                (self.pool.socket(&mut self.rng), documents::around(&mut self.rng, pointer, &ids))
             }
         };
         for (pointer, _) in entries.set.iter().filter(|_| !self.rng.bool()).collect::<Vec<_>>() {

@@ -63,26 +63,32 @@ fn noise(rng: &mut Rng) -> Bytes {
     rng.choice(values).expect("some").to_vec()
 }
 
-/// A document that holds `value` where `pointer` leads to, with other things around it.
-pub fn around(rng: &mut Rng, pointer: &str, value: Bytes) -> Bytes {
-    let mut tokens: Vec<String> = pointer.split('/').skip(1).map(|t| t.replace("~1", "/").replace("~0", "~")).collect();
-    let mut json = value;
-    while let Some(token) = tokens.pop() {
-        json = match token.parse::<usize>() {
-            Ok(index) if rng.u8(0..4) != 0 => array_around(rng, index, json),
-            _ if token == "*" && rng.bool() => {
-                let index = rng.usize(0..3);
-                array_around(rng, index, json)
-            }
-            _ => object_around(rng, &token, &json),
-        };
-    }
-    json
+/// A document that holds one of `values` where `pointer` leads to, each time for `*`, with other things around it.
+pub fn around(rng: &mut Rng, pointer: &str, values: &[Bytes]) -> Bytes {
+    let tokens: Vec<String> = pointer.split('/').skip(1).map(|t| t.replace("~1", "/").replace("~0", "~")).collect();
+    inside(rng, &tokens, values)
 }
 
-fn array_around(rng: &mut Rng, index: usize, value: Bytes) -> Bytes {
+fn inside(rng: &mut Rng, tokens: &[String], values: &[Bytes]) -> Bytes {
+    let Some((token, rest)) = tokens.split_first() else { return rng.choice(values).expect("some").clone() };
+    let json = inside(rng, rest, values);
+    match token.parse::<usize>() {
+        Ok(index) if rng.u8(0..4) != 0 => array_around(rng, index, vec![json]),
+        _ if token == "*" && rng.bool() => {
+            let index = rng.usize(0..3);
+            let mut items = vec![json];
+            while rng.u8(0..3) == 0 {
+                items.push(inside(rng, rest, values));
+            }
+            array_around(rng, index, items)
+        }
+        _ => object_around(rng, token, &json),
+    }
+}
+
+fn array_around(rng: &mut Rng, index: usize, values: Vec<Bytes>) -> Bytes {
     let mut items: Vec<_> = (0..index).map(|_| noise(rng)).collect();
-    items.push(value);
+    items.extend(values);
     items.extend((0..rng.usize(0..2)).map(|_| noise(rng)));
     array(rng, items)
 }

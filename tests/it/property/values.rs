@@ -25,40 +25,46 @@ pub enum Document {
 }
 
 impl Document {
-    /// A document that holds `value` where `pointer` leads to, with other things around it.
-    pub fn around(rng: &mut Rng, pointer: &str, value: Self) -> Self {
+    /// A document that holds one of `values` where `pointer` leads to, each time for `*`, with other things around it.
+    pub fn around(rng: &mut Rng, pointer: &str, values: &[Self]) -> Self {
         let steps: Vec<&str> = pointer.split('/').skip(1).collect();
-        steps.into_iter().rfold(value, |inside, step| Self::step(rng, step, inside))
+        Self::inside(rng, &steps, values)
     }
 
-    fn step(rng: &mut Rng, step: &str, inside: Self) -> Self {
+    fn inside(rng: &mut Rng, steps: &[&str], values: &[Self]) -> Self {
+        let Some((step, rest)) = steps.split_first() else { return rng.choice(values).expect("some").clone() };
+        let inside = Self::inside(rng, rest, values);
         match step.parse::<usize>() {
             Ok(index) if rng.u8(0..4) != 0 => {
                 let before = (0..index).map(|_| Self::noise(rng)).collect::<Vec<_>>();
                 let behind = (0..rng.usize(0..2)).map(|_| Self::noise(rng)).collect::<Vec<_>>();
                 Self::List(before.into_iter().chain([inside]).chain(behind).collect())
             }
-            _ if step == "*" && rng.bool() => {
+            _ if *step == "*" && rng.bool() => {
                 let mut elements: Vec<_> = (0..rng.usize(0..3)).map(|_| Self::noise(rng)).collect();
                 elements.insert(rng.usize(..=elements.len()), inside);
+                while rng.u8(0..3) == 0 {
+                    elements.push(Self::inside(rng, rest, values));
+                }
                 Self::List(elements)
             }
-            _ => {
-                let name =
-                    if step == "*" { b"some".to_vec() } else { step.replace("~1", "/").replace("~0", "~").into() };
-                let mut members = vec![(name.clone(), inside)];
-                if rng.u8(0..8) == 0 {
-                    // The same name twice: the last one counts.
-                    members.insert(0, (name, Self::noise(rng)));
-                }
-                for other in ["joined_at", "x|y", "", "user_idx"] {
-                    if rng.u8(0..4) == 0 {
-                        members.insert(rng.usize(..=members.len()), (other.into(), Self::noise(rng)));
-                    }
-                }
-                Self::Map(members)
+            _ => Self::map_around(rng, step, inside),
+        }
+    }
+
+    fn map_around(rng: &mut Rng, step: &str, inside: Self) -> Self {
+        let name = if step == "*" { b"some".to_vec() } else { step.replace("~1", "/").replace("~0", "~").into() };
+        let mut members = vec![(name.clone(), inside)];
+        if rng.u8(0..8) == 0 {
+            // The same name twice: the last one counts.
+            members.insert(0, (name, Self::noise(rng)));
+        }
+        for other in ["joined_at", "x|y", "", "user_idx"] {
+            if rng.u8(0..4) == 0 {
+                members.insert(rng.usize(..=members.len()), (other.into(), Self::noise(rng)));
             }
         }
+        Self::Map(members)
     }
 
     /// The document with a member before its own, if it is a map.

@@ -19,35 +19,49 @@ struct Item<'n> {
     span: Range<usize>,
 }
 
-/// How many elements of the document go or are marked, and the document after that. None if nothing does.
-pub fn cut(text: &[u8], entries: &Entries, given: &Bindings) -> Option<(usize, Bytes)> {
+/// A document of which elements go or are marked.
+pub struct Cut {
+    /// How many.
+    pub elements: usize,
+    pub rest: Bytes,
+    /// The rooms that stand in them beside the id.
+    pub rooms: Vec<Bytes>,
+}
+
+/// The document without what goes of it, or with what is marked. None if nothing is.
+pub fn cut(text: &[u8], entries: &Entries, given: &Bindings) -> Option<Cut> {
     let document = json::parse(text)?;
     let containers: Vec<_> = containers(&document, entries).into_iter().map(items).collect();
-    let is_meant = |item: &Item<'_>| {
+    let form = &entries.by.form().template;
+    let readings = |item: &Item<'_>| -> Vec<Bindings> {
         let texts = match &entries.by {
             By::Name(_) => item.name.iter().map(|name| name.as_bytes().to_vec()).collect(),
             By::Value(owner) => item.value.texts(owner.place.pointer.as_deref().unwrap_or_default(), text),
         };
-        texts.iter().any(|text| entries.by.form().template.matches_where(text, given).is_some())
+        texts.iter().filter_map(|text| form.matches_where(text, given)).collect()
     };
-    let (mut count, mut rest) = (0, text.to_vec());
+    let rooms = |item: &Item<'_>| readings(item).into_iter().filter_map(|mut read| read.remove("roomId"));
+    let mut cut = Cut { elements: 0, rest: text.to_vec(), rooms: Vec::new() };
     // From the end on, so that places stay right.
     for items in containers.iter().rev() {
+        let is_meant = |item: &&Item<'_>| !readings(item).is_empty();
         if entries.set.is_empty() {
-            let goes: Vec<bool> = items.iter().map(is_meant).collect();
-            count += goes.iter().filter(|goes| **goes).count();
-            rest = without(&rest, items, &goes);
+            let goes: Vec<bool> = items.iter().map(|item| is_meant(&item)).collect();
+            cut.elements += goes.iter().filter(|goes| **goes).count();
+            cut.rooms.extend(items.iter().flat_map(rooms));
+            cut.rest = without(&cut.rest, items, &goes);
             continue;
         }
-        for item in items.iter().rev().filter(|item| is_meant(item)) {
+        for item in items.iter().rev().filter(is_meant) {
             let element = &text[item.value.span.clone()];
             if let Some(marked) = marked(element, &entries.set, given) {
-                rest.splice(item.value.span.clone(), marked);
-                count += 1;
+                cut.rest.splice(item.value.span.clone(), marked);
+                cut.rooms.extend(rooms(item));
+                cut.elements += 1;
             }
         }
     }
-    (count > 0).then_some((count, rest))
+    (cut.elements > 0).then_some(cut)
 }
 
 /// Whether nothing is left in the arrays or objects of the document.

@@ -97,8 +97,12 @@ impl<'a> Model<'a> {
             plan.keys.insert(key);
         }
         for (key, member, bindings) in self.member_traces(&full) {
-            if fits(&bindings) && !full.keys.contains(&key) {
-                plan.rooms.extend(bindings.get("roomId").cloned());
+            if !fits(&bindings) {
+                continue;
+            }
+            plan.rooms.extend(bindings.get("roomId").cloned());
+            // A collection that would go as a whole stays, if it is of no part.
+            if !plan.keys.contains(&key) {
                 plan.members.insert((key, member));
             }
         }
@@ -330,8 +334,8 @@ impl<'a> Model<'a> {
 
     fn add_members(&self, plan: &mut Plan) {
         for (key, member, bindings) in self.member_traces(plan) {
+            plan.rooms.extend(bindings.get("roomId").cloned());
             if !plan.keys.contains(&key) {
-                plan.rooms.extend(bindings.get("roomId").cloned());
                 plan.members.insert((key, member));
             }
         }
@@ -389,10 +393,10 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// What is the user's in documents, but for those that go; of the part that has these values.
+    /// What is the user's in documents, of the part that has these values. Those that go as a whole still name rooms.
     fn add_entries(&self, plan: &mut Plan, full: &Plan, part: &Bindings) {
         let sockets = self.own_sockets(full);
-        for (key, entry) in self.keys.iter().filter(|(key, _)| !full.keys.contains(*key)) {
+        for (key, entry) in self.keys {
             for trace in &self.layout.traces {
                 let Trace::Entries { key: template, entries } = trace else { continue };
                 let Some(of_name) = template.matches(key) else { continue };
@@ -401,12 +405,14 @@ impl<'a> Model<'a> {
                     let mut of_part: Bindings = open.map(|(name, value)| (name.clone(), value.clone())).collect();
                     of_part.extend(given);
                     let fits = part.iter().all(|(name, value)| of_part.get(name) == Some(value));
-                    if fits && plan.cut(key, &entry.content, entries, &of_part) {
-                        plan.rooms.extend(of_name.get("roomId").cloned());
+                    let rooms = if fits { plan.cut(key, &entry.content, entries, &of_part) } else { None };
+                    if let Some(rooms) = rooms {
+                        plan.rooms.extend(of_name.get("roomId").cloned().into_iter().chain(rooms));
                     }
                 }
             }
         }
+        plan.entries.retain(|key, _| !plan.keys.contains(key));
     }
 
     /// What names the plan's socket in documents.
@@ -476,17 +482,17 @@ impl Plan {
         i64::try_from(self.keys.len() + self.members.len() + cut).expect("a small number")
     }
 
-    /// Cuts a document, or what was left of it. Whether anything went.
-    fn cut(&mut self, key: &Bytes, content: &Content, entries: &Entries, given: &Bindings) -> bool {
-        let Content::String(text) = content else { return false };
+    /// Cuts a document, or what was left of it. If anything went, the rooms that stood there.
+    fn cut(&mut self, key: &Bytes, content: &Content, entries: &Entries, given: &Bindings) -> Option<Vec<Bytes>> {
+        let Content::String(text) = content else { return None };
         let text = self.entries.get(key).map_or(text, |cut| &cut.rest);
-        let Some((elements, rest)) = document::cut(text, entries, given) else { return false };
+        let document::Cut { elements, rest, rooms } = document::cut(text, entries, given)?;
         let cut =
             self.entries.entry(key.clone()).or_insert_with(|| Cut { elements: 0, rest: Vec::new(), by: Vec::new() });
         cut.elements += elements;
         cut.rest = rest;
         cut.by.push(entries.clone());
-        true
+        Some(rooms)
     }
 
     /// The map of WITHTRACES.
