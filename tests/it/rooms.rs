@@ -1,7 +1,7 @@
 //! Rooms that are named beside a user's id, in members, values and documents, each time that they are.
 
 use crate::support::reply::{Reply, array, bulk, bulks, int};
-use crate::support::{Server, keys, sweep_exactly};
+use crate::support::{Listener, Server, keys, sweep_exactly};
 
 fn with_traces(traces: &str) -> Server {
     let sockets = r#""sockets": { "of": "map:{userId}", "data": "data:{socketId}" }"#;
@@ -93,6 +93,27 @@ fn every_text_that_a_star_leads_to_counts() {
     let reply = server.run("SESSION.LOGOUT ada WITHTRACES");
     assert_eq!(field(&reply, "rooms"), bulks(["attic", "den", "hall", "porch"]));
     assert_eq!(keys(&mut server.client()), ["halls:1"]);
+}
+
+#[test]
+fn a_socket_may_be_in_several_rooms() {
+    let layout = r#"{ "name": "rooms", "separator": ":", "traces": [{ "key": "data:{socketId}", "owner": "/user" }],
+        "sockets": { "data": "data:{socketId}", "room": "/rooms/*" },
+        "announce": [{ "event": "left", "args": ["{roomId}", "{socketId}"] }] }"#;
+    let server = Server::builder().layout(layout).option("socketio", "classic").start();
+    let mut listener = Listener::to_all(&server);
+    server.script(
+        r#"SET data:s1 '{"user":"ada","rooms":["den","hall","","den"]}'
+           SET data:s2 '{"user":"ada","rooms":["attic","hall"]}'"#,
+    );
+    let reply = server.run("SESSION.LOGOUT ada SOCKET s1 WITHTRACES");
+    assert_eq!(field(&reply, "rooms"), bulks(["den"]), "another socket is in the hall");
+    let reply = server.run("SESSION.LOGOUT ada WITHTRACES");
+    assert_eq!(field(&reply, "rooms"), bulks(["attic", "hall"]));
+    let heard = listener.heard_lines(&server).join("\n");
+    for room in ["den", "attic", "hall"] {
+        assert_eq!(heard.matches(&format!("socket.io#/#{room}#")).count(), 1, "{room}: {heard}");
+    }
 }
 
 #[test]

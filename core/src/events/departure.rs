@@ -35,7 +35,8 @@ pub struct Departure<'a> {
 impl<'a> Departure<'a> {
     /// What others may know of a plan that is about to be applied.
     pub fn new<N>(plan: &'a Plan<N>, scope: Scope, reason: &'a [u8]) -> Self {
-        let mut seats: Vec<_> = plan.sockets.iter().filter_map(|s| Some((s.room_left()?, &*s.id))).collect();
+        let seats = |socket: &'a Socket<N>| socket.rooms_left().iter().map(|room| (&**room, &*socket.id));
+        let mut seats: Vec<_> = plan.sockets.iter().flat_map(seats).collect();
         seats.sort_unstable();
         let own = |mapped| plan.sockets.iter().filter(move |s| s.is_mapped() == mapped && s.closes());
         let text = |socket: &'a Socket<N>| str::from_utf8(&socket.id).ok();
@@ -55,7 +56,8 @@ impl<'a> Departure<'a> {
 
     /// The same of somebody who is gone already.
     pub fn of(gone: &'a Gone, stamp: &'a Stamp, scope: Scope, reason: &'a [u8]) -> Self {
-        let mut seats: Vec<_> = gone.sockets.iter().filter_map(|s| Some((s.room.as_deref()?, &*s.id))).collect();
+        let seats = |socket: &'a GoneSocket| socket.rooms.iter().map(|room| (&**room, &*socket.id));
+        let mut seats: Vec<_> = gone.sockets.iter().flat_map(seats).collect();
         seats.sort_unstable();
         let own = |mapped| gone.sockets.iter().filter(move |s| s.is_mapped == mapped && s.closes);
         let text = |socket: &'a GoneSocket| str::from_utf8(&socket.id).ok();

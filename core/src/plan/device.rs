@@ -24,9 +24,9 @@ pub enum Scope {
 }
 
 impl<N> Socket<N> {
-    /// The room that the user leaves with this socket.
-    pub fn room_left(&self) -> Option<&[u8]> {
-        self.room.as_deref().filter(|_| self.whose == Whose::Users)
+    /// The rooms that the user leaves with this socket.
+    pub fn rooms_left(&self) -> &[Vec<u8>] {
+        if self.whose == Whose::Users { &self.rooms } else { &[] }
     }
 
     /// Whether its data names somebody else, so that what names it stays.
@@ -78,9 +78,10 @@ impl<N: AsRef<[u8]>> Plan<N> {
     #[must_use]
     pub fn narrowed(mut self, socket: &[u8]) -> Self {
         let others = self.sockets.iter().filter(|other| other.id != socket && may_live(other));
-        let others_rooms: Vec<Vec<u8>> = others.filter_map(|other| other.room.clone()).collect();
+        let others_rooms: Vec<Vec<u8>> = others.flat_map(|other| other.rooms.clone()).collect();
         self.sockets.retain(|known| known.id == socket);
-        self.rooms = self.sockets.iter().filter_map(Socket::room_left).map(<[u8]>::to_vec).collect();
+        self.rooms.clear();
+        self.sort_rooms();
         self.rooms.retain(|room| !others_rooms.contains(room));
         self.keys.retain(|key| key.sockets.has(socket));
         self.take_up_inside();

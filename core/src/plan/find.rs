@@ -519,7 +519,7 @@ fn leave_out_others<K: Keyspace>(space: &K, plan: &mut Plan<K::Name>) {
 
 impl<N: AsRef<[u8]>> Plan<N> {
     pub(super) fn sort_rooms(&mut self) {
-        self.rooms.extend(self.sockets.iter().filter_map(Socket::room_left).map(<[u8]>::to_vec));
+        self.rooms.extend(self.sockets.iter().flat_map(Socket::rooms_left).cloned());
         self.rooms.sort();
         self.rooms.dedup();
     }

@@ -24,8 +24,8 @@ pub struct GoneSocket {
     pub is_mapped: bool,
     /// Whether the connection's holder is to close it: see [`super::Socket::closes`].
     pub closes: bool,
-    /// The room that the user leaves with it.
-    pub room: Option<Vec<u8>>,
+    /// The rooms that the user leaves with it.
+    pub rooms: Vec<Vec<u8>>,
 }
 
 impl Gone {
@@ -35,7 +35,7 @@ impl Gone {
             id: socket.id.clone(),
             is_mapped: socket.is_mapped(),
             closes: socket.closes(),
-            room: socket.room_left().map(<[u8]>::to_vec),
+            rooms: socket.rooms_left().to_vec(),
         });
         Self {
             user: plan.user.clone(),
@@ -75,7 +75,9 @@ impl Gone {
             if is_same {
                 one.is_mapped |= again.is_mapped;
                 one.closes |= again.closes;
-                one.room = one.room.take().or(again.room.take());
+                if one.rooms.is_empty() {
+                    one.rooms = std::mem::take(&mut again.rooms);
+                }
             }
             is_same
         });
@@ -87,7 +89,7 @@ mod tests {
     use super::*;
 
     fn socket(id: &str, is_mapped: bool, closes: bool, room: Option<&str>) -> GoneSocket {
-        GoneSocket { id: id.into(), is_mapped, closes, room: room.map(Into::into) }
+        GoneSocket { id: id.into(), is_mapped, closes, rooms: room.into_iter().map(Into::into).collect() }
     }
 
     fn gone(name: Option<&str>, sockets: Vec<GoneSocket>, rooms: &[&str]) -> Gone {

@@ -187,8 +187,8 @@ pub struct Socket<N> {
     elsewhere: bool,
     /// Its data key, if the layout says which and it exists.
     data: Option<N>,
-    /// The room in its data.
-    room: Option<Vec<u8>>,
+    /// The rooms in its data.
+    rooms: Vec<Vec<u8>>,
     /// Whose that data is.
     whose: Whose,
     /// Whether the connection's holder is to close it.

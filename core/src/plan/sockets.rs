@@ -130,7 +130,7 @@ impl<K: Keyspace> Finder<'_, K> {
         socket.elsewhere = told.may_have_data(&socket.id);
         if let Some(known) = told.socket(&socket.id) {
             socket.whose = known.whose;
-            socket.room.clone_from(&known.room);
+            socket.rooms.clone_from(&known.rooms);
         }
     }
 
@@ -138,12 +138,19 @@ impl<K: Keyspace> Finder<'_, K> {
     /// itself.
     fn socket(&mut self, known: Known, names: Option<&HashSet<Box<[u8]>>>) -> Socket<K::Name> {
         let Known { id, named_by, said } = known;
-        let mut socket =
-            Socket { id, named_by, elsewhere: false, data: None, room: None, whose: Whose::Nobodys, closes: false };
+        let mut socket = Socket {
+            id,
+            named_by,
+            elsewhere: false,
+            data: None,
+            rooms: Vec::new(),
+            whose: Whose::Nobodys,
+            closes: false,
+        };
         let Some(sockets) = &self.layout.sockets else { return socket };
         let name = self.name(&sockets.data, &Bindings::user(self.user).with(Placeholder::SOCKET, &socket.id));
         let is_read = said.is_some();
-        let [room, user_name] = if let Some(said) = said {
+        let Said { rooms, name: user_name } = if let Some(said) = said {
             said
         } else {
             let space = self.space;
@@ -153,9 +160,9 @@ impl<K: Keyspace> Finder<'_, K> {
                 }
                 return socket;
             };
-            value::texts_at(&key, [sockets.room.as_ref(), sockets.name.as_ref()])
+            value::said(&key, [sockets.room.as_ref(), sockets.name.as_ref()])
         };
-        socket.room = room.filter(|room| !room.is_empty());
+        socket.rooms = rooms;
         let is_among = |keys: &[KeyTrace<K::Name>]| keys.iter().any(|key| key.name.as_ref() == name.as_ref());
         if is_read || names.map_or_else(|| is_among(&self.plan.keys), |names| names.contains(name.as_ref())) {
             socket.whose = Whose::Users;

@@ -56,7 +56,7 @@ pub struct ToldSocket {
     /// Whether its data key exists.
     pub(super) has_data: bool,
     pub(super) whose: Whose,
-    pub(super) room: Option<Vec<u8>>,
+    pub(super) rooms: Vec<Vec<u8>>,
 }
 
 impl Told {
@@ -72,7 +72,7 @@ impl Told {
             named_by: socket.named_by,
             has_data: socket.data.is_some(),
             whose: socket.whose,
-            room: socket.room.clone(),
+            rooms: socket.rooms.clone(),
         });
         // Without a mapping here it is unclear only what others know.
         let is_unclear = plan.mapping.is_some() && plan.unclear == Unclear::Sockets;
@@ -100,7 +100,9 @@ impl Told {
                 if one.whose == Whose::Nobodys {
                     one.whose = again.whose;
                 }
-                one.room = one.room.take().or(again.room.take());
+                if one.rooms.is_empty() {
+                    one.rooms = std::mem::take(&mut again.rooms);
+                }
             }
             is_same
         });
@@ -159,13 +161,13 @@ impl ToldSocket {
         flags.iter().enumerate().fold(0, |bits, (at, flag)| bits | u8::from(*flag) << at)
     }
 
-    /// Its id and the room in its data.
-    pub(crate) fn texts(&self) -> (&[u8], Option<&[u8]>) {
-        (&self.id, self.room.as_deref())
+    /// Its id and the rooms in its data.
+    pub(crate) fn texts(&self) -> (&[u8], &[Vec<u8>]) {
+        (&self.id, &self.rooms)
     }
 
-    /// The socket of an id, bits and a room; `None` if the bits mean nothing.
-    pub(crate) fn from_parts(id: Vec<u8>, bits: u8, room: Option<Vec<u8>>) -> Option<Self> {
+    /// The socket of an id, bits and rooms; `None` if the bits mean nothing.
+    pub(crate) fn from_parts(id: Vec<u8>, bits: u8, rooms: Vec<Vec<u8>>) -> Option<Self> {
         let has = |at: u8| bits >> at & 1 == 1;
         let whose = match (has(4), has(5)) {
             (true, false) => Whose::Users,
@@ -174,7 +176,7 @@ impl ToldSocket {
             (true, true) => return None,
         };
         let named_by = NamedBy { mapping: has(0), key: has(1), collection: has(2) };
-        (bits < 64).then_some(Self { id, named_by, has_data: has(3), whose, room })
+        (bits < 64).then_some(Self { id, named_by, has_data: has(3), whose, rooms })
     }
 }
 

@@ -25,15 +25,31 @@ pub(super) enum Mistyped {
 /// It is no JSON document.
 pub(super) const NOT_JSON: Mistyped = Mistyped::Unreadable(Unreadable::NOT_JSON);
 
-/// What a socket's data says: the room and the user's name.
-pub(super) type Said = [Option<Vec<u8>>; 2];
+/// What a socket's data says.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    /// The rooms: an empty text is none.
+    pub(super) rooms: Vec<Vec<u8>>,
+    /// The user's name; of several the first.
+    pub(super) name: Option<Vec<u8>>,
+}
+
+impl Said {
+    fn add(&mut self, is_room: bool, text: &[u8]) {
+        if !is_room {
+            self.name.get_or_insert_with(|| text.to_vec());
+        } else if !text.is_empty() {
+            self.rooms.push(text.to_vec());
+        }
+    }
+}
 
 /// A value that names somebody, once or several times.
 #[derive(Debug, Default)]
 pub(super) struct Naming {
     /// What else stands beside the id each time, by its placeholder. Empty if nothing else may stand there.
     others: Vec<Vec<(Placeholder, Vec<u8>)>>,
-    /// What two other parts of it say.
+    /// What it says as a socket's data.
     pub(super) said: Said,
 }
 
@@ -69,13 +85,13 @@ impl Naming {
 /// stands in it. In bytes.
 pub(super) const LONGEST_DOCUMENT: usize = 64 * 1024;
 
-/// Whether a key's value names somebody in this form, where `given` are the ids that must stand there; and if so, what two
-/// other parts of it hold.
+/// Whether a key's value names somebody in this form, where `given` are the ids that must stand there; and if so, which rooms and
+/// name two other parts of it hold.
 pub(super) fn names(
     key: &impl Key,
     owner: &Owner,
     given: &Bindings<'_>,
-    [one, other]: [Option<&Field>; 2],
+    [room, name]: [Option<&Field>; 2],
 ) -> Result<Option<Naming>, Mistyped> {
     // To get at a short string takes a call.
     let is_long = owner.at.is_document() && key.kind() == Kind::String && key.size() > LONGEST_DOCUMENT;
@@ -86,11 +102,9 @@ pub(super) fn names(
     }
     let mut naming = None;
     let mut said = Said::default();
-    let [found, ..] = texts(key, [Some(&owner.at), one, other], &mut |at, text| match at.checked_sub(1) {
-        Some(at) => {
-            said[at].get_or_insert_with(|| text.to_vec());
-        }
-        None => naming = Naming::read(naming.take(), &owner.is, given, text),
+    let [found, ..] = texts(key, [Some(&owner.at), room, name], &mut |at, text| match at {
+        1.. => said.add(at == 1, text),
+        0 => naming = Naming::read(naming.take(), &owner.is, given, text),
     });
     found.map(|()| naming.map(|naming| Naming { said, ..naming }))
 }
@@ -139,13 +153,12 @@ impl Member {
     }
 }
 
-/// The texts that parts of the value hold; of several in one part the first.
-pub(super) fn texts_at<const N: usize>(key: &impl Key, fields: [Option<&Field>; N]) -> [Option<Vec<u8>>; N] {
-    let mut first = [const { None }; N];
-    texts(key, fields, &mut |at, text| {
-        first[at].get_or_insert_with(|| text.to_vec());
-    });
-    first
+/// What a socket's data says, by where the room and the name are.
+pub(super) fn said(key: &impl Key, fields: [Option<&Field>; 2]) -> Said {
+    let mut said = Said::default();
+    // What can't be read says nothing.
+    let _ = texts(key, fields, &mut |at, text| said.add(at == 0, text));
+    said
 }
 
 /// Calls `found` with each text that one of the parts holds, and the part's number. Nothing is found in a part that can't be

@@ -435,10 +435,10 @@ fn write_part(to: &mut Writer, part: &Part) {
 
 fn write_told(to: &mut Writer, told: &Told) {
     to.list(told.sockets(), |to, socket| {
-        let (id, room) = socket.texts();
+        let (id, rooms) = socket.texts();
         to.text(id);
         to.byte(socket.bits());
-        to.maybe(room, Writer::text);
+        to.list(rooms, |to, room| to.text(room));
     });
     to.flag(told.is_unclear);
     to.byte(number_of(&KNOWN, &told.known));
@@ -451,7 +451,7 @@ fn write_told(to: &mut Writer, told: &Told) {
 fn read_told(from: &mut Reader<'_>) -> Option<Told> {
     let socket = |from: &mut Reader<'_>| {
         let (id, bits) = (from.text()?, from.byte()?);
-        ToldSocket::from_parts(id, bits, from.maybe(Reader::text)?)
+        ToldSocket::from_parts(id, bits, from.list(Reader::text)?)
     };
     let (sockets, is_unclear, known) = (from.list(socket)?, from.flag()?, *KNOWN.get(usize::from(from.byte()?))?);
     Told::from_parts(sockets, is_unclear, known, [from.flag()?, from.flag()?, from.flag()?, from.flag()?])
@@ -465,7 +465,7 @@ fn write_gone(to: &mut Writer, gone: &Gone) {
         to.text(&socket.id);
         to.flag(socket.is_mapped);
         to.flag(socket.closes);
-        to.maybe(socket.room.as_deref(), Writer::text);
+        to.list(&socket.rooms, |to, room| to.text(room));
     });
 }
 
@@ -484,7 +484,7 @@ fn read_gone(from: &mut Reader<'_>) -> Option<Gone> {
     let rooms = from.list(Reader::text)?;
     let sockets = from.list(|from| {
         let (id, is_mapped, closes) = (from.text()?, from.flag()?, from.flag()?);
-        Some(GoneSocket { id, is_mapped, closes, room: from.maybe(Reader::text)? })
+        Some(GoneSocket { id, is_mapped, closes, rooms: from.list(Reader::text)? })
     })?;
     Some(Gone { user, user_name, sockets, rooms })
 }

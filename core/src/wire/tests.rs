@@ -20,10 +20,16 @@ fn map(user: &str, removed: i64, keys: &[&str], members: Vec<Reply>, live: i64) 
 }
 
 fn part() -> Part {
-    let told =
-        |id: &str, bits, room: Option<&str>| ToldSocket::from_parts(id.into(), bits, room.map(Into::into)).unwrap();
+    let told = |id: &str, bits, room: Option<&str>| {
+        ToldSocket::from_parts(id.into(), bits, room.into_iter().map(Into::into).collect()).unwrap()
+    };
     let sockets = vec![told("s1", 0b10_1001, Some("den")), told("s2", 0b01_0110, None)];
-    let socket = GoneSocket { id: b"s1".to_vec(), is_mapped: true, closes: false, room: Some(b"den".to_vec()) };
+    let socket = GoneSocket {
+        id: b"s1".to_vec(),
+        is_mapped: true,
+        closes: false,
+        rooms: vec![b"den".to_vec(), b"hall".to_vec()],
+    };
     Part {
         reply: map("ann", 3, &["a", "b"], vec![pair("online", bytes("ann"))], 1),
         removed: 3,

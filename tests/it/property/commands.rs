@@ -13,6 +13,12 @@ type Bytes = Vec<u8>;
 /// One command with its arguments.
 pub type Args = Vec<Bytes>;
 
+/// What stands where a socket's data says the room.
+enum Rooms {
+    One(Bytes),
+    Several(Vec<Bytes>),
+}
+
 /// Draws commands for one case.
 pub struct Writer<'a> {
     pub rng: Rng,
@@ -173,20 +179,22 @@ impl Writer<'_> {
         let document = if format == "json" {
             let ids = texts.map(|text| documents::id(&mut self.rng, &text));
             let document = documents::around(&mut self.rng, pointer, &ids);
-            match room {
-                Some((_, room)) if room.is_empty() => {
-                    documents::with_members(&mut self.rng, document, &[("room", b"\"\"".to_vec())])
+            let Some((name, rooms)) = room else { return values::wrapped(&mut self.rng, wrappings, document) };
+            let rooms = match rooms {
+                Rooms::One(room) => self.room_in_json(&room),
+                Rooms::Several(rooms) => {
+                    let rooms = rooms.iter().map(|room| self.room_in_json(room)).collect();
+                    documents::array(&mut self.rng, rooms)
                 }
-                Some((name, room)) => {
-                    let room = documents::id(&mut self.rng, &room);
-                    documents::with_members(&mut self.rng, document, &[(name, room)])
-                }
-                None => document,
-            }
+            };
+            documents::with_members(&mut self.rng, document, &[(name, rooms)])
         } else {
             let document = Document::around(&mut self.rng, pointer, &texts.map(Document::Id));
             let document = match room {
-                Some((name, room)) => document.with_member(name, Document::Id(room)),
+                Some((name, Rooms::One(room))) => document.with_member(name, Document::Id(room)),
+                Some((name, Rooms::Several(rooms))) => {
+                    document.with_member(name, Document::List(rooms.into_iter().map(Document::Id).collect()))
+                }
                 None => document,
             };
             values::written(&mut self.rng, format, &document)
@@ -194,12 +202,22 @@ impl Writer<'_> {
         values::wrapped(&mut self.rng, wrappings, document)
     }
 
-    /// The name and value of a room in the same document, if one may be there.
-    fn room_beside(&mut self, place: &Place) -> Option<(&'static str, Bytes)> {
+    /// An empty room is a string, whatever it reads as.
+    fn room_in_json(&mut self, room: &Bytes) -> Bytes {
+        if room.is_empty() { b"\"\"".to_vec() } else { documents::id(&mut self.rng, room) }
+    }
+
+    /// The name of a member in the same document that holds rooms, and these, if some may be there.
+    fn room_beside(&mut self, place: &Place) -> Option<(&'static str, Rooms)> {
         let room = self.layout.sockets.as_ref()?.room.as_ref().filter(|room| room.field == place.field)?;
-        let name = ["room", "roomId"].into_iter().find(|name| room.pointer.as_deref() == Some(&format!("/{name}")))?;
-        let id = if self.one_in(8) { Bytes::new() } else { self.pool.room(&mut self.rng) };
-        self.rng.bool().then_some((name, id))
+        let pointer = room.pointer.as_deref()?;
+        let name = ["room", "roomId", "rooms"].into_iter().find(|name| pointer.split('/').nth(1) == Some(name))?;
+        let several = pointer.ends_with("/*").then(|| self.rng.usize(0..4));
+        let rooms = (0..several.unwrap_or(1))
+            .map(|_| if self.one_in(8) { Bytes::new() } else { self.pool.room(&mut self.rng) });
+        let mut rooms: Vec<_> = rooms.collect();
+        let rooms = if several.is_some() { Rooms::Several(rooms) } else { Rooms::One(rooms.remove(0)) };
+        self.rng.bool().then_some((name, rooms))
     }
 
     fn write_owned(&mut self, key: &Bytes, of_key: &Bindings, owner: &Owner) -> Vec<Args> {

@@ -65,7 +65,7 @@ impl<'a> Model<'a> {
         for socket in plan.sockets.clone() {
             let data =
                 self.data_key(user, &socket).filter(|data| self.is_users_data(data, &socket, &own_keys, &mapped));
-            plan.rooms.extend(data.and_then(|data| self.room(&data)));
+            plan.rooms.extend(data.into_iter().flat_map(|data| self.rooms(&data)));
         }
         self.add_members(&mut plan);
         let full = plan.clone();
@@ -112,7 +112,7 @@ impl<'a> Model<'a> {
             let Some(data) = self.data_key(user, socket).filter(|data| plan.keys.contains(data)) else { continue };
             plan.sockets.insert(socket.clone());
             if self.is_users_data(&data, socket, &own_keys, &mapped) {
-                plan.rooms.extend(self.room(&data));
+                plan.rooms.extend(self.rooms(&data));
             }
         }
         plan
@@ -141,12 +141,9 @@ impl<'a> Model<'a> {
         let mapped = self.mapped_sockets(user);
         let is_users = |data: &Bytes| self.is_users_data(data, socket, &own_keys, &mapped);
         if let Some(data) = self.data_key(user, socket).filter(is_users) {
-            let stays = |room: &Bytes| {
-                others
-                    .iter()
-                    .any(|other| self.data_key(user, other).and_then(|key| self.room(&key)).as_ref() == Some(room))
-            };
-            plan.rooms.extend(self.room(&data).filter(|room| !stays(room)));
+            let of_others = others.iter().filter_map(|other| self.data_key(user, other));
+            let staying: BTreeSet<_> = of_others.flat_map(|key| self.rooms(&key)).collect();
+            plan.rooms.extend(self.rooms(&data).into_iter().filter(|room| !staying.contains(room)));
         }
         plan
     }
@@ -306,11 +303,11 @@ impl<'a> Model<'a> {
         found
     }
 
-    /// The room that a socket's data names; an empty string is none.
-    fn room(&self, data_key: &[u8]) -> Option<Bytes> {
-        let room = self.sockets()?.room.as_ref()?;
-        let room = room.texts(&self.keys.get(data_key)?.content).into_iter().next()?;
-        (!room.is_empty()).then_some(room)
+    /// The rooms that a socket's data names; an empty string is none.
+    fn rooms(&self, data_key: &[u8]) -> Vec<Bytes> {
+        let room = self.sockets().and_then(|sockets| sockets.room.as_ref());
+        let Some((room, entry)) = room.zip(self.keys.get(data_key)) else { return Vec::new() };
+        room.texts(&entry.content).into_iter().filter(|room| !room.is_empty()).collect()
     }
 
     /// The keys that go whole, each with what its name and value say, for every trace that finds it.
