@@ -95,6 +95,17 @@ fn every_text_that_a_star_leads_to_counts() {
     assert_eq!(keys(&mut server.client()), ["halls:1"]);
 }
 
+/// What takes a step for each pair of them would not come back.
+#[test]
+fn a_value_may_name_very_many_sockets() {
+    let server = with_traces(r#"{ "key": "pair:{x}", "owner": { "pointer": "/*", "is": "{socketId}:{userId}" } }"#);
+    let names: Vec<_> = (0..300_000).map(|number| format!("\"s{}:ada\"", number % 100_000)).collect();
+    server.cmd(["SET", "pair:1", &format!("[{}]", names.join(","))]);
+    let reply = server.run("SESSION.LOGOUT ada WITHTRACES");
+    assert_eq!(field(&reply, "keys"), bulks(["pair:1"]));
+    assert_eq!(field(&reply, "sockets").items().len(), 100_000);
+}
+
 #[test]
 fn a_socket_may_be_in_several_rooms() {
     let layout = r#"{ "name": "rooms", "separator": ":", "traces": [{ "key": "data:{socketId}", "owner": "/user" }],

@@ -46,6 +46,28 @@ fn what_stands_in_a_value_may_have_a_form() {
     assert_eq!(keys(&mut server.client()), ["at:2", "at:4", "at:5", "own:acme:2", "ref:2", "ref:3"]);
 }
 
+/// A long document is read only if the id stands in it.
+#[test]
+fn what_stands_in_a_long_document_may_have_a_form_too() {
+    let server = with_traces(
+        r#"{ "key": "ref:{x}", "owner": { "pointer": "/by", "is": "User/{userId}" } },
+           { "entries": "doc:{x}", "object": "/in", "member": "{userId}:{tab}" },
+           { "entries": "list:{x}", "array": "/in", "owner": { "pointer": "/by", "is": "n{userId}" } }"#,
+    );
+    let filler = "x".repeat(70_000);
+    let mut client = server.client();
+    for (id, spelt) in [("ada", "ada"), ("ada", r"a\u0064a"), ("42", "42")] {
+        client.cmd(["SET", "ref:1", &format!(r#"{{"filler":"{filler}","by":"User/{spelt}"}}"#)]);
+        client.cmd(["SET", "doc:1", &format!(r#"{{"filler":"{filler}","in":{{"{spelt}:1":1,"ben:1":2}}}}"#)]);
+        client.cmd([
+            "SET",
+            "list:1",
+            &format!(r#"{{"filler":"{filler}","in":[{{"by":"n{spelt}"}},{{"by":"nben"}}]}}"#),
+        ]);
+        assert_eq!(log_out_exactly(&server, id), 3, "{spelt}");
+    }
+}
+
 #[test]
 fn a_document_in_a_field_of_a_hash_names_its_user() {
     let server = with_traces(

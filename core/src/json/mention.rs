@@ -12,8 +12,15 @@ const CHUNK: usize = 16 * 1024;
 /// Whether a string or a number of the document may be this text, byte for byte. `false` is certain, for any bytes: a document
 /// that is no JSON holds neither.
 pub fn mentions(document: &[u8], text: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(text) else { return false };
-    let plain = Plain::new(text);
+    std::str::from_utf8(text).is_ok_and(|text| is_met(document, text, &Plain::new(text)))
+}
+
+/// Whether a string or a number of the document may have this text as a part.
+pub fn mentions_part(document: &[u8], text: &[u8]) -> bool {
+    std::str::from_utf8(text).is_ok_and(|text| is_met(document, text, &Plain::part(text)))
+}
+
+fn is_met(document: &[u8], text: &str, plain: &Plain) -> bool {
     let mut escapes = Escapes::new(text);
     let chunk = CHUNK.max(plain.finder.needle().len());
     (0..document.len()).step_by(chunk).any(|start| {
@@ -33,6 +40,11 @@ impl Plain {
         let is_number = text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
         let needle = if is_number { text.to_owned() } else { format!("\"{text}\"") };
         Self { finder: memmem::Finder::new(&needle).into_owned(), is_number }
+    }
+
+    /// The same of a text with more around it.
+    fn part(text: &str) -> Self {
+        Self { finder: memmem::Finder::new(text).into_owned(), is_number: false }
     }
 
     /// Whether it begins in this part of the document. It may end behind.

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::value::{self, Mistyped};
 use crate::{
     json::{self, Edits, Item},
-    layout::{By, Entries, Field, Owner},
+    layout::{By, Entries, Field, Form, Owner},
     ports::Keyspace,
     template::{Bindings, Placeholder},
 };
@@ -59,11 +59,12 @@ impl CutBy {
         self.given.iter().fold(Bindings::default(), |given, (placeholder, value)| given.with(*placeholder, value))
     }
 
-    /// The id that stands in the document if anything of it goes; `None` if no id need stand there.
-    pub(super) fn wanted(&self) -> Option<&[u8]> {
+    /// The id that stands in the document if anything of it goes, and in which form; `None` if no id need stand there.
+    pub(super) fn wanted(&self) -> Option<(&[u8], &Form)> {
         let form = self.entries.by.form();
         let names = form.names.placeholder();
-        self.given().get(names).filter(|_| form.template.has(names))
+        let id = self.given().get(names).filter(|_| form.template.has(names))?;
+        Some((id, form))
     }
 
     /// Whether it is about elements that name this socket.

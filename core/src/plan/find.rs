@@ -457,7 +457,7 @@ impl<'a, K: Keyspace> Finder<'a, K> {
     /// Cuts out of a document what is somebody's. It may be cut by several traces of the layout: each goes on with what the one
     /// before left.
     fn cut(&mut self, key: &K::Name, document: &[u8], by: CutBy) -> Result<bool, Mistyped> {
-        if !by.wanted().map_or(Ok(true), |id| value::may_name(document, id))? {
+        if !by.wanted().map_or(Ok(true), |(id, form)| value::may_name(document, id, form))? {
             return Ok(false);
         }
         if let Some(known) = self.plan.entries.iter_mut().find(|known| known.key.as_ref() == key.as_ref()) {

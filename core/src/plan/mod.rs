@@ -24,8 +24,6 @@ mod told;
 mod value;
 mod write;
 
-use std::mem;
-
 use crate::{
     index::{Place, Subject},
     ports::Kind,
@@ -132,7 +130,7 @@ impl<N> KeyTrace<N> {
     }
 }
 
-/// The sockets that a key or a member names: nearly always one at most.
+/// The sockets that a key or a member names: nearly always one at most. One that it names twice may stand here twice.
 #[derive(Debug, Default)]
 struct NamedSockets {
     first: Option<Box<[u8]>>,
@@ -154,13 +152,11 @@ impl NamedSockets {
 
     /// Takes over what another one names.
     fn take_from(&mut self, other: &mut Self) {
-        for socket in other.first.take().into_iter().chain(mem::take(&mut other.others)) {
-            match &self.first {
-                None => self.first = Some(socket),
-                Some(_) if self.has(&socket) => {}
-                Some(_) => self.others.push(socket),
-            }
+        if self.first.is_none() {
+            self.first = other.first.take();
         }
+        self.others.extend(other.first.take());
+        self.others.append(&mut other.others);
     }
 }
 

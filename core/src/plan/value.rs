@@ -97,7 +97,7 @@ pub(super) fn names(
     let is_long = owner.at.is_document() && key.kind() == Kind::String && key.size() > LONGEST_DOCUMENT;
     let is_long = is_long && owner.at.encoding.is_json();
     let Some(wanted) = given.get(owner.is.names.placeholder()) else { return Ok(None) };
-    if is_long && !may_name(&key.string(), wanted)? {
+    if is_long && !may_name(&key.string(), wanted, &owner.is)? {
         return Ok(None);
     }
     let mut naming = None;
@@ -219,10 +219,11 @@ pub(super) fn texts_in<const N: usize>(
     results
 }
 
-/// Whether a document may name somebody. A long one in which the id does not stand is not read, so of one that begins like
+/// Whether a document may name somebody in this form. A long one in which the id does not stand is not read, so of one that begins like
 /// JSON it is not known whether it is.
-pub(super) fn may_name(document: &[u8], id: &[u8]) -> Result<bool, Mistyped> {
-    if document.len() <= LONGEST_DOCUMENT || json::mentions(document, id) {
+pub(super) fn may_name(document: &[u8], id: &[u8], form: &Form) -> Result<bool, Mistyped> {
+    let mentions = if form.is_plain { json::mentions } else { json::mentions_part };
+    if document.len() <= LONGEST_DOCUMENT || mentions(document, id) {
         Ok(true)
     } else if json::begins(document) {
         Ok(false)
