@@ -150,6 +150,8 @@ mod tests {
                 assert!(!mentions(document.as_bytes(), text.as_bytes()), "{text} in {document}");
             }
         }
+        assert!(mentions_part(br#"["adam"]"#, b"ada") && mentions_part(b"[150]", b"15"));
+        assert!(!mentions_part(br#"["a","da"]"#, b"ada"));
         assert!(!mentions(b"[\"\xff\"]", b"\xff"), "what is not Unicode is no string's text");
     }
 
@@ -197,6 +199,11 @@ mod tests {
             compared += 1;
             let document = format!("[\"x\\\\\",{raw},7]");
             assert!(mentions(document.as_bytes(), text.as_bytes()), "{text:?} in {document}");
+            for (from, sign) in text.char_indices() {
+                let parts = [&text[from..], &text[..from + sign.len_utf8()]];
+                let is_met = |part: &&str| mentions_part(document.as_bytes(), part.as_bytes());
+                assert!(parts.iter().all(is_met), "{parts:?} in {document}");
+            }
         }
         assert!(compared > 1000, "{compared}");
     }
