@@ -8,7 +8,7 @@ use crate::{
     command::{Act, Inspect, Logout, Sweep},
     error::Error,
     known::{job::Order, round::Asked, waiter::Waiter},
-    plan::Scope,
+    plan::{self, Scope},
     ports::Host,
     session::Ask,
     wire::{Errand, Part, Refusal, Request},
@@ -150,5 +150,7 @@ fn check_age<H: Host>(ask: Ask<'_, H>, request: &Request) -> Result<(), Error> {
     // A moment before all moments is as good as any.
     let since = ask.host.instant().checked_sub(Duration::from_millis(age) + MARGIN);
     let may_be = ask.state(|state| since.is_none_or(|since| state.cluster.logins.may_be(database, user, since)));
-    if may_be { Err(Error::CameBack) } else { Ok(()) }
+    // When a key of `live` was written is not known: it may say of a new session that it lives.
+    let layout = ask.state(|state| state.layout.clone());
+    if may_be || plan::live_by_rule(ask.host, &layout, user).is_some() { Err(Error::CameBack) } else { Ok(()) }
 }

@@ -160,7 +160,7 @@ impl LiveBy {
 }
 
 /// Until when the user is live by what the layout says besides sockets; `None` if that is not so.
-pub(super) fn rule<K: Keyspace>(space: &K, layout: &Layout, user: &[u8]) -> Option<End> {
+pub fn rule<K: Keyspace>(space: &K, layout: &Layout, user: &[u8]) -> Option<End> {
     let bindings = Bindings::user(user);
     let ends = layout.live.iter().filter_map(|rule| {
         let name = space.name(&rule.key().render(&bindings));

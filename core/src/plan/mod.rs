@@ -38,7 +38,7 @@ pub use find::{Detail, Known, Part, find, find_key, named, owners, sockets_of, s
 pub use gone::{Gone, GoneSocket};
 use mapping::Mapping;
 
-pub use live::{LiveBy, LiveSocket, live_by};
+pub use live::{LiveBy, LiveSocket, live_by, rule as live_by_rule};
 pub use mapping::mapped_sockets;
 pub use observe::{End, MOST_MEMBERS, Presence, Sight, Sighting, Sought, observe, observe_members};
 pub use told::{Known as ToldOf, Signs, Told, ToldSocket};

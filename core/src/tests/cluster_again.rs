@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::{
     SECOND,
-    cluster::{answers, cluster, deliver, left, refusal, three},
+    cluster::{answers, cluster, deliver, left, refusal, spread, three},
 };
 use crate::{
     fake::{Answer, World},
     info,
+    layout::Layout,
 };
 
 /// Time passes on all nodes, and they hear each other.
@@ -141,12 +142,33 @@ fn whoever_has_logged_in_since_is_left_alone() {
 }
 
 #[test]
+fn whoever_has_a_heartbeat_is_left_alone() {
+    let layout = || {
+        let text = r#"{ "name": "beats", "separator": ":", "traces": [ { "key": "status:{userId}" } ],
+            "live": [ { "key": "beat:{userId}" } ] }"#;
+        Layout::parse(text).expect("a layout")
+    };
+    let keys: [&[(&str, &str)]; 3] = [&[("beat:ann", "")], &[], &[("status:ann", "1")]];
+    for (beats, expected) in [(true, (1, 0, 1)), (false, (0, 1, 0))] {
+        let nodes = spread(&keys, layout, &[]);
+        logged_out_without_the_third(&nodes);
+        if beats {
+            nodes[0].run("SET beat:ann 1");
+        }
+        cut_off(&nodes, 2, false);
+        live(&nodes, SECOND * 3);
+        let numbers = ["cluster_completed_late", "cluster_given_up"].map(|name| number(&nodes[0], name));
+        assert_eq!((nodes[2].fake.names().len(), numbers[0], numbers[1]), expected);
+    }
+}
+
+#[test]
 fn a_node_that_may_have_missed_a_login_leaves_the_user_alone() {
     let mut nodes = three();
     logged_out_without_the_third(&nodes);
     // Loaded into a server that runs, where clients may have written anything before.
     let third = nodes.pop().expect("there are three");
-    nodes.push(third.loaded_again(crate::layout::Layout::easyshare(), &["fence", "0"]));
+    nodes.push(third.loaded_again(Layout::easyshare(), &["fence", "0"]));
     cut_off(&nodes, 2, false);
     live(&nodes, SECOND * 3);
     assert_eq!((left(&nodes), number(&nodes[0], "cluster_given_up")), (1, 1));
