@@ -31,13 +31,7 @@ pub fn node(builder: &Builder, node_timeout: u32) -> Server {
 /// Makes one server after the other a replica of one master after the other, in a cluster that is formed.
 pub fn give_replicas(masters: &[Server], replicas: &[Server]) {
     for (replica, master) in replicas.iter().zip(masters) {
-        replica.must(&format!("CLUSTER MEET 127.0.0.1 {} {}", masters[0].port(), masters[0].bus_port()));
-        let id = id(master);
-        wait_until("it follows", || replica.run(&format!("CLUSTER REPLICATE {id}")) == super::ok());
-    }
-    for (replica, master) in replicas.iter().zip(masters) {
-        wait_until("it is connected", || replica.info("replication")["master_link_status"] == "up");
-        replica.catch_up_with(master);
+        replica.join_as_replica_of(master);
     }
     let all: Vec<&Server> = masters.iter().chain(replicas).collect();
     wait_until_calm(&all);
