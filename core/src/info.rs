@@ -41,7 +41,7 @@ pub fn fields<H: Host>(ask: Ask<'_, H>) -> Vec<(&'static str, String)> {
             ("cluster_calls", state.cluster.report.calls.to_string()),
             ("cluster_calls_partial", state.cluster.report.partial.to_string()),
             ("cluster_parts", state.cluster.report.parts.to_string()),
-            ("cluster_pending", state.cluster.pending.len().to_string()),
+            ("cluster_pending", (state.cluster.pending.len() + state.cluster.pending_under_way()).to_string()),
             ("cluster_completed_late", state.cluster.report.completed.to_string()),
             ("cluster_given_up", state.cluster.report.given_up.to_string()),
             ("mistyped_values", metrics.mistyped.to_string()),

@@ -103,13 +103,13 @@ fn a_replica_that_takes_over_gets_the_part() {
     replica.join_as_replica_of(&nodes[2]);
     replica.wait_for_cluster(4);
     // When it got all data, nobody had logged in yet whom it does not know of.
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    std::thread::sleep(std::time::Duration::from_millis(800));
     fill(&nodes);
     wait_until("all nodes know all", || nodes.iter().all(|node| !node.run("SESSION.INSPECT u1").is_error()));
     replica.catch_up_with(&nodes[2]);
     // What it has not read yet may be a login of this moment, as far as it knows.
     wait_until("it has read what was written", || field(&replica, "session_pending_keys") == 0);
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    std::thread::sleep(std::time::Duration::from_millis(800));
     nodes[2].stop(Stop::Kill);
     let text = refusal(&nodes[0].run("SESSION.LOGOUT u1"));
     assert!(text.ends_with("they are asked again for 60 seconds"), "{text}");

@@ -18,7 +18,7 @@ pub enum Judged<N> {
     Stale(Box<StaleUser<N>>),
     /// The user is live, and these sockets in the mapping, or in the user's own collections, have no data key.
     Live(Vec<DeadSocket>),
-    /// It can't be told: another node of the cluster may know more, or the mapping holds what is no socket's id. And whether there is
+    /// It can't be told: another node of the cluster may know or have more, or the mapping holds what is no socket's id. And whether there is
     /// evidence of a session here.
     Unclear(bool),
     /// There is nothing to sweep.
@@ -82,6 +82,8 @@ pub fn judge<H: Host>(ask: Ask<'_, H>, user: &[u8]) -> Judged<H::Name> {
     match since {
         Some(since) => Judged::Stale(Box::new(StaleUser { plan, since })),
         None if plan.liveness() == Liveness::Unclear => Judged::Unclear(plan.is_evidence()),
+        // Others may have what is to be removed.
+        None if plan.is_evidence() && ask.host.is_cluster() => Judged::Unclear(true),
         None => Judged::Other,
     }
 }

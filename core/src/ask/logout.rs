@@ -222,6 +222,9 @@ pub fn log_out<H: Host>(ask: Ask<'_, H>, checked: &Checked<H::Name>, context: Lo
             write_lines(ask, level, user, &context, removed, took);
         }
         faults::point("applied", user);
+    } else if context.within.is_some() && context.cause == Cause::Logout {
+        // What a request in flight writes of a socket may come to a node that has nothing of it now.
+        fence_off(ask, checked.plan());
     }
     removed
 }

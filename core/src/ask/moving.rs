@@ -7,7 +7,7 @@ use crate::{plan::Plan, ports::Host, session::Ask, watcher::Suspect, wire::Motio
 /// Keys are about to be sent to another node, or their slots were.
 pub fn keys_leave<H: Host>(ask: Ask<'_, H>) {
     let now = ask.host.instant();
-    ask.state(|state| state.cluster.keys_left = Some(now));
+    ask.state(|state| (state.cluster.keys_left, state.cluster.keys_leave) = (Some(now), true));
 }
 
 /// Slots have come with all their keys, which are shown from now on, in whichever database.
@@ -38,6 +38,10 @@ pub(crate) fn motion<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>) -> Motion {
     ask.state(|state| {
         // Others were asked within the first of these times, and to send a key may take as long as the other.
         let lately = 2 * state.options.cluster_timeout();
+        // To send them takes the server a while, in which nothing else happens here: what comes first after it is about its end.
+        if std::mem::take(&mut state.cluster.keys_leave) {
+            state.cluster.keys_left = Some(now);
+        }
         let has_left = state.cluster.keys_left.is_some_and(|at| now.duration_since(at) < lately);
         if has_left { Motion::Left } else { Motion::Still }
     })

@@ -189,12 +189,12 @@ pub fn repeat<H: Host>(ask: Ask<'_, H>) {
 fn say<H: Host>(ask: Ask<'_, H>, call: u64) {
     let now = ask.host.instant();
     let requests = ask.state(|state| {
-        let is_late = state.cluster.is_late(now);
+        let (is_late, time) = (state.cluster.is_late(now), state.options.cluster_timeout());
         let Some(round) = state.cluster.round(call) else { return Vec::new() };
         let limit = if round.request.limit == u64::MAX { u64::MAX } else { round.remaining() };
         let request = |peer: &Peer| {
             let errand = round.errand_for(&peer.id)?;
-            Some((peer.id, Request { limit, age: round.age(now), is_late, errand, ..round.request.clone() }))
+            Some((peer.id, Request { limit, age: round.age(now, time), is_late, errand, ..round.request.clone() }))
         };
         round.waiting.iter().filter_map(request).collect()
     });

@@ -4,6 +4,8 @@
 //! somebody who may be stale asks all what they know, and judges. Between its question and the removal each node sees
 //! to it that nothing of the user is written there: else it leaves the user alone.
 
+use std::time::Instant;
+
 use super::{
     context::{Cause, LogoutContext},
     gate, logout, moving,
@@ -49,7 +51,14 @@ pub fn reap<H: Host>(
     stamp: &Stamp,
     caller: &H::Caller,
 ) -> Result<Part, Error> {
-    let cause = if asked.has_expired { Cause::Expiry } else { Cause::Sweep };
+    // What is refused is refused before anything goes: else others would not hear of those who have gone.
+    for (user, told) in &asked.users {
+        let plan = logout::plan_between(ask, user, Detail::Sweep, &[], Some(told));
+        logout::check(ask, plan, &context(asked, stamp, ask.host.instant()), caller, asked.shows)?;
+    }
+    if !asked.is_dry {
+        gate::pass(ask)?;
+    }
     let mut each = Vec::new();
     for (user, told) in &asked.users {
         let began = ask.host.instant();
@@ -63,17 +72,20 @@ pub fn reap<H: Host>(
             each.push(Part::nothing());
             continue;
         }
-        let context = LogoutContext { within: Some(stamp), ..LogoutContext::user(cause, began) };
-        let checked = logout::check(ask, plan, &context, caller, asked.shows)?;
+        let context = context(asked, stamp, began);
+        let Ok(checked) = logout::check(ask, plan, &context, caller, asked.shows) else {
+            each.push(Part::nothing());
+            continue;
+        };
         let reply = if asked.shows { Reply::Map(checked.plan().to_map()) } else { Reply::Integer(0) };
         let gone = Gone::of(checked.plan());
-        let removed = if asked.is_dry {
-            0
-        } else {
-            gate::pass(ask)?;
-            logout::log_out(ask, &checked, context).total()
-        };
+        let removed = if asked.is_dry { 0 } else { logout::log_out(ask, &checked, context).total() };
         each.push(Part { removed, gone, ..Part::of(reply) });
     }
     Ok(Part { each, ..Part::nothing() })
+}
+
+fn context<'a>(asked: &Reap, stamp: &'a Stamp, began: Instant) -> LogoutContext<'a> {
+    let cause = if asked.has_expired { Cause::Expiry } else { Cause::Sweep };
+    LogoutContext { within: Some(stamp), ..LogoutContext::user(cause, began) }
 }

@@ -1,7 +1,7 @@
 //! What this node answered others.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -13,6 +13,8 @@ use crate::ports::NodeId;
 pub struct Answers {
     /// In their order, with the node and its number for the call.
     known: VecDeque<Answered>,
+    /// Which those are: nearly always it is none of them.
+    calls: HashSet<(NodeId, u64)>,
     bytes: usize,
 }
 
@@ -38,6 +40,7 @@ impl Answers {
     /// Remembers one. What is too much is forgotten, the oldest first.
     pub(crate) fn add(&mut self, answered: Answered) {
         self.bytes += answered.bytes.len();
+        self.calls.insert((answered.to, answered.call));
         self.known.push_back(answered);
         while self.known.len() > MOST_ANSWERS || (self.bytes > MOST_ANSWER_BYTES && self.known.len() > 1) {
             self.forget_first();
@@ -46,6 +49,9 @@ impl Answers {
 
     /// What was answered to a node's call.
     pub(crate) fn get(&self, to: &NodeId, call: u64) -> Option<Vec<u8>> {
+        if !self.calls.contains(&(*to, call)) {
+            return None;
+        }
         let is_it = |answered: &&Answered| answered.call == call && answered.to == *to;
         self.known.iter().rev().find(is_it).map(|answered| answered.bytes.clone())
     }
@@ -75,6 +81,9 @@ impl Answers {
     }
 
     fn forget_first(&mut self) {
-        self.bytes -= self.known.pop_front().map_or(0, |first| first.bytes.len());
+        if let Some(first) = self.known.pop_front() {
+            self.bytes -= first.bytes.len();
+            self.calls.remove(&(first.to, first.call));
+        }
     }
 }

@@ -80,6 +80,13 @@ pub fn note_expiry<H: Host>(state: &mut State<H>, database: usize, user: &[u8], 
     }
 }
 
+/// Users whose session ended by itself could not be judged at a time in milliseconds since 1970: they are, when the grace has passed once
+/// more.
+pub fn put_back<H: Host>(state: &mut State<H>, database: usize, users: Vec<(Box<[u8]>, Option<u64>)>, now: u64) {
+    let expiry = |(user, _)| PendingExpiry { ended: Reverse(now), database, user, since: Tick::LAST };
+    state.sweeping.pending_expiries.extend(users.into_iter().map(expiry));
+}
+
 /// Notes that sockets of a live user have no data key any more.
 pub fn note_dead<H: Host>(state: &mut State<H>, database: usize, user: &[u8], dead: &[DeadSocket]) {
     if state.options.expire_cascade {

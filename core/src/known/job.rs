@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::waiter::Waiter;
-use crate::{ports::Host, reply::Reply};
+use crate::{index::SHARDS, ports::Host, reply::Reply};
 
 /// What a sweep is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +91,8 @@ impl<H: Host> Job<H> {
     pub fn of_expired(database: usize, user: Box<[u8]>, since: Option<u64>, began: Instant) -> Self {
         let order = Order { grace: Duration::ZERO, limit: u64::MAX, is_dry: false, shows: false, is_local: false };
         let job = Self::new(order, database, None, began);
-        Self { asks_all: true, has_expired: true, suspects: vec![(user, since)], ..job }
+        // Nobody else is looked for.
+        Self { asks_all: true, has_expired: true, suspects: vec![(user, since)], shard: SHARDS, ..job }
     }
 
     /// The same, by all nodes of a cluster.
@@ -123,7 +124,10 @@ impl<H: Host> Job<H> {
 
     /// Begins again: what it has seen was replaced. A user who was counted without being cleaned up is met once more.
     pub fn restart(&mut self) {
-        (self.shard, self.pending, self.suspects) = (0, Vec::new(), Vec::new());
+        (self.pending, self.suspects) = (Vec::new(), Vec::new());
+        if !self.has_expired {
+            self.shard = 0;
+        }
         if self.order.is_dry {
             (self.found, self.sockets, self.first, self.shown) = (0, 0, Vec::new(), Vec::new());
         }

@@ -69,7 +69,11 @@ impl Logins {
     /// Forgets those of whom nobody asks any more.
     pub fn tidy(&mut self, now: Instant, lasts: Duration) {
         if self.at.len() >= 64 {
+            let before = self.at.len();
             self.at.retain(|_, at| now.duration_since(*at) < lasts);
+            // Somebody may ask for longer than that: what is forgotten is not known.
+            let known = now.checked_sub(lasts).filter(|_| self.at.len() < before);
+            self.known_from = self.known_from.max(known);
             self.at.shrink_to(2 * self.at.len());
         }
     }
@@ -119,7 +123,8 @@ mod tests {
         (0..100_usize).for_each(|number| logins.note(0, &number.to_be_bytes()));
         logins.tidy(start + 2 * second, 2 * second);
         assert!(logins.may_be(0, &5_usize.to_be_bytes(), start + second));
-        logins.tidy(start + 3 * second, 2 * second);
-        assert!(!logins.may_be(0, &5_usize.to_be_bytes(), start + second));
+        logins.tidy(start + 4 * second, 2 * second);
+        assert!(!logins.may_be(0, &5_usize.to_be_bytes(), start + 2 * second));
+        assert!(logins.may_be(0, &5_usize.to_be_bytes(), start + second), "that is not known any more");
     }
 }

@@ -1,7 +1,7 @@
 //! Logouts of which the part of a node is missing: kept, so that the node gets its part when it is back.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -59,6 +59,11 @@ impl Pending {
         size_of_val(self) + words + sockets + rooms
     }
 
+    /// Of which database, and whom it is about.
+    fn subject(&self) -> (u64, Vec<u8>) {
+        (self.database, self.command.get(1).cloned().unwrap_or_default())
+    }
+
     /// Whether both are about the same.
     fn is_same(&self, other: &Self) -> bool {
         (self.database, &self.command) == (other.database, &other.command)
@@ -74,20 +79,20 @@ pub struct PendingLogouts {
     at_once: usize,
     /// Before then nobody is asked.
     next: Option<Instant>,
-    /// Those that are being asked for at this moment.
-    pub(crate) under_way: usize,
+    /// How many there are of a user of a database: mostly it is none.
+    users: HashMap<(u64, Vec<u8>), usize>,
 }
 
 impl Default for PendingLogouts {
     fn default() -> Self {
-        Self { queue: VecDeque::new(), bytes: 0, at_once: 1, next: None, under_way: 0 }
+        Self { queue: VecDeque::new(), bytes: 0, at_once: 1, next: None, users: HashMap::new() }
     }
 }
 
 impl PendingLogouts {
-    /// How many there are.
+    /// How many there are, besides those that are being asked for.
     pub fn len(&self) -> usize {
-        self.queue.len() + self.under_way
+        self.queue.len()
     }
 
     /// Whether there are none.
@@ -98,12 +103,15 @@ impl PendingLogouts {
     /// Keeps one, for the first time or again. `false` if there is no room.
     pub fn keep(&mut self, pending: Pending) -> bool {
         // Who called again has the same missing once more.
-        self.remove(|other| other.is_same(&pending));
+        if self.users.contains_key(&pending.subject()) {
+            self.remove(|other| other.is_same(&pending));
+        }
         let bytes = pending.bytes();
         if self.queue.len() >= MOST || self.bytes + bytes > MOST_BYTES {
             return false;
         }
         self.bytes += bytes;
+        *self.users.entry(pending.subject()).or_default() += 1;
         self.queue.push_back(pending);
         true
     }
@@ -123,22 +131,23 @@ impl PendingLogouts {
         self.remove(|pending| pending.until <= now)
     }
 
-    /// Takes those that it is time to ask for.
+    /// Takes those that it is time to ask for. Nobody is asked before the last ones are done with.
     pub fn take_due(&mut self, now: Instant) -> Vec<Pending> {
-        if self.under_way > 0 || self.next.is_some_and(|next| now < next) {
+        if self.next.is_some_and(|next| now < next) {
             return Vec::new();
         }
         let count = self.at_once.min(self.queue.len());
         let due: Vec<Pending> = self.queue.drain(..count).collect();
-        self.bytes -= due.iter().map(Pending::bytes).sum::<usize>();
+        self.gone(&due);
         due
     }
 
     /// All of a user is logged out completely: nothing is missing any more.
     pub fn forget(&mut self, database: u64, user: &[u8]) {
-        self.remove(|pending| {
-            pending.database == database && pending.command.get(1).is_some_and(|known| known == user)
-        });
+        let subject = (database, user.to_vec());
+        if self.users.contains_key(&subject) {
+            self.remove(|pending| pending.subject() == subject);
+        }
     }
 
     fn remove(&mut self, is_meant: impl Fn(&Pending) -> bool) -> Vec<Pending> {
@@ -148,8 +157,21 @@ impl PendingLogouts {
         }
         let (gone, kept) = std::mem::take(&mut self.queue).into_iter().partition::<Vec<_>, _>(is_meant);
         self.queue = kept.into();
-        self.bytes -= gone.iter().map(Pending::bytes).sum::<usize>();
+        self.gone(&gone);
         gone
+    }
+
+    fn gone(&mut self, gone: &[Pending]) {
+        for pending in gone {
+            self.bytes -= pending.bytes();
+            let subject = pending.subject();
+            let left = self.users.get(&subject).copied().unwrap_or_default().saturating_sub(1);
+            if left > 0 {
+                self.users.insert(subject, left);
+            } else {
+                self.users.remove(&subject);
+            }
+        }
     }
 }
 
@@ -186,9 +208,6 @@ mod tests {
         }
         assert_eq!(all.len(), 5, "who called again is kept once");
         assert_eq!(users(all.take_due(now)), "a");
-        all.under_way = 1;
-        assert_eq!((users(all.take_due(now)), all.len()), (String::new(), 5));
-        all.under_way = 0;
         all.go_on();
         assert_eq!(users(all.take_due(now)), "c d");
         all.rest(now);

@@ -50,6 +50,8 @@ pub struct Cluster<H: Host> {
     pub(crate) asking: Vec<Job<H>>,
     /// When keys were last sent to another node, with their slots.
     pub(crate) keys_left: Option<Instant>,
+    /// Whether nobody has looked since.
+    pub(crate) keys_leave: bool,
     /// Slots whose keys are shown since a moment ago, and were not read yet.
     pub(crate) arrived: Vec<u16>,
     /// What INFO shows.
@@ -73,6 +75,7 @@ impl<H: Host> Cluster<H> {
             late: None,
             asking: Vec::new(),
             keys_left: None,
+            keys_leave: false,
             arrived: Vec::new(),
             report: Report::default(),
         }
@@ -80,6 +83,11 @@ impl<H: Host> Cluster<H> {
 }
 
 impl<H: Host> Cluster<H> {
+    /// How many logouts of which a part was missing are being done once more.
+    pub(crate) fn pending_under_way(&self) -> usize {
+        self.rounds.iter().filter(|round| matches!(round.audience, Audience::Pending(_))).count()
+    }
+
     /// Whether answers were late not long ago.
     pub(crate) fn is_late(&self, now: Instant) -> bool {
         const LASTS: Duration = Duration::from_secs(10);
@@ -121,6 +129,15 @@ pub enum Audience<H: Host> {
 }
 
 impl<H: Host> Audience<H> {
+    /// Who is to be answered whatever becomes of it.
+    pub(crate) fn waiter(&self) -> Option<Waiter> {
+        match self {
+            Self::Client(client) => Some(Waiter::Client(*client)),
+            Self::Sweep(job) => job.waits,
+            Self::Pending(_) | Self::Nobody => None,
+        }
+    }
+
     /// Whether something was removed before this round.
     pub(crate) fn removed_before(&self) -> bool {
         matches!(self, Self::Pending(pending) if pending.removes)
@@ -233,10 +250,11 @@ impl<H: Host> Round<H> {
         Duration::ZERO
     }
 
-    /// How many milliseconds ago it was called, of a logout that comes late.
-    pub(crate) fn age(&self, now: Instant) -> Option<u64> {
+    /// How many milliseconds ago it was called at the most, of a logout that comes late, when a node reads that which may
+    /// take it so long to come to it.
+    pub(crate) fn age(&self, now: Instant, to_come: Duration) -> Option<u64> {
         let Audience::Pending(pending) = &self.audience else { return None };
-        let age = now.duration_since(pending.began).as_millis();
+        let age = (now.duration_since(pending.began) + to_come).as_millis();
         Some(u64::try_from(age).unwrap_or(u64::MAX))
     }
 

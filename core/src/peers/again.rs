@@ -27,8 +27,9 @@ pub(super) fn cron<H: Host>(ask: Ask<'_, H>) {
         let lasts = state.options.cluster_retry().unwrap_or_default() + std::time::Duration::from_secs(LOGINS_LAST);
         state.cluster.logins.tidy(now, lasts);
         state.cluster.statements.tidy(now, 4 * state.options.cluster_timeout());
+        let under_way = state.cluster.pending_under_way();
         let pending = &mut state.cluster.pending;
-        (pending.take_old(now), pending.take_due(now))
+        (pending.take_old(now), if under_way == 0 { pending.take_due(now) } else { Vec::new() })
     });
     look_again(ask, now);
     for pending in old {
@@ -65,7 +66,6 @@ fn begin<H: Host>(ask: Ask<'_, H>, pending: Pending) {
         is_late: false,
     };
     let summons = pending.user.as_ref().map(|user| ask.host.summons_of(user, &pending.command));
-    ask.state(|state| state.cluster.pending.under_way += 1);
     let (scope, wrote) = (pending.scope, pending.wrote.clone());
     let audience = Audience::Pending(Box::new(pending));
     let round = Round::new(audience, request, summons, scope, ask.host.instant());

@@ -33,7 +33,6 @@ pub(super) fn finish<H: Host>(ask: Ask<'_, H>, round: Round<H>) {
     let lasting = missing.iter().find(|(_, refusal)| refusal.kind != RefusalKind::Passing);
     let has_hope = missing.iter().any(|(_, refusal)| refusal.kind == RefusalKind::Passing);
     let came_back = missing.iter().any(|(_, refusal)| refusal.kind == RefusalKind::CameBack);
-    ask.state(|state| state.cluster.pending.under_way -= 1);
     match lasting {
         None if missing.is_empty() => complete(ask, &pending),
         Some((peer, refusal)) if came_back || !has_hope => {

@@ -32,7 +32,12 @@ pub(super) fn settle<H: Host>(ask: Ask<'_, H>) {
     while let Some(next) = next(ask) {
         match next {
             Next::Ask(call) => round::send(ask, call),
-            Next::End(round) => end(ask, *round),
+            Next::End(round) => {
+                let waiter = round.audience.waiter();
+                ask.state(|state| state.sweeping.served = waiter);
+                end(ask, *round);
+                ask.state(|state| state.sweeping.served = None);
+            }
         }
     }
 }
@@ -68,6 +73,10 @@ fn end<H: Host>(ask: Ask<'_, H>, mut round: Round<H>) {
     let writes = ask.state(|state| !state.layout.then.is_empty());
     match round.request.errand {
         _ if round.is_undone() => return finish(ask, round),
+        // The node that has not answered may have seen the user log in.
+        Errand::Learn(_) if matches!(round.audience, Audience::Pending(_)) && !round.missing.is_empty() => {
+            return finish(ask, round);
+        }
         Errand::Judge(..) => return trials::judged(ask, round),
         Errand::Reap(_) => return trials::reaped(ask, round),
         _ => {}
@@ -104,7 +113,10 @@ fn end<H: Host>(ask: Ask<'_, H>, mut round: Round<H>) {
 
 /// Whether the nodes can do more with what all know together of the user's sockets.
 fn says_more<H: Host>(ask: Ask<'_, H>, told: &Told) -> bool {
-    ask.state(|state| state.layout.sockets.as_ref().is_some_and(|sockets| told.says_more(sockets)))
+    ask.state(|state| {
+        let is_fencing = state.is_fencing();
+        state.layout.sockets.as_ref().is_some_and(|sockets| told.says_more(sockets, is_fencing))
+    })
 }
 
 /// Asks everybody once more for the same, this node too.
@@ -185,7 +197,7 @@ fn here<H: Host>(ask: Ask<'_, H>, round: &Round<H>, request: &Request) -> Result
         return Err(Error::Paused);
     }
     logout::check_cluster(ask)?;
-    let age = round.age(ask.host.instant());
+    let age = round.age(ask.host.instant(), ask.state(|state| state.options.cluster_timeout()));
     do_part(ask, &Request { age, ..request.clone() }, &ask.host.caller_of(round.summons.as_ref()))
 }
 

@@ -14,6 +14,7 @@ use crate::{
     error::Error,
     journal::Level,
     known::{
+        candidates,
         job::Job,
         round::{Audience, Round},
     },
@@ -25,7 +26,9 @@ use crate::{
 
 /// Asks all nodes about the users to whom sweeps have come.
 pub(super) fn begin<H: Host>(ask: Ask<'_, H>) {
-    for mut job in ask.state(|state| std::mem::take(&mut state.cluster.asking)) {
+    while let Some(mut job) = ask.state(|state| state.cluster.asking.pop()) {
+        let waiter = job.waits;
+        ask.state(|state| state.sweeping.served = waiter);
         let users = std::mem::take(&mut job.suspects);
         let request = Request {
             layout: ask.state(|state| state.cluster.layout),
@@ -42,6 +45,7 @@ pub(super) fn begin<H: Host>(ask: Ask<'_, H>) {
         job.suspects = users;
         let round = Round::new(Audience::Sweep(Box::new(job)), request, None, Scope::User, ask.host.instant());
         judge(ask, Round { peers: ask.host.peers(), ..round }, asked);
+        ask.state(|state| state.sweeping.served = None);
     }
 }
 
@@ -232,11 +236,16 @@ fn give_back<H: Host>(ask: Ask<'_, H>, round: Round<H>) {
     ask.wake();
 }
 
-/// The sweep can't go on. The server's own begin anew when it is time, and find whom they have left.
+/// The sweep can't go on. The server's own begin anew when it is time, and find whom they have left; of those whose session ended by
+/// itself it is asked once more.
 fn end_early<H: Host>(ask: Ask<'_, H>, round: Round<H>, error: Error) {
     let Audience::Sweep(mut job) = round.audience else { return };
     if job.waits.is_none() {
         say(ask, Level::Warning, &format!("a sweep is not complete: {error}"));
+    }
+    if job.has_expired {
+        let (now, database, users) = (ask.host.now(), job.database, std::mem::take(&mut job.suspects));
+        ask.state(|state| candidates::put_back(state, database, users, now));
     }
     ask.host.select(job.database);
     sweep::end(ask, &mut job, Some(error));

@@ -109,11 +109,13 @@ impl Told {
     }
 
     /// Whether what all nodes know together of the user's sockets may change what each can do, or what others are told.
-    pub(crate) fn says_more(&self, sockets: &Sockets) -> bool {
+    pub(crate) fn says_more(&self, sockets: &Sockets, is_fencing: bool) -> bool {
         let data_names_users = sockets.owned.is_some() || sockets.data.has(Placeholder::USER);
         // Whoever has the data has said so.
         let is_without_data = |socket: &ToldSocket| socket.named_by.mapping && !socket.has_data;
-        let is_unknown = sockets.trusts_mapping && self.sockets.iter().any(is_without_data);
+        // Whether it is closed depends on that nobody has; and whoever would have it is to fence it off.
+        let asks = sockets.trusts_mapping || is_fencing;
+        let is_unknown = asks && self.sockets.iter().any(is_without_data);
         !self.sockets.is_empty() && (self.names_sockets || !data_names_users || is_unknown)
     }
 

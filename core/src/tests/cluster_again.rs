@@ -53,7 +53,7 @@ fn number(node: &World, name: &str) -> u64 {
 /// Ann is logged out on the first node while the third is away, whose part is left.
 fn logged_out_without_the_third(nodes: &[World]) {
     // The modules were loaded some time ago.
-    live(nodes, SECOND);
+    live(nodes, 3 * SECOND);
     cut_off(nodes, 2, true);
     nodes[0].run("SESSION.LOGOUT ann");
     live_without(nodes, 2, SECOND * 2);
@@ -78,7 +78,7 @@ fn a_lost_message_is_sent_again_and_no_part_is_done_twice() {
         }
         nodes[lost_of].fake.mail.borrow_mut().clear();
         assert!(answers(&nodes[0]).is_empty());
-        live(&nodes, SECOND);
+        live(&nodes, 3 * SECOND);
         assert_eq!((answers(&nodes[0]), left(&nodes)), (vec![Answer::Integer(5)], 0));
         assert!(number(&nodes[1], "cluster_parts") - parts <= 3, "it said twice what it knows, and did its part once");
     }
@@ -107,7 +107,7 @@ fn a_node_that_was_away_gets_its_part_when_it_is_back() {
 fn many_are_done_when_a_node_is_back() {
     let names: Vec<&'static str> = (0..200).map(|user| &*format!("user_status:u{user}").leak()).collect();
     let nodes = cluster(&[&[], &[], &names]);
-    live(&nodes, SECOND);
+    live(&nodes, 3 * SECOND);
     cut_off(&nodes, 2, true);
     for user in 0..200 {
         let client = nodes[0].connect();
@@ -160,6 +160,20 @@ fn whoever_has_a_heartbeat_is_left_alone() {
         let numbers = ["cluster_completed_late", "cluster_given_up"].map(|name| number(&nodes[0], name));
         assert_eq!((nodes[2].fake.names().len(), numbers[0], numbers[1]), expected);
     }
+}
+
+#[test]
+fn nobody_does_anything_as_long_as_a_node_is_away_that_may_have_seen_a_login() {
+    let nodes = three();
+    logged_out_without_the_third(&nodes);
+    // Ann logs in with what lies on the third, and leaves a trace on the second.
+    nodes[2].run("SET user_socket:ann s9");
+    nodes[1].run("SET user_activity:ann 9");
+    live_without(&nodes, 2, SECOND * 5);
+    assert_eq!(nodes[1].fake.names(), ["typing:b:bob", "user_activity:ann"]);
+    cut_off(&nodes, 2, false);
+    live(&nodes, SECOND * 3);
+    assert_eq!((left(&nodes), number(&nodes[0], "cluster_given_up")), (3, 1));
 }
 
 #[test]
@@ -227,16 +241,16 @@ fn a_master_that_takes_anothers_place_and_had_not_heard_of_a_logout_gets_it_unle
     for comes_back in [false, true] {
         let nodes = three();
         let third = nodes[0].fake.peers.borrow_mut().pop();
-        live(&nodes, SECOND);
+        live(&nodes, 3 * SECOND);
         nodes[0].run("SESSION.LOGOUT ann");
         deliver(&nodes, 1);
         assert_eq!((answers(&nodes[0]), left(&nodes)), (vec![Answer::Integer(4)], 1), "of the two that are there");
         if comes_back {
-            live(&nodes, SECOND);
+            live(&nodes, 3 * SECOND);
             nodes[1].run(r#"SET socket_data:s9 {"userId":"ann"}"#);
         }
         nodes[0].fake.peers.borrow_mut().extend(third);
-        live(&nodes, SECOND);
+        live(&nodes, 3 * SECOND);
         assert_eq!(left(&nodes), usize::from(comes_back));
         assert_eq!(number(&nodes[0], "cluster_completed_late"), u64::from(!comes_back));
         assert_eq!((number(&nodes[0], "cluster_pending"), number(&nodes[0], "cluster_given_up")), (0, 0));

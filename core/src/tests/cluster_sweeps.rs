@@ -186,7 +186,7 @@ fn the_servers_own_sweeps_and_the_cascade_ask_all_too() {
 
     let nodes = spread(
         &[
-            vec![("map:ann", "s1"), ("data:s9", "")],
+            vec![("map:ann", "s1"), ("data:s9", ""), ("in:den:eve", "1"), ("map:eve", "")],
             vec![("data:s1", "x"), ("left:bob", ""), ("status:bob", "")],
             vec![("status:ann", "1"), ("in:den:ann", "1"), ("map:bob", "s9"), ("left:ann", "")],
         ],
@@ -196,5 +196,52 @@ fn the_servers_own_sweeps_and_the_cascade_ask_all_too() {
     live(&nodes, SECOND);
     nodes[0].run("PEXPIRE map:ann 100");
     live(&nodes, 4 * SECOND);
-    assert_eq!(names(&nodes), ["", "data:s1", "left:ann map:bob"], "whose mapping ended, and nobody else");
+    assert_eq!(names(&nodes), ["in:den:eve", "data:s1", "left:ann map:bob"], "whose mapping ended, and nobody else");
+}
+
+#[test]
+fn the_cascade_judges_somebody_again_whom_not_all_could_judge() {
+    let nodes = spread(
+        &[vec![("map:ann", "s1")], vec![("in:den:ann", "1"), ("data:s1", ""), ("left:ann", "")]],
+        || layout(OPAQUE),
+        &["fence", "0", "expire-cascade", "yes", "grace", "0"],
+    );
+    live(&nodes, SECOND);
+    nodes[0].fake.is_cut_off.set(true);
+    nodes[0].run("PEXPIRE map:ann 100");
+    for _ in 0..30 {
+        for node in &nodes {
+            node.live(SECOND / 10);
+        }
+    }
+    assert_eq!(names(&nodes), ["", "in:den:ann"]);
+    nodes[0].fake.is_cut_off.set(false);
+    live(&nodes, 4 * SECOND);
+    assert_eq!(names(&nodes), ["", "left:ann"]);
+}
+
+#[test]
+fn a_mapping_that_is_no_trace_does_not_keep_others_from_sweeping() {
+    let layout = || {
+        let text = r#"{ "name": "apart", "separator": ":",
+            "traces": [ { "key": "in:{roomId}:{userId}" }, { "key": "data:{socketId}", "owner": "/user" } ],
+            "sockets": { "of": "map:{userId}", "data": "data:{socketId}" } }"#;
+        Layout::parse(text).expect("a layout")
+    };
+    let keys: [&[(&str, &str)]; 2] = [&[("map:ann", "s1")], &[("in:den:ann", "1"), ("data:s1", "")]];
+    let nodes = spread(&keys, layout, &["fence", "0"]);
+    assert_eq!(sweep(&nodes, "SESSION.SWEEP"), [Answer::Integer(1)]);
+    assert_eq!(names(&nodes)[1], "");
+}
+
+#[test]
+fn a_socket_is_fenced_off_where_its_data_would_be_written() {
+    let nodes =
+        spread(&[vec![("user_socket:ann", "s1")], vec![("socket_data:s1", "")]], Layout::easyshare, &["fence", "60"]);
+    nodes[0].run("SESSION.LOGOUT ann");
+    deliver(&nodes, 1);
+    assert_eq!(answers(&nodes[0]), [Answer::Integer(1)]);
+    nodes[1].run(r#"SET socket_data:s1 {"userId":"ann"}"#);
+    live(&nodes, SECOND);
+    assert_eq!(names(&nodes), ["", ""]);
 }
