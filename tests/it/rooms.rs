@@ -3,9 +3,11 @@
 use crate::support::reply::{Reply, array, bulk, bulks, int};
 use crate::support::{Listener, Server, keys, sweep_exactly};
 
+/// Without the fence, which would not let a socket come back that was logged out.
 fn with_traces(traces: &str) -> Server {
     let sockets = r#""sockets": { "of": "map:{userId}", "data": "data:{socketId}" }"#;
     Server::builder()
+        .option("fence", "0")
         .layout(format!(r#"{{ "name": "rooms", "separator": ":", "traces": [{traces}], {sockets} }}"#))
         .start()
 }
