@@ -35,6 +35,10 @@ pub fn give_replicas(masters: &[Server], replicas: &[Server]) {
     }
     let all: Vec<&Server> = masters.iter().chain(replicas).collect();
     wait_until_calm(&all);
+    // Whoever logged in until the replicas had all data may have done so for them at that moment, and is left alone by logouts that come as
+    // late as messages may.
+    let late = Duration::from_millis(1500);
+    thread::sleep(late);
 }
 
 /// A node's name in the cluster.
