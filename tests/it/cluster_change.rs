@@ -5,7 +5,7 @@ use std::thread;
 
 use crate::support::cluster::{
     TRACES_OF_EACH, address, assert_gone, everything, give_replicas, id, keys_of, log_in, manage, node, slot, storm,
-    users, wait_until_calm,
+    take_over, users, wait_until_calm,
 };
 use crate::support::server::Stop;
 use crate::support::{Builder, Reply, Server, Snapshot, int, ok, split, wait_until};
@@ -87,9 +87,8 @@ fn a_replica_takes_over_by_force_under_logouts() {
         give_replicas(&nodes, &replicas);
         let all: Vec<u16> = ports(&nodes).into_iter().chain([replicas[2].port()]).collect();
         let outcome = storm(&all, &leavers, 30, || {
-            replicas[2].must(&format!("CLUSTER FAILOVER {how}"));
+            take_over(&replicas[2], how);
         });
-        wait_until("it is promoted", || replicas[2].info("replication")["role"] == "master");
         wait_until("it is demoted", || nodes[2].info("replication")["role"] == "slave");
         assert_gone(&outcome, leavers.len(), &[&nodes[0], &nodes[1], &replicas[2]], &expected);
     }
@@ -185,8 +184,7 @@ fn a_promoted_replica_answers_exactly_from_a_warm_index() {
         assert_eq!(field(replica, "session_index_state"), "ready");
     }
     for replica in &replicas {
-        replica.must("CLUSTER FAILOVER FORCE");
-        wait_until("it is promoted", || replica.info("replication")["role"] == "master");
+        take_over(replica, "FORCE");
     }
     let masters: Vec<&Server> = replicas.iter().collect();
     for (node, replica) in nodes.iter().zip(&replicas) {

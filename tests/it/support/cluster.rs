@@ -41,6 +41,19 @@ pub fn give_replicas(masters: &[Server], replicas: &[Server]) {
     thread::sleep(late);
 }
 
+/// Has a replica take its master's place, by `CLUSTER FAILOVER` with this word. It gives up if the others' votes do not come in time, and
+/// is told again then.
+pub fn take_over(replica: &Server, how: &str) {
+    let mut told: Option<Instant> = None;
+    wait_until("it is promoted", || {
+        if told.is_none_or(|told| told.elapsed() > Duration::from_secs(6)) {
+            replica.run(&format!("CLUSTER FAILOVER {how}"));
+            told = Some(Instant::now());
+        }
+        replica.info("replication")["role"] == "master"
+    });
+}
+
 /// A node's name in the cluster.
 pub fn id(node: &Server) -> String {
     node.must("CLUSTER MYID").as_text().to_owned()
