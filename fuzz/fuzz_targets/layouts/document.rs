@@ -90,7 +90,8 @@ fn form(text: &str, names: &mut Placeholders, key: &Template) -> Form {
     let is_left_open = !key.has(Placeholder::USER) || key.has(Placeholder::SOCKET);
     let names = if !of_socket || of_user && is_left_open { Named::User } else { Named::Socket };
     assert!(of_user || of_socket || key.has(Placeholder::USER), "a form that names nobody: {text}");
-    let is_plain = template.is_placeholder();
+    // A room in a collection of the user's own stands for nobody.
+    let is_plain = template.is_placeholder() && template.has(names.placeholder());
     Form { template, names, is_plain }
 }
 
