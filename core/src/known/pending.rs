@@ -176,23 +176,31 @@ impl PendingLogouts {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn pending(user: &str, until: Instant) -> Pending {
-        Pending {
+impl Pending {
+    /// A plain logout that has removed nothing.
+    pub(super) fn plain(user: &str, began: Instant, until: Instant) -> Self {
+        Self {
             command: vec![b"SESSION.LOGOUT".to_vec(), user.into()],
             database: 0,
             user: None,
             stamp: Stamp::default(),
             scope: Scope::User,
-            began: until,
+            began,
             until,
             told: Gone::default(),
             wrote: Vec::new(),
             removes: false,
             is_complete: false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pending(user: &str, until: Instant) -> Pending {
+        Pending::plain(user, until, until)
     }
 
     fn users(pending: Vec<Pending>) -> String {

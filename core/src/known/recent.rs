@@ -56,25 +56,9 @@ impl RecentLogouts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        plan::{Gone, Scope},
-        wire::Stamp,
-    };
 
     fn logout(user: &str, began: Instant) -> Pending {
-        Pending {
-            command: vec![b"SESSION.LOGOUT".to_vec(), user.into()],
-            database: 0,
-            user: None,
-            stamp: Stamp::default(),
-            scope: Scope::User,
-            began,
-            until: began + 10 * LASTS,
-            told: Gone::default(),
-            wrote: Vec::new(),
-            removes: false,
-            is_complete: true,
-        }
+        Pending { is_complete: true, ..Pending::plain(user, began, began + 10 * LASTS) }
     }
 
     #[test]

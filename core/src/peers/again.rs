@@ -3,7 +3,7 @@
 //! The whole call takes place once more on all masters, for whoever has done its part finds nothing. So it does not matter which node
 //! has taken the place of which. Who may have logged in since is left alone: each node says so of those whom it has seen.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{late::give_up, rounds::learn};
 use crate::{
@@ -17,14 +17,14 @@ use crate::{
     wire::{Errand, Request},
 };
 
-/// How long after the last question somebody may ask who has logged in, in seconds.
-const LOGINS_LAST: u64 = 60;
+/// How long after its time is over somebody may still ask who has logged in.
+const LOGINS_LAST: Duration = Duration::from_secs(60);
 
 /// Asks again, and gives up what is too old. Called a few times a second.
 pub(super) fn cron<H: Host>(ask: Ask<'_, H>) {
     let now = ask.host.instant();
     let (old, due) = ask.state(|state| {
-        let lasts = state.options.cluster_retry().unwrap_or_default() + std::time::Duration::from_secs(LOGINS_LAST);
+        let lasts = state.options.cluster_retry().unwrap_or_default() + LOGINS_LAST;
         state.cluster.logins.tidy(now, lasts);
         state.cluster.statements.tidy(now, 4 * state.options.cluster_timeout());
         let under_way = state.cluster.pending_under_way();

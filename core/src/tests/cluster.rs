@@ -74,6 +74,17 @@ pub(super) fn deliver(nodes: &[World], times: usize) {
     }
 }
 
+/// Time passes on all nodes, and they hear each other.
+pub(super) fn live(nodes: &[World], time: Duration) {
+    const STEP: Duration = Duration::from_millis(100);
+    for _ in 0..time.as_millis() / STEP.as_millis() {
+        for node in nodes {
+            node.live(STEP);
+        }
+        deliver(nodes, 1);
+    }
+}
+
 /// What clients of a node got who waited.
 pub(super) fn answers(node: &World) -> Vec<Answer> {
     node.module.take_answers().into_iter().map(|(_, answer)| answer.into()).collect()

@@ -4,24 +4,13 @@ use std::time::Duration;
 
 use super::{
     SECOND,
-    cluster::{answers, cluster, deliver, left, refusal, spread, three},
+    cluster::{answers, cluster, deliver, left, live, refusal, spread, three},
 };
 use crate::{
     fake::{Answer, World},
     info,
     layout::Layout,
 };
-
-/// Time passes on all nodes, and they hear each other.
-fn live(nodes: &[World], time: Duration) {
-    const STEP: Duration = Duration::from_millis(100);
-    for _ in 0..time.as_millis() / STEP.as_millis() {
-        for node in nodes {
-            node.live(STEP);
-        }
-        deliver(nodes, 1);
-    }
-}
 
 /// The node hears nobody, and nobody hears it.
 fn cut_off(nodes: &[World], number: usize, is_cut_off: bool) {

@@ -1,10 +1,8 @@
 //! Sweeps in a cluster judge by what all nodes know.
 
-use std::time::Duration;
-
 use super::{
     SECOND,
-    cluster::{answers, deliver, id, spread},
+    cluster::{answers, deliver, id, live, spread},
 };
 use crate::{
     fake::{Answer, World},
@@ -25,17 +23,6 @@ const HEARTBEAT: &str = r#"{ "name": "heartbeat", "separator": ":",
 
 fn layout(text: &str) -> Layout {
     Layout::parse(text).expect("a layout")
-}
-
-/// Time passes on all nodes, and they hear each other.
-fn live(nodes: &[World], time: Duration) {
-    const STEP: Duration = Duration::from_millis(100);
-    for _ in 0..time.as_millis() / STEP.as_millis() {
-        for node in nodes {
-            node.live(STEP);
-        }
-        deliver(nodes, 1);
-    }
 }
 
 fn sweep(nodes: &[World], line: &str) -> Vec<Answer> {
