@@ -299,6 +299,20 @@ fn a_collection_that_is_written_while_it_is_read_in_pieces() {
     assert_eq!(server.run("EXISTS active_users"), int(0));
 }
 
+/// What that client may write is read before each slice, since nothing tells when it goes on.
+#[test]
+fn a_client_that_may_write_a_collection_some_time_does_not_keep_a_sweep_from_its_end() {
+    let server = slow().start();
+    let members = (0..8_000).map(|n| format!("m{n}").into_bytes()).collect();
+    server.client().cmd([args!["SADD", "other"], members].concat());
+    server.must("RENAME other active_users");
+    let mut waiting = server.client();
+    waiting.send(args!["BLMOVE", "empty", "active_users", "LEFT", "LEFT", "0"]);
+    wait_until("it waits", || server.info("clients")["blocked_clients"] == "1");
+    assert_eq!(server.run("SESSION.SWEEP"), int(8_000));
+    assert_eq!(server.run("EXISTS active_users"), int(0));
+}
+
 #[test]
 fn the_append_only_file_has_plain_commands_each_user_within_one_transaction() {
     let server = slow().append_only().start();

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use crate::{
-    index::{HashedSubject, LivenessChange, PlaceRef, Subject},
+    index::{HashedSubject, LivenessChange, Place, PlaceRef, Subject},
     known::{note, state::State, sweeping::CollectionScan},
     layout::{Layout, What},
     plan,
@@ -16,43 +16,70 @@ use crate::{
 /// How many members are asked for at a time.
 const PIECE: usize = 64;
 
+/// How often a sweep reads a collection that is written all the time, before it makes do with what it has seen.
+const MOST_TIMES: u32 = 3;
+
+/// What came of reading a collection.
+enum Outcome<C> {
+    /// Who shows up there is known.
+    Known,
+    /// Who has shown up there all the time is known.
+    Changing(CollectionScan<C>),
+    /// There was no time to read all of it.
+    Unfinished(CollectionScan<C>),
+}
+
 /// Reads large collections of the selected database, until `deadline`. `true` if there is none left that a sweep has to
-/// know.
-pub fn read<H: Host>(ask: Ask<'_, H>, deadline: Option<Instant>) -> bool {
+/// know, which began then and has read others: those are written all the time.
+pub fn read<H: Host>(ask: Ask<'_, H>, (began, others): (Instant, &mut Vec<Place>), deadline: Option<Instant>) -> bool {
     let (database, layout) = (ask.host.database(), ask.state(|state| state.layout.clone()));
-    while let Some(crawl) = take(ask, &layout, database) {
-        if let Some(unfinished) = go_on(ask, &layout, crawl, deadline) {
-            ask.state(|state| state.sweeping.collection_scans.push((database, unfinished)));
-            return false;
+    while let Some(scan) = take(ask, &layout, database, others) {
+        match go_on(ask, &layout, scan, deadline) {
+            Outcome::Known => {}
+            Outcome::Changing(scan) if scan.began < began => {}
+            Outcome::Changing(scan) => others.push(scan.place),
+            Outcome::Unfinished(scan) => {
+                ask.state(|state| state.sweeping.collection_scans.push((database, scan)));
+                return false;
+            }
         }
     }
     true
 }
 
-/// The crawl that is under way, or a new one if there is a collection to read.
-fn take<H: Host>(ask: Ask<'_, H>, layout: &Layout, database: usize) -> Option<CollectionScan<H::Cursor>> {
+/// The scan that is under way, or a new one if there is a collection to read besides `others`.
+fn take<H: Host>(
+    ask: Ask<'_, H>,
+    layout: &Layout,
+    database: usize,
+    others: &[Place],
+) -> Option<CollectionScan<H::Cursor>> {
+    let began = ask.host.instant();
     ask.state(|state| {
-        let under_way = state.sweeping.collection_scans.iter().position(|(of, _)| *of == database);
-        if let Some(at) = under_way {
-            return Some(state.sweeping.collection_scans.swap_remove(at).1);
+        let is_other = |place: PlaceRef<'_>| others.iter().any(|other| other.borrowed() == place);
+        let scans = &mut state.sweeping.collection_scans;
+        let is_under_way =
+            |(of, scan): &(usize, CollectionScan<_>)| *of == database && !is_other(scan.place.borrowed());
+        if let Some(at) = scans.iter().position(is_under_way) {
+            return Some(scans.swap_remove(at).1);
         }
         let unknown = state.databases[database].index.places(Subject::Anyone, b"");
-        let is_evidence = |place: &PlaceRef<'_>| layout.traces[place.trace()].is_evidence;
-        let place = unknown.iter().find(is_evidence)?.to_owned();
-        Some(CollectionScan { place, cursor: H::Cursor::default(), is_void: false })
+        let is_sought = |place: &PlaceRef<'_>| layout.traces[place.trace()].is_evidence && !is_other(*place);
+        let place = unknown.iter().find(is_sought)?.to_owned();
+        Some(CollectionScan { place, cursor: H::Cursor::default(), is_void: false, began, times: 1 })
     })
 }
 
-/// Returns the crawl if `deadline` was over first.
+/// Goes on with a scan, until `deadline`.
 fn go_on<H: Host>(
     ask: Ask<'_, H>,
     layout: &Layout,
-    mut crawl: CollectionScan<H::Cursor>,
+    mut scan: CollectionScan<H::Cursor>,
     deadline: Option<Instant>,
-) -> Option<CollectionScan<H::Cursor>> {
+) -> Outcome<H::Cursor> {
     let database = ask.host.database();
-    let trace = &layout.traces[crawl.place.borrowed().trace()];
-    let place = crawl.place.clone();
+    let trace = &layout.traces[scan.place.borrowed().trace()];
+    let place = scan.place.clone();
     let bindings = place.borrowed().bind(&trace.placed, Bindings::default());
     let name = ask.host.name(&trace.key.render(&bindings));
     match &trace.what {
@@ -72,16 +99,13 @@ fn go_on<H: Host>(
                 }
                 state.databases[database].index.remove(Subject::Anyone, b"", place.borrowed());
             });
-            return None;
+            return Outcome::Known;
         }
-        What::Key | What::Mapping | What::Entries(_) => return None,
+        What::Key | What::Mapping | What::Entries(_) => return Outcome::Changing(scan),
     }
     loop {
-        if std::mem::take(&mut crawl.is_void) {
-            crawl.cursor = H::Cursor::default();
-        }
         let mut members = Vec::new();
-        let goes_on = ask.host.scan_members(&name, &crawl.cursor, PIECE, &mut members);
+        let goes_on = ask.host.scan_members(&name, &scan.cursor, PIECE, &mut members);
         let number = place.borrowed().trace();
         let seen = ask.host.open(&name).map(|key| plan::observe_members(layout, number, &bindings, &key, &members));
         ask.state(|state| {
@@ -89,13 +113,20 @@ fn go_on<H: Host>(
                 note_evidence(state, database, HashedSubject::new(*subject, id), place.borrowed());
             }
         });
-        if !goes_on {
+        if !goes_on && !scan.is_void {
             // From now on each member that comes is seen as it comes.
             ask.state(|state| state.databases[database].index.remove(Subject::Anyone, b"", place.borrowed()));
-            return None;
+            return Outcome::Known;
+        }
+        if !goes_on && scan.times == MOST_TIMES {
+            return Outcome::Changing(scan);
+        }
+        if !goes_on {
+            let (cursor, began, times) = (H::Cursor::default(), ask.host.instant(), scan.times + 1);
+            scan = CollectionScan { place: scan.place, cursor, is_void: false, began, times };
         }
         if deadline.is_some_and(|deadline| ask.host.instant() >= deadline) {
-            return Some(crawl);
+            return Outcome::Unfinished(scan);
         }
     }
 }

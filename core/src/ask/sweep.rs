@@ -71,7 +71,7 @@ impl<H: Host> Job<H> {
         if ask.host.is_replica() {
             return Err(Error::Demoted);
         }
-        if !collections::read(ask, deadline) {
+        if !collections::read(ask, (self.began, &mut self.changing), deadline) {
             return Ok(Progress::GoesOn);
         }
         let caller = ask.host.caller_of(self.summons.as_ref());

@@ -3,7 +3,11 @@
 use std::time::{Duration, Instant};
 
 use super::waiter::Waiter;
-use crate::{index::SHARDS, ports::Host, reply::Reply};
+use crate::{
+    index::{Place, SHARDS},
+    ports::Host,
+    reply::Reply,
+};
 
 /// What a sweep is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +48,8 @@ pub struct Job<H: Host> {
     pub(crate) shard: usize,
     /// Users of the last part who have not been looked at.
     pub(crate) pending: Vec<Box<[u8]>>,
+    /// Collections that are written all the time, and were read as far as that goes.
+    pub(crate) changing: Vec<Place>,
     pub(crate) found: u64,
     /// Dead sockets of live users.
     pub(crate) sockets: u64,
@@ -71,6 +77,7 @@ impl<H: Host> Job<H> {
             waits: None,
             shard: 0,
             pending: Vec::new(),
+            changing: Vec::new(),
             found: 0,
             sockets: 0,
             first: Vec::new(),
@@ -124,7 +131,7 @@ impl<H: Host> Job<H> {
 
     /// Begins again: what it has seen was replaced. A user who was counted without being cleaned up is met once more.
     pub fn restart(&mut self) {
-        (self.pending, self.suspects) = (Vec::new(), Vec::new());
+        (self.pending, self.suspects, self.changing) = (Vec::new(), Vec::new(), Vec::new());
         if !self.has_expired {
             self.shard = 0;
         }

@@ -137,7 +137,7 @@ fn see<H: Host>(
     end: End,
 ) {
     if whom.subject == Subject::Anyone {
-        state.sweeping.restart_collection_scans(database, place);
+        state.sweeping.void_collection_scans(database, place);
     }
     if whom.subject == Subject::User {
         state.sweeping.returned.seen(database, whom.id, place);

@@ -30,7 +30,7 @@ pub struct Sweeping<H: Host> {
     pub unknown_ends: Vec<(usize, Box<[u8]>)>,
     /// Users to be cleaned up when their grace is over.
     pub pending_expiries: BinaryHeap<PendingExpiry>,
-    /// The collection that is being read, by database.
+    /// Collections that are being read, by database.
     pub collection_scans: Vec<(usize, CollectionScan<H::Cursor>)>,
     /// Sockets of live users that have no data key.
     pub dead: DeadSockets,
@@ -128,13 +128,13 @@ impl<H: Host> Sweeping<H> {
         self.restart(|number| number == first || number == second);
     }
 
-    /// A collection has to be read from its beginning once more.
-    pub(crate) fn restart_collection_scans(&mut self, database: usize, place: PlaceRef<'_>) {
+    /// A collection has to be read once more.
+    pub(crate) fn void_collection_scans(&mut self, database: usize, place: PlaceRef<'_>) {
         self.collection_scans
             .iter_mut()
-            .filter(|(of, crawl)| *of == database && crawl.place.borrowed() == place)
-            .for_each(|(_, crawl)| {
-                crawl.is_void = true;
+            .filter(|(of, scan)| *of == database && scan.place.borrowed() == place)
+            .for_each(|(_, scan)| {
+                scan.is_void = true;
             });
     }
 
@@ -189,8 +189,12 @@ impl PendingExpiry {
 pub struct CollectionScan<C> {
     pub(crate) place: Place,
     pub(crate) cursor: C,
-    /// It was written meanwhile in a way that does not say which members are new.
+    /// It was written meanwhile in a way that does not say which members are new: those may have come where it was read already.
     pub(crate) is_void: bool,
+    /// When it was begun, the last time.
+    pub(crate) began: Instant,
+    /// How often.
+    pub(crate) times: u32,
 }
 
 /// What the server says of writes.

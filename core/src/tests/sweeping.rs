@@ -180,6 +180,28 @@ fn large_collections_are_read_by_a_sweep() {
     assert_eq!((answers, left(&world).as_str()), (vec![Answer::Integer(603)], "late other"));
 }
 
+/// Somebody writes it before each slice, in a way that does not say what is new.
+#[test]
+fn a_collection_that_is_written_all_the_time_does_not_keep_a_sweep_from_its_end() {
+    let world = easyshare(&[]);
+    let members: Vec<String> = (0..600).map(|number| format!("g{number:03}")).collect();
+    world.run(&format!("SADD first {}", members[..300].join(" ")));
+    world.run(&format!("SADD second {}", members[300..].join(" ")));
+    world.run("SUNIONSTORE active_users first second");
+    world.fake.look_takes.set(Duration::from_micros(100));
+    world.run("SESSION.SWEEP DRYRUN");
+    let mut ticks = 0;
+    while world.module.session().with(|state| !state.sweeping.jobs.is_empty()) {
+        world.run("SUNIONSTORE active_users first second");
+        world.tick();
+        ticks += 1;
+        assert!(ticks < 10_000, "it has no end");
+    }
+    assert!(ticks > 3, "it takes slices");
+    let answers: Vec<Answer> = world.module.take_answers().into_iter().map(|(_, answer)| answer.into()).collect();
+    assert_eq!(answers, [Answer::Integer(600)]);
+}
+
 #[cfg(feature = "faults")]
 #[test]
 fn whoever_brings_a_defect_about_is_passed_over() {

@@ -18,7 +18,10 @@ mod values;
 
 use crate::support::Layout;
 use in_memory::InMemory;
-use std::{env, panic};
+use std::{
+    env, panic,
+    time::{Duration, Instant},
+};
 use target::{RealServer, Target};
 
 /// Starts what a case runs on, with a layout and the case's seed.
@@ -32,6 +35,9 @@ const CASES_IN_MEMORY: u64 = 100;
 
 /// How many times a failing case is run again to find a shorter one.
 const SHORTENINGS: usize = 300;
+
+/// For how long at most: a server that says nothing takes a minute each time.
+const SHORTENING_TIME: Duration = Duration::from_secs(180);
 
 fn number_from_env(name: &str) -> Option<u64> {
     let text = env::var(name).ok()?;
@@ -80,9 +86,10 @@ fn shorten(
 ) -> (Vec<step::Step>, String) {
     let mut part = steps.len() / 2;
     let mut runs = 0;
+    let end_of_time = Instant::now() + SHORTENING_TIME;
     while part > 0 {
         let mut start = 0;
-        while start < steps.len() && runs < SHORTENINGS {
+        while start < steps.len() && runs < SHORTENINGS && Instant::now() < end_of_time {
             let end = steps.len().min(start + part);
             let fewer = [&steps[..start], &steps[end..]].concat();
             runs += 1;
