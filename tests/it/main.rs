@@ -54,5 +54,6 @@ mod sweep_after_changes;
 mod sweep_evidence;
 mod sweep_slices;
 mod then;
+mod unseen;
 mod values;
 mod watching;

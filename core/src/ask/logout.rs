@@ -86,11 +86,11 @@ fn plan_part<H: Host>(
     told: Option<&Told>,
 ) -> Plan<H::Name> {
     faults::point("plan", user);
-    let layout = ask.state(|state| state.layout.clone());
+    let (layout, watcher) = ask.state(|state| (state.layout.clone(), state.watcher.clone()));
     let database = ask.host.database();
     let places = |subject, id: &[u8]| ask.state(|state| state.databases[database].index.places(subject, id));
     let has_sockets = ask.state(|state| state.databases[database].index.has_sockets());
-    let known = plan::Known { places: &places, has_sockets, told };
+    let known = plan::Known { places: &places, has_sockets, unseen: Some(watcher.unseen()), told };
     let plan = plan::find(ask.host, &layout, known, user, detail, part);
     let now = ask.host.now();
     ask.state(|state| {

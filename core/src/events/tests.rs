@@ -33,16 +33,13 @@ fn ann<'a>(sockets: &[&'a [u8]], rooms: &'a [Vec<u8>]) -> Departure<'a> {
     }
 }
 
+fn nothing_known() -> Known<'static> {
+    Known { places: &|_, _| crate::index::PlaceSet::default(), has_sockets: false, unseen: None, told: None }
+}
+
 /// The commands that follow, as lines; bytes that are not printable ASCII are escaped.
 fn told(options: &Options, layout: &Layout, departure: Departure<'_>, space: &Fake) -> (Vec<String>, Vec<LeftOut>) {
-    let plan = find(
-        space,
-        layout,
-        Known { places: &|_, _| crate::index::PlaceSet::default(), has_sockets: false, told: None },
-        departure.user,
-        Detail::Audience,
-        &[],
-    );
+    let plan = find(space, layout, nothing_known(), departure.user, Detail::Audience, &[]);
     let Some(audience) = Audience::new(options, layout) else { return Default::default() };
     let ready = Notice::new(audience, departure).check(space, &plan.keys, |_| false);
     let mut lines = Vec::new();
@@ -89,14 +86,7 @@ fn classic_messages_are_those_that_servers_send() {
     let departure = Departure { user: b"u1", ..ann(&[], &rooms) };
     let mut messages = Vec::new();
     let (options, layout) = (options(&["socketio", "classic", "channel", ""]), layout(announce));
-    let plan = find(
-        &Fake::default(),
-        &layout,
-        Known { places: &|_, _| crate::index::PlaceSet::default(), has_sockets: false, told: None },
-        b"u1",
-        Detail::Audience,
-        &[],
-    );
+    let plan = find(&Fake::default(), &layout, nothing_known(), b"u1", Detail::Audience, &[]);
     let ready =
         Notice::new(Audience::new(&options, &layout).unwrap(), departure)
             .check(&Fake::default(), &plan.keys, |_| false);
@@ -199,14 +189,7 @@ fn told_of(id: &str, adapter: &str) -> Vec<Vec<Vec<u8>>> {
     let (options, layout, space) = (options(&["socketio", adapter]), layout(EASYSHARE), Fake::default());
     let rooms = [id.as_bytes().to_vec()];
     let departure = Departure { user: id.as_bytes(), ..ann(&[id.as_bytes()], &rooms) };
-    let plan = find(
-        &space,
-        &layout,
-        Known { places: &|_, _| crate::index::PlaceSet::default(), has_sockets: false, told: None },
-        b"u",
-        Detail::Names,
-        &[],
-    );
+    let plan = find(&space, &layout, nothing_known(), b"u", Detail::Names, &[]);
     let ready = Notice::new(Audience::new(&options, &layout).unwrap(), departure).check(&space, &plan.keys, |_| false);
     let mut commands = Vec::new();
     ready.tell(1, &mut |command| commands.push(command.arguments.iter().map(|argument| argument.to_vec()).collect()));

@@ -11,6 +11,7 @@ use crate::{
     layout::{By, Field, Form, Layout, Owner, Reach, Trace, What},
     ports::{Key, Keyspace, Kind},
     template::{Bindings, Placeholder, Template},
+    watcher::Unseen,
 };
 
 /// How much a caller has to know before anything is removed.
@@ -57,6 +58,8 @@ pub struct Known<'a> {
     pub places: &'a dyn Fn(Subject, &[u8]) -> PlaceSet,
     /// Whether it knows a place of any socket's.
     pub has_sockets: bool,
+    /// Traces of which there can be no key, if that is known.
+    pub unseen: Option<&'a Unseen>,
     /// What all nodes of a cluster know together of the user's sockets, if they were asked.
     pub told: Option<&'a Told>,
 }
@@ -65,14 +68,15 @@ pub struct Known<'a> {
 pub fn find<K: Keyspace>(
     space: &K,
     layout: &Layout,
-    Known { places, has_sockets, told }: Known<'_>,
+    Known { places, has_sockets, unseen, told }: Known<'_>,
     user: &[u8],
     detail: Detail,
     part: Part<'_>,
 ) -> Plan<K::Name> {
     let extent = if part.is_empty() { Extent::All } else { Extent::Part };
     let plan = Plan { extent, ..Plan::empty(user, detail) };
-    let mut finder = Finder { space, layout, user, part, told, plan, said: Vec::new(), buffer: Vec::with_capacity(64) };
+    let buffer = Vec::with_capacity(64);
+    let mut finder = Finder { space, layout, user, part, unseen, told, plan, said: Vec::new(), buffer };
     let known = places(Subject::User, user);
     finder.plan.keys.reserve(known.about());
     let large_sets = places(Subject::Anyone, b"");
@@ -119,7 +123,8 @@ pub fn find_key<K: Keyspace>(
     name: &K::Name,
 ) -> Plan<K::Name> {
     let plan = Plan::empty(user, Detail::Facts);
-    let mut finder = Finder { space, layout, user, part: &[], told: None, plan, said: Vec::new(), buffer: Vec::new() };
+    let mut finder =
+        Finder { space, layout, user, part: &[], unseen: None, told: None, plan, said: Vec::new(), buffer: Vec::new() };
     let is_wanted = |trace: &&Trace| names_a_key(trace) || matches!(trace.what, What::Owned(_)) && socket.is_some();
     for trace in layout.traces.iter().filter(is_wanted) {
         let is = |read: Option<&[u8]>, id: &[u8]| read.is_none_or(|read| read == id);
@@ -177,8 +182,17 @@ pub fn owners<K: Keyspace>(space: &K, layout: &Layout, name: &K::Name) -> Vec<Ve
 /// exists, whatever it holds; so does a key that is looked into for everybody ([`Subject::Anyone`]).
 pub fn still_there<K: Keyspace>(space: &K, layout: &Layout, subject: Subject, id: &[u8], place: PlaceRef<'_>) -> bool {
     let plan = Plan::empty(id, Detail::Facts);
-    let mut finder =
-        Finder { space, layout, user: id, part: &[], told: None, plan, said: Vec::new(), buffer: Vec::new() };
+    let mut finder = Finder {
+        space,
+        layout,
+        user: id,
+        part: &[],
+        unseen: None,
+        told: None,
+        plan,
+        said: Vec::new(),
+        buffer: Vec::new(),
+    };
     let trace = &layout.traces[place.trace()];
     let given = Bindings::user(id);
     let given = if subject == Subject::Socket { given.with(Placeholder::SOCKET, id) } else { given };
@@ -227,6 +241,8 @@ pub(super) struct Finder<'a, K: Keyspace> {
     pub(super) layout: &'a Layout,
     pub(super) user: &'a [u8],
     part: Part<'a>,
+    /// Traces that are not looked for, since there can be no key.
+    unseen: Option<&'a Unseen>,
     pub(super) told: Option<&'a Told>,
     pub(super) plan: Plan<K::Name>,
     /// What the data of sockets said besides that it is the user's, by its place among the plan's keys.
@@ -240,7 +256,11 @@ impl<'a, K: Keyspace> Finder<'a, K> {
     fn direct(&mut self, wanted: fn(&Trace) -> bool, socket: Option<&[u8]>) {
         let layout = self.layout;
         let detail = self.plan.detail;
-        let wanted = |trace: &&Trace| trace.reach == Reach::Direct && wanted(trace) && detail.asks_for(trace);
+        let unseen = self.unseen;
+        let wanted = |trace: &&Trace| {
+            let is_unseen = || unseen.is_some_and(|unseen| unseen.has(trace.number));
+            trace.reach == Reach::Direct && wanted(trace) && detail.asks_for(trace) && !is_unseen()
+        };
         for trace in layout.traces.iter().filter(wanted) {
             let bindings = Bindings::user(self.user);
             self.locate(trace, &socket.map_or(bindings, |id| bindings.with(Placeholder::SOCKET, id)));

@@ -40,7 +40,8 @@ fn index(space: &Fake, layout: &Layout) -> Index {
 /// The plan by what an index knows, which may have been so before.
 fn find_by(index: &Index, space: &Fake, layout: &Layout, user: &[u8], detail: Detail, part: Part<'_>) -> Plan<Vec<u8>> {
     let places = &|subject, id: &[u8]| index.places(subject, id);
-    find(space, layout, Known { places, has_sockets: index.has_sockets(), told: None }, user, detail, part)
+    let known = Known { places, has_sockets: index.has_sockets(), unseen: None, told: None };
+    find(space, layout, known, user, detail, part)
 }
 
 fn plan(space: &Fake, layout: &Layout, user: &str) -> Plan<Vec<u8>> {

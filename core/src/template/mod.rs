@@ -229,7 +229,7 @@ impl Template {
     }
 
     /// The literal bytes every match ends with; empty if a placeholder comes last, or there is none.
-    fn suffix(&self) -> &[u8] {
+    pub fn suffix(&self) -> &[u8] {
         match self.parts.last() {
             Some(Part::Literal(literal)) if self.parts.len() > 1 => literal,
             _ => &[],

@@ -7,6 +7,7 @@
 //! exactness, so new commands, and commands of other modules, are suspected by themselves.
 
 mod effect;
+mod unseen;
 
 use std::collections::BTreeSet;
 
@@ -18,6 +19,7 @@ use crate::{
 use effect::{POPULATE, UNLOAD};
 
 pub use effect::{Effect, Meaning, Members, effect, may_wait, meaning, populates, unloads};
+pub use unseen::Unseen;
 
 /// What a command may have changed: a key, or one member that it may have put into a collection. `K` is a name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -33,7 +35,18 @@ pub struct Suspect<K> {
 pub struct Watcher {
     keys: Box<[Watched]>,
     /// Which first bytes an argument can have that matters: most are told apart by it.
-    first_bytes: [bool; 256],
+    first_bytes: [First; 256],
+    /// Traces that are found without the index, of which no key was seen.
+    unseen: Unseen,
+}
+
+/// What an argument may be that begins with a byte.
+#[derive(Clone, Copy, Debug, Default)]
+struct First {
+    /// The name of a key that the index cares for, or a word that matters.
+    watched: bool,
+    /// The name of a key of a trace that is unseen.
+    unseen: bool,
 }
 
 /// Keys of one template.
@@ -95,28 +108,31 @@ impl Watcher {
                 keys.push(Watched { head, template: template.clone(), is_collection, is_vital });
             }
         }
-        let mut first_bytes = [false; 256];
-        for byte in [POPULATE[0], UNLOAD[0]].into_iter().flat_map(|byte| [byte, byte.to_ascii_uppercase()]) {
-            first_bytes[usize::from(byte)] = true;
-        }
-        for key in &keys {
-            match key.template.prefix().first() {
-                Some(byte) => first_bytes[usize::from(*byte)] = true,
-                None => first_bytes = [true; 256],
-            }
-        }
-        Self { keys: keys.into(), first_bytes }
+        // Where nothing is watched, nothing is seen.
+        let unseen = if keys.is_empty() { Unseen::none() } else { Unseen::new(layout) };
+        let first_bytes = first_bytes(&keys, &unseen);
+        Self { keys: keys.into(), first_bytes, unseen }
     }
 
-    /// Whether a command with this argument has to be looked at: a quick test, which nearly every argument fails.
+    /// Whether a command with this argument has to be looked at: a quick test, which nearly every argument fails. Of every
+    /// name that a key may have from now on this has to be asked, or [`Self::cares_for`]: see [`Unseen`].
     #[inline]
     pub fn may_matter(&self, argument: &[u8]) -> bool {
-        argument.first().is_some_and(|byte| self.first_bytes[usize::from(*byte)]) && self.may_be_watched(argument)
+        let first = argument.first().map(|byte| self.first_bytes[usize::from(*byte)]).unwrap_or_default();
+        (first.watched || first.unseen) && self.may_be_watched(argument, first)
     }
 
-    fn may_be_watched(&self, argument: &[u8]) -> bool {
+    fn may_be_watched(&self, argument: &[u8], first: First) -> bool {
         let head = Head::of(argument);
-        self.keys.iter().any(|key| key.head.begins(head)) || populates(argument) || unloads(argument)
+        if first.unseen {
+            self.unseen.meet(argument, head);
+        }
+        first.watched && (self.keys.iter().any(|key| key.head.begins(head)) || populates(argument) || unloads(argument))
+    }
+
+    /// The traces of which no key was seen.
+    pub fn unseen(&self) -> &Unseen {
+        &self.unseen
     }
 
     /// Whether the index cares for a key of this name.
@@ -146,6 +162,31 @@ impl Watcher {
     /// Whether there is anything to watch at all.
     pub fn is_idle(&self) -> bool {
         self.keys.is_empty()
+    }
+}
+
+fn first_bytes(keys: &[Watched], unseen: &Unseen) -> [First; 256] {
+    let mut first_bytes = [First::default(); 256];
+    let words = [POPULATE[0], UNLOAD[0]].into_iter().flat_map(|byte| [byte, byte.to_ascii_uppercase()]);
+    let names = keys.iter().map(|key| key.template.prefix().first().copied());
+    for byte in words.map(Some).chain(names) {
+        for first in of_byte(&mut first_bytes, byte) {
+            first.watched = true;
+        }
+    }
+    for byte in unseen.first_bytes() {
+        for first in of_byte(&mut first_bytes, byte) {
+            first.unseen = true;
+        }
+    }
+    first_bytes
+}
+
+/// What stands for a byte; `None`: for any.
+fn of_byte(first_bytes: &mut [First; 256], byte: Option<u8>) -> &mut [First] {
+    match byte {
+        Some(byte) => &mut first_bytes[usize::from(byte)..=usize::from(byte)],
+        None => first_bytes,
     }
 }
 
