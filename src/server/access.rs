@@ -59,7 +59,11 @@ impl Server {
         let command: Vec<_> = command.iter().map(Name::raw).collect();
         match self.caller_by(user, &command) {
             // When the command was called the server asked, and the rules may be others now.
-            Caller(CallerKind::OneRule(account)) if !account.permits_command(&command) => Caller(CallerKind::Nobody),
+            Caller(CallerKind::AllKeys(account) | CallerKind::OneRule(account))
+                if !account.permits_command(&command) =>
+            {
+                Caller(CallerKind::Nobody)
+            }
             caller => caller,
         }
     }
@@ -68,7 +72,8 @@ impl Server {
         let Some(account) = Account::of(user) else { return Caller(CallerKind::Nobody) };
         let description = account.description();
         if !has_selectors(description.as_ref()) {
-            return Caller(CallerKind::OneRule(account));
+            let has_all_keys = has_all_keys(description.as_ref());
+            return Caller(if has_all_keys { CallerKind::AllKeys(account) } else { CallerKind::OneRule(account) });
         }
         let database = Host::database(self);
         let mut rules = rules(description);
@@ -87,7 +92,9 @@ enum CallerKind {
     Anybody,
     /// One whose user was deleted meanwhile, who may do nothing.
     Nobody,
-    /// One without selectors: the server has asked whether the command is permitted.
+    /// One without selectors who may do anything with any key: the server has asked whether the command is permitted.
+    AllKeys(Account),
+    /// Another one without selectors.
     OneRule(Account),
     /// One with selectors: the rules that permit the command.
     Rules(Vec<Rc<Rule>>),
@@ -105,7 +112,7 @@ impl Permissions for Caller {
 
     fn permit(&self, asks: &dyn Fn(May<'_, Name>) -> bool) -> bool {
         match &self.0 {
-            CallerKind::Anybody => asks(&|_, _| true),
+            CallerKind::Anybody | CallerKind::AllKeys(_) => asks(&|_, _| true),
             CallerKind::Nobody => false,
             CallerKind::OneRule(account) => asks(&|name, access| account.permits(name, access)),
             CallerKind::Rules(rules) => {
@@ -115,11 +122,7 @@ impl Permissions for Caller {
     }
 
     fn permits_everything(&self) -> bool {
-        match &self.0 {
-            CallerKind::Anybody => true,
-            CallerKind::OneRule(account) => has_all_keys(account.description().as_ref()),
-            CallerKind::Nobody | CallerKind::Rules(_) => false,
-        }
+        matches!(self.0, CallerKind::Anybody | CallerKind::AllKeys(_))
     }
 }
 

@@ -36,7 +36,9 @@ fn the_first_key_is_found_whatever_wrote_it() {
     let server = with_traces(lines.len() + 2).start();
     let mut waiting = server.client();
     waiting.send(args!["BLMOVE", "empty", format!("t{}:u", lines.len()), "LEFT", "LEFT", "0"]);
-    lines.iter().for_each(|line| server.script(line));
+    for line in lines {
+        server.script(line);
+    }
     let dump = server.must("DUMP x");
     server.cmd(args!["RESTORE", format!("t{}:u", lines.len() + 1), "0", dump.as_bytes()]);
     server.must("RPUSH empty a");

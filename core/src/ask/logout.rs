@@ -314,7 +314,8 @@ fn forget<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>) {
             let socket = layout.owned_socket(place).map(SocketHash::of);
             sockets.borrow_mut().extend(socket);
         };
-        known.index.retain(Subject::User, &plan.user, |place| {
+        let user = HashedSubject::new(Subject::User, &plan.user);
+        let is_known = known.index.retain(user, |place| {
             let stays = stays(place);
             if !stays {
                 forgets(place);
@@ -323,18 +324,20 @@ fn forget<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>) {
         });
         let is_found_again = keeps_mapping || plan.lists_others();
         let mark = if is_found_again { LivenessMark::Doubtful(state.clock.after(now)) } else { LivenessMark::Quiet };
-        known.index.set_mark(&plan.user, mark);
-        for socket in plan.sockets.iter().filter(|socket| !socket.is_others()) {
-            known.index.retain(Subject::Socket, &socket.id, stays);
+        if is_known {
+            known.index.set_mark(&plan.user, mark);
+        }
+        let has_sockets = known.index.has_sockets();
+        for socket in plan.sockets.iter().filter(|socket| has_sockets && !socket.is_others()) {
+            known.index.retain(HashedSubject::new(Subject::Socket, &socket.id), stays);
         }
         // Where no data says whose a socket is, the plan does, or at least the names of keys.
         let is_told = layout.sockets.as_ref().is_some_and(|sockets| sockets.owned.is_some());
         let planned = plan.sockets.iter().map(|socket| &*socket.id);
         let planned = planned.chain(plan.keys.iter().flat_map(|key| key.sockets()));
         let planned = planned.filter(|_| !is_told).map(SocketHash::of);
-        let user = HashedSubject::new(Subject::User, &plan.user).hash;
         for socket in sockets.into_inner().into_iter().chain(planned) {
-            known.index.forget_owner(socket, user);
+            known.index.forget_owner(socket, user.hash);
         }
     });
 }

@@ -117,7 +117,11 @@ impl<'a> Logout<'a> {
             removed,
             is_found: removed > 0,
             hidden: if removed == 0 { may_know().err() } else { None },
-            gone: if removed > 0 || is_more { Gone::of(checked.plan()) } else { Gone::default() },
+            gone: if act.within.is_some() && (removed > 0 || is_more) {
+                Gone::of(checked.plan())
+            } else {
+                Gone::default()
+            },
             told: if is_first { Told::of(checked.plan()) } else { Told::default() },
             each: Vec::new(),
             motion,

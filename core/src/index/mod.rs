@@ -81,21 +81,21 @@ pub struct Index {
     shards: Box<[Shard]>,
     large_sets: Crowds,
     places: usize,
-    /// How many sockets have a place.
-    sockets: usize,
+    /// How many subjects of each kind have a place.
+    subjects: [usize; 3],
 }
 
 impl Index {
     /// Adds a place, and changes the mark of a user as the news are.
     pub fn add(&mut self, whom: HashedSubject<'_>, place: PlaceRef<'_>, news: LivenessChange) -> Added {
         let HashedSubject { subject, id, .. } = whom;
-        let Self { shards, large_sets, places, sockets } = self;
+        let Self { shards, large_sets, places, subjects } = self;
         let shard = of_mut(shards, whom.hash);
         let Some((entry, records)) = shard.find_mut(whom) else {
             let mark = if subject == Subject::User { news.first() } else { LivenessMark::Quiet };
             shard.insert(whom, mark.into(), place.0);
             *places += 1;
-            *sockets += usize::from(subject == Subject::Socket);
+            subjects[usize::from(subject.kind())] += 1;
             return Added { count: Some(1), before: None };
         };
         let before: LivenessMark = entry.mark.into();
@@ -128,6 +128,10 @@ impl Index {
 
     /// The places of a subject, copied: to look at them calls the host, which may call back.
     pub fn places(&self, subject: Subject, id: &[u8]) -> PlaceSet {
+        // Few layouts name sockets alone, and few collections are too large.
+        if !self.has_any(subject) {
+            return PlaceSet::default();
+        }
         let Some(record) = self.record(HashedSubject::new(subject, id)) else { return PlaceSet::default() };
         if !record.is_large_set {
             return PlaceSet(record.places.to_vec());
@@ -144,26 +148,27 @@ impl Index {
 
     /// Removes a place, if it is there.
     pub fn remove(&mut self, subject: Subject, id: &[u8], place: PlaceRef<'_>) {
-        self.thin_out(subject, id, |known| known != place, |large| usize::from(large.remove(place.0)));
+        let whom = HashedSubject::new(subject, id);
+        self.thin_out(whom, |known| known != place, |large| usize::from(large.remove(place.0)));
     }
 
-    /// Removes the places of a subject but those that `keep` names.
-    pub fn retain(&mut self, subject: Subject, id: &[u8], keep: impl Fn(PlaceRef<'_>) -> bool) {
-        self.thin_out(subject, id, &keep, |large| large.retain(|place| keep(PlaceRef(place))));
+    /// Removes the places of a subject but those that `keep` names. `true` if any is left.
+    pub fn retain(&mut self, whom: HashedSubject<'_>, keep: impl Fn(PlaceRef<'_>) -> bool) -> bool {
+        self.thin_out(whom, &keep, |large| large.retain(|place| keep(PlaceRef(place))))
     }
 
-    /// Removes places: of few those that `keep` does not name, and of a large set what `thin` does, which says how many.
+    /// Removes places: of few those that `keep` does not name, and of a large set what `thin` does, which says how many. `true`
+    /// if any is left.
     fn thin_out(
         &mut self,
-        subject: Subject,
-        id: &[u8],
+        whom: HashedSubject<'_>,
         keep: impl Fn(PlaceRef<'_>) -> bool,
         thin: impl FnOnce(&mut LargeSet) -> usize,
-    ) {
-        let whom = HashedSubject::new(subject, id);
-        let Self { shards, large_sets, places, sockets } = self;
-        let Some(shard) = shards.get_mut(whom.hash.shard()) else { return };
-        let Some((entry, records)) = shard.find_mut(whom) else { return };
+    ) -> bool {
+        let HashedSubject { subject, id, .. } = whom;
+        let Self { shards, large_sets, places, subjects } = self;
+        let Some(shard) = shards.get_mut(whom.hash.shard()) else { return false };
+        let Some((entry, records)) = shard.find_mut(whom) else { return false };
         let record = records.get(entry.at);
         let is_empty = if record.is_large_set {
             let key = (subject, id.into());
@@ -184,9 +189,10 @@ impl Index {
         };
         if is_empty {
             shard.remove(whom);
-            *sockets -= usize::from(subject == Subject::Socket);
+            subjects[usize::from(subject.kind())] -= 1;
         }
         shard.tidy();
+        !is_empty
     }
 
     /// Brings what is known of these subjects into the processor's cache, and what of these sockets. The looks do not
@@ -212,7 +218,11 @@ impl Index {
 
     /// Whether it knows a place of any socket's.
     pub fn has_sockets(&self) -> bool {
-        self.sockets > 0
+        self.has_any(Subject::Socket)
+    }
+
+    fn has_any(&self, subject: Subject) -> bool {
+        self.subjects[usize::from(subject.kind())] > 0
     }
 
     /// How many places there are, stale ones included.
@@ -305,10 +315,9 @@ mod tests {
         }
         assert!(!index.large_sets.is_empty(), "the test must reach the large sets");
         assert_eq!(index.len(), model.values().map(BTreeSet::len).sum::<usize>());
-        let is_socket = |((kind, _), places): (&(u8, Vec<u8>), &BTreeSet<Vec<u8>>)| {
-            *kind == Subject::Socket.kind() && !places.is_empty()
-        };
-        assert_eq!(index.sockets, model.iter().filter(|entry| is_socket(*entry)).count());
+        let count =
+            |wanted: u8| model.iter().filter(|((kind, _), places)| *kind == wanted && !places.is_empty()).count();
+        assert_eq!(index.subjects, [0, 1, 2].map(count));
         let subjects: BTreeSet<_> =
             (0..SHARDS).flat_map(|s| index.subjects(s)).map(|(s, id)| (s.kind(), id.to_vec())).collect();
         let expected: BTreeSet<_> =
@@ -316,13 +325,14 @@ mod tests {
         assert_eq!(subjects, expected);
         let kept = place(6, b"room 7");
         for (subject, id) in (0..SHARDS).flat_map(|s| index.subjects(s)).collect::<Vec<_>>() {
-            index.retain(subject, &id, |place| place == kept.borrowed());
+            let whom = HashedSubject::new(subject, &id);
+            assert_eq!(index.retain(whom, |place| place == kept.borrowed()), index.has(subject, &id, kept.borrowed()));
             assert!(index.places(subject, &id).iter().all(|place| place == kept.borrowed()));
-            index.retain(subject, &id, |_| false);
+            assert!(!index.retain(whom, |_| false));
             assert_eq!(index.places(subject, &id).iter().count(), 0);
         }
         let left: usize = index.shards.iter().map(|shard| shard.records.live()).sum();
-        assert!(!index.has_sockets());
+        assert_eq!(index.subjects, [0; 3]);
         assert_eq!((index.len(), left), (0, 0), "what was added is counted off when it is removed");
     }
 }

@@ -154,7 +154,7 @@ mod tests {
         assert!(owners(&index, b"s1").is_empty());
         add(&mut index, hashes(b"s1", b"bobby"));
         // Ann goes, and what was known of her sockets with the next walk.
-        index.retain(Subject::User, b"ann", |_| false);
+        index.retain(HashedSubject::new(Subject::User, b"ann"), |_| false);
         for (shard, part) in (0..SHARDS).flat_map(|shard| [(shard, 6), (shard, 7)]) {
             index.forget_strays(shard, part, 1);
         }

@@ -89,7 +89,7 @@ mod tests {
         index.set_mark(b"u", LivenessMark::Quiet);
         index.add(HashedSubject::new(Subject::User, b"u"), place(6, b"1").borrowed(), LivenessChange::Evidence(later));
         assert_eq!(index.mark(b"u"), Some(LivenessMark::Doubtful(later)));
-        index.retain(Subject::User, b"u", |_| false);
+        index.retain(HashedSubject::new(Subject::User, b"u"), |_| false);
         index.set_mark(b"u", LivenessMark::Stale(now));
         assert_eq!(index.mark(b"u"), None);
     }

@@ -1,5 +1,7 @@
 //! One of the tables into which the records are spread.
 
+use std::hash::Hasher;
+
 use super::{
     Subject, Tick,
     mark::Packed,
@@ -47,12 +49,22 @@ pub(super) struct Shard {
 impl<'i> HashedSubject<'i> {
     /// Computes the hash.
     pub fn new(subject: Subject, id: &'i [u8]) -> Self {
-        Self { subject, id, hash: Hash::of((subject.kind(), id)).0 }
+        Self { subject, id, hash: Hash::of(Hashable(subject, id)).0 }
     }
 
     fn is(self, entry: &Entry, records: &Records) -> bool {
         let record = records.get(entry.at);
         record.subject == self.subject && record.id == self.id
+    }
+}
+
+/// What the hash is made of, in as few pieces as can be.
+struct Hashable<'i>(Subject, &'i [u8]);
+
+impl std::hash::Hash for Hashable<'_> {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        hasher.write(self.1);
+        hasher.write_u8(self.0.kind());
     }
 }
 

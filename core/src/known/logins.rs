@@ -57,7 +57,9 @@ impl Logins {
 
     /// The user was logged out here: nothing is left of what was written before.
     pub fn forget(&mut self, database: usize, user: &[u8]) {
-        self.at.remove(&self.hasher.hash_one((database, user)));
+        if !self.at.is_empty() {
+            self.at.remove(&self.hasher.hash_one((database, user)));
+        }
     }
 
     /// Whether the user may have logged in at a moment or after it.

@@ -47,6 +47,9 @@ impl Detail {
     }
 }
 
+/// Up to this many keys of a plan it is no use to ask first whether a name can be among them.
+const FEW_KEYS: usize = 32;
+
 /// The part of a user's traces that is asked for: those that have these placeholders, with these values. All, if there are
 /// none.
 pub type Part<'a> = &'a [(Placeholder, &'a [u8])];
@@ -512,7 +515,9 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         // Cutting a document that was deleted would bring it back.
         let (keys, traces) = (&plan.keys, &self.layout.traces);
         let is_key = |trace: &Trace| matches!(trace.what, What::Key | What::Owned(_));
-        let may_go = |name: &[u8]| traces.iter().any(|trace| is_key(trace) && trace.key.matches(name).is_some());
+        let are_few = keys.len() <= FEW_KEYS;
+        let may_go =
+            |name: &[u8]| are_few || traces.iter().any(|trace| is_key(trace) && trace.key.matches(name).is_some());
         let goes = |name: &K::Name| may_go(name.as_ref()) && keys.iter().any(|key| key.name.as_ref() == name.as_ref());
         let (members, entries) = (std::mem::take(&mut plan.members), std::mem::take(&mut plan.entries));
         (plan.members_inside, plan.members) = members.into_iter().partition(|member| goes(&member.key));
