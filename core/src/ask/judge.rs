@@ -29,7 +29,7 @@ pub enum Judged<N> {
 #[derive(Debug)]
 pub struct StaleUser<N> {
     /// What a sweep removes.
-    pub plan: Plan<N>,
+    pub plan: Box<Plan<N>>,
     /// Since when, as far as it is known.
     pub since: Tick,
 }

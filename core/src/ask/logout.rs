@@ -33,7 +33,7 @@ pub fn plan<H: Host>(
     detail: Detail,
     part: Part<'_>,
     told: Option<&Told>,
-) -> Result<Plan<H::Name>, Error> {
+) -> Result<Box<Plan<H::Name>>, Error> {
     check_view(ask)?;
     read::catch_up(ask);
     Ok(plan_part(ask, user, detail, part, told))
@@ -46,7 +46,7 @@ pub fn plan_between<H: Host>(
     detail: Detail,
     part: Part<'_>,
     told: Option<&Told>,
-) -> Plan<H::Name> {
+) -> Box<Plan<H::Name>> {
     read::catch_up(ask);
     plan_part(ask, user, detail, part, told)
 }
@@ -74,7 +74,7 @@ pub fn check_cluster<H: Host>(ask: Ask<'_, H>) -> Result<(), Error> {
 }
 
 /// The same where the index is known to be right.
-pub fn plan_now<H: Host>(ask: Ask<'_, H>, user: &[u8], detail: Detail) -> Plan<H::Name> {
+pub fn plan_now<H: Host>(ask: Ask<'_, H>, user: &[u8], detail: Detail) -> Box<Plan<H::Name>> {
     plan_part(ask, user, detail, &[], None)
 }
 
@@ -84,7 +84,7 @@ fn plan_part<H: Host>(
     detail: Detail,
     part: Part<'_>,
     told: Option<&Told>,
-) -> Plan<H::Name> {
+) -> Box<Plan<H::Name>> {
     faults::point("plan", user);
     let (layout, watcher) = ask.state(|state| (state.layout.clone(), state.watcher.clone()));
     let database = ask.host.database();
@@ -117,7 +117,7 @@ pub fn detail<H: Host>(ask: Ask<'_, H>) -> Detail {
 /// [`Error::NoPermission`].
 pub fn check<H: Host>(
     ask: Ask<'_, H>,
-    mut plan: Plan<H::Name>,
+    mut plan: Box<Plan<H::Name>>,
     context: &LogoutContext<'_>,
     caller: &H::Caller,
     shown: bool,

@@ -65,7 +65,13 @@ impl<H: Host> Act<'_, H> {
     ///
     /// # Errors
     /// [`Error::OneSlot`] and [`Error::ClusterDown`].
-    fn plan(&self, ask: Ask<'_, H>, user: &[u8], detail: Detail, part: PlanPart<'_>) -> Result<Plan<H::Name>, Error> {
+    fn plan(
+        &self,
+        ask: Ask<'_, H>,
+        user: &[u8],
+        detail: Detail,
+        part: PlanPart<'_>,
+    ) -> Result<Box<Plan<H::Name>>, Error> {
         if self.is_between {
             Ok(plan_between(ask, user, detail, part, self.told))
         } else {

@@ -46,6 +46,10 @@ pub struct Layout {
     pub texts: Vec<String>,
     /// Those of them that the index has to know of, by number: see [`Trace::is_watched`].
     pub watched: Box<[usize]>,
+    /// Those that are found by their names alone, by number, for each [`Group`].
+    direct: [Box<[usize]>; 3],
+    /// Those of sockets, by number.
+    of_sockets: Box<[usize]>,
     /// How a live socket is found, if the layout says it.
     pub sockets: Option<Sockets>,
     /// By what else a user is live.
@@ -89,6 +93,17 @@ pub struct Trace {
     pub may_overlap: bool,
     /// Whether it is evidence of a session, so that a user who has it and is not live is stale.
     pub is_evidence: bool,
+}
+
+/// What a logout looks for at a time: first what is the user's own, which says what sockets there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Keys that go as a whole, and say themselves whose they are.
+    UsersKeys,
+    /// Collections and documents that hold users.
+    HoldUsers,
+    /// Whatever each of the user's sockets has.
+    OfSockets,
 }
 
 /// What a trace is.
@@ -362,6 +377,16 @@ impl Layout {
         self.traces.iter().filter(is_key).filter_map(|trace| Some((trace, trace.key.matches(name)?)))
     }
 
+    /// The traces of a group that are found by their names alone.
+    pub fn direct(&self, group: Group) -> impl Iterator<Item = &Trace> {
+        self.direct[group as usize].iter().map(|number| &self.traces[*number])
+    }
+
+    /// The traces that each of the user's sockets has.
+    pub fn of_sockets(&self) -> impl Iterator<Item = &Trace> {
+        self.of_sockets.iter().map(|number| &self.traces[*number])
+    }
+
     /// The key that maps a user to sockets, if the layout names one.
     pub fn mapping(&self) -> Option<&Mapping> {
         self.sockets.as_ref()?.of.as_ref()
@@ -446,6 +471,16 @@ impl Trace {
         }
     }
 
+    /// What it is looked for with; `None` for a mapping, which is read by itself.
+    pub fn group(&self) -> Option<Group> {
+        match self.what {
+            _ if self.is_of_socket() => Some(Group::OfSockets),
+            What::Key | What::Owned(_) => Some(Group::UsersKeys),
+            What::Members(_) | What::Entries(_) => Some(Group::HoldUsers),
+            What::Mapping => None,
+        }
+    }
+
     /// Whether each of the user's sockets has one: what names it, or a key that nothing else says the owner of.
     pub fn is_of_socket(&self) -> bool {
         match self.form() {
@@ -487,7 +522,7 @@ impl Trace {
 
     /// Whether it is a key that goes as a whole, and says itself whose it is.
     pub fn is_users_key(&self) -> bool {
-        matches!(self.what, What::Key | What::Owned(_)) && !self.is_of_socket()
+        self.group() == Some(Group::UsersKeys)
     }
 
     /// Whether the placeholder stands in the name of its key, or in that of its member.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use super::{
-    By, Entries, Field, Form, Layout, LiveRule, MappedIds, Mapping, Reach, Sockets, Trace, Unsaid, What,
+    By, Entries, Field, Form, Group, Layout, LiveRule, MappedIds, Mapping, Reach, Sockets, Trace, Unsaid, What,
     document::{Document, IdDocument, LiveDocument, MOST_SECONDS, MappingDocument, SocketsDocument, UnitDocument},
     error::{LayoutError, LayoutProblem, one_line, other},
     strict,
@@ -52,10 +52,22 @@ impl Layout {
         let text = text.trim().to_owned();
         let mut texts: Vec<String> = traces.iter().map(|trace| one_line(document.traces[trace.number].get())).collect();
         texts.extend(sockets.as_ref().and_then(|sockets| sockets.of.as_ref()).map(|_| "`sockets.of`".to_owned()));
-        let (name, watched, unsaid) = (document.name, Box::default(), None);
-        let (then, has_id) = (Vec::new(), false);
-        let mut layout =
-            Self { text, name, ids: names, traces, texts, watched, sockets, live, announce, then, has_id, unsaid };
+        let mut layout = Self {
+            text,
+            name: document.name,
+            ids: names,
+            traces,
+            texts,
+            watched: Box::default(),
+            direct: Default::default(),
+            of_sockets: Box::default(),
+            sockets,
+            live,
+            announce,
+            then: Vec::new(),
+            has_id: false,
+            unsaid: None,
+        };
         if let Some(sockets) = &mut layout.sockets {
             let is_data =
                 |trace: &Trace| trace.key == sockets.data && (matches!(trace.what, What::Key) || trace.is_users_key());
@@ -71,12 +83,19 @@ impl Layout {
         let is_swept = layout.sweeps_mapping();
         layout.traces.extend(layout.sockets.as_ref().and_then(|sockets| sockets.mapping(is_swept)));
         layout.find_overlaps();
-        layout.watched = (0..layout.traces.len()).filter(|number| layout.traces[*number].is_watched()).collect();
+        layout.watched = layout.numbers(Trace::is_watched);
+        let direct = |group| layout.numbers(|trace| trace.reach == Reach::Direct && trace.group() == Some(group));
+        layout.direct = [Group::UsersKeys, Group::HoldUsers, Group::OfSockets].map(direct);
+        layout.of_sockets = layout.numbers(Trace::is_of_socket);
         layout.unsaid = layout.find_unsaid();
         layout.then = layout.read_then(&document.then)?;
         let has_id = layout.then.iter().any(|then| then.holds(Hole::Id));
         layout.has_id = has_id || layout.announce.iter().any(|announcement| announcement.holds(Hole::Id));
         Ok(layout)
+    }
+
+    fn numbers(&self, is: impl Fn(&Trace) -> bool) -> Box<[usize]> {
+        (0..self.traces.len()).filter(|number| is(&self.traces[*number])).collect()
     }
 
     /// What is written at a logout. It must not come back as what the next one would remove, or as a sign of life.

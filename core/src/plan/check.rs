@@ -15,7 +15,7 @@ pub const NOBODY: &[u8] = b"\0nobody\0";
 
 /// A plan that its caller may carry out. Only this can be applied.
 #[derive(Debug)]
-pub struct Checked<N>(pub(super) Plan<N>);
+pub struct Checked<N>(pub(super) Box<Plan<N>>);
 
 impl<N> Checked<N> {
     /// What will be done.
@@ -38,7 +38,7 @@ impl<N: AsRef<[u8]>> Plan<N> {
     /// # Errors
     /// [`Error::NoPermission`] if one permission is missing.
     pub fn check<K: Keyspace<Name = N>>(
-        self,
+        self: Box<Self>,
         space: &K,
         caller: &impl Permissions<Name = N>,
         shown: bool,

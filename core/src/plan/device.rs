@@ -59,7 +59,7 @@ impl<N: AsRef<[u8]>> Plan<N> {
     /// reaches a cluster node which does not hold the mapping, or not the data of a socket in it, or that
     /// finds in the mapping what can be no socket's id: what cannot be seen is not judged.
     #[must_use]
-    pub fn only_socket(self, socket: &[u8]) -> (Self, Scope) {
+    pub fn only_socket(self: Box<Self>, socket: &[u8]) -> (Box<Self>, Scope) {
         let mut others = self.sockets.iter().filter(|other| other.id != socket && may_live(other));
         if others.next().is_none() && self.unclear != Unclear::Sockets {
             return (self, Scope::User);
@@ -76,7 +76,7 @@ impl<N: AsRef<[u8]>> Plan<N> {
 
     /// The part of the plan that is about one socket, whoever else is there.
     #[must_use]
-    pub fn narrowed(mut self, socket: &[u8]) -> Self {
+    pub fn narrowed(mut self: Box<Self>, socket: &[u8]) -> Box<Self> {
         let others = self.sockets.iter().filter(|other| other.id != socket && may_live(other));
         let others_rooms: Vec<Vec<u8>> = others.flat_map(|other| other.rooms.clone()).collect();
         self.sockets.retain(|known| known.id == socket);
@@ -93,7 +93,7 @@ impl<N: AsRef<[u8]>> Plan<N> {
 
     /// Leaves what lies in keys of these names.
     #[must_use]
-    pub fn only_keys(mut self, names: &[Vec<u8>]) -> Self {
+    pub fn only_keys(mut self: Box<Self>, names: &[Vec<u8>]) -> Box<Self> {
         let is_one = |name: &N| names.iter().any(|known| **known == *name.as_ref());
         self.keys.retain(|key| is_one(&key.name));
         self.members.retain(|member| is_one(&member.key));
@@ -103,7 +103,7 @@ impl<N: AsRef<[u8]>> Plan<N> {
 
     /// Leaves the part of the plan that was asked for: see [`super::Part`]. Of sockets and rooms, those that are left with it.
     #[must_use]
-    pub fn only_part(mut self) -> Self {
+    pub fn only_part(mut self: Box<Self>) -> Box<Self> {
         self.keys.retain(|key| key.is_part);
         self.take_up_inside();
         let keys = &self.keys;

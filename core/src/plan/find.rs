@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     index::{PlaceRef, PlaceSet, Subject},
-    layout::{By, Field, Form, Layout, Owner, Reach, Trace, What},
+    layout::{By, Field, Form, Group, Layout, Owner, Reach, Trace, What},
     ports::{Key, Keyspace, Kind},
     template::{Bindings, Placeholder, Template},
     watcher::Unseen,
@@ -75,23 +75,24 @@ pub fn find<K: Keyspace>(
     user: &[u8],
     detail: Detail,
     part: Part<'_>,
-) -> Plan<K::Name> {
+) -> Box<Plan<K::Name>> {
     let extent = if part.is_empty() { Extent::All } else { Extent::Part };
-    let plan = Plan { extent, ..Plan::empty(user, detail) };
+    let mut plan = Plan::empty(user, detail);
+    plan.extent = extent;
     let buffer = Vec::with_capacity(64);
     let mut finder = Finder { space, layout, user, part, unseen, told, plan, said: Vec::new(), buffer };
     let known = places(Subject::User, user);
     finder.plan.keys.reserve(known.about());
     let large_sets = places(Subject::Anyone, b"");
-    finder.direct(Trace::is_users_key, None);
-    finder.indexed(Trace::is_users_key, Subject::User, user, &known, None);
-    finder.indexed(Trace::is_users_key, Subject::Anyone, b"", &large_sets, None);
-    finder.direct(holds_users, None);
-    finder.indexed(holds_users, Subject::User, user, &known, None);
-    finder.indexed(holds_users, Subject::Anyone, b"", &large_sets, None);
-    let names_socket = |trace: &Trace| trace.is_of_socket() && (has_sockets || trace.reach != Reach::ByValue);
+    for group in [Group::UsersKeys, Group::HoldUsers] {
+        finder.direct(group, None);
+        finder.indexed(group, Subject::User, user, &known, None);
+        finder.indexed(group, Subject::Anyone, b"", &large_sets, None);
+    }
     let may_name = |place: PlaceRef<'_>| layout.traces[place.trace()].is_of_socket();
-    let has_sockets = layout.traces.iter().any(names_socket) || large_sets.iter().any(may_name);
+    let mut of_sockets = layout.of_sockets();
+    let has_sockets =
+        of_sockets.any(|trace| has_sockets || trace.reach != Reach::ByValue) || large_sets.iter().any(may_name);
     finder.plan.seen.any_named = has_sockets;
     if detail != Detail::Names || has_sockets {
         finder.sockets(&known);
@@ -104,10 +105,10 @@ pub fn find<K: Keyspace>(
                 continue;
             }
             let id = finder.plan.sockets[at].id.clone();
-            finder.direct(Trace::is_of_socket, Some(&id));
-            finder.indexed(Trace::is_of_socket, Subject::User, user, &known, Some(&id));
-            finder.indexed(Trace::is_of_socket, Subject::Anyone, b"", &large_sets, Some(&id));
-            finder.indexed(Trace::is_of_socket, Subject::Socket, &id, &places(Subject::Socket, &id), Some(&id));
+            finder.direct(Group::OfSockets, Some(&id));
+            finder.indexed(Group::OfSockets, Subject::User, user, &known, Some(&id));
+            finder.indexed(Group::OfSockets, Subject::Anyone, b"", &large_sets, Some(&id));
+            finder.indexed(Group::OfSockets, Subject::Socket, &id, &places(Subject::Socket, &id), Some(&id));
         }
     }
     if [Detail::Facts, Detail::Sweep].contains(&detail) {
@@ -124,7 +125,7 @@ pub fn find_key<K: Keyspace>(
     user: &[u8],
     socket: Option<&[u8]>,
     name: &K::Name,
-) -> Plan<K::Name> {
+) -> Box<Plan<K::Name>> {
     let plan = Plan::empty(user, Detail::Facts);
     let mut finder =
         Finder { space, layout, user, part: &[], unseen: None, told: None, plan, said: Vec::new(), buffer: Vec::new() };
@@ -217,10 +218,6 @@ fn names_a_key(trace: &Trace) -> bool {
     matches!(trace.what, What::Key) || trace.is_users_key()
 }
 
-fn holds_users(trace: &Trace) -> bool {
-    matches!(trace.what, What::Entries(_) | What::Members(_)) && !trace.is_of_socket()
-}
-
 /// What was found at a place.
 #[derive(Clone, Copy, Default)]
 struct Located {
@@ -247,7 +244,7 @@ pub(super) struct Finder<'a, K: Keyspace> {
     /// Traces that are not looked for, since there can be no key.
     unseen: Option<&'a Unseen>,
     pub(super) told: Option<&'a Told>,
-    pub(super) plan: Plan<K::Name>,
+    pub(super) plan: Box<Plan<K::Name>>,
     /// What the data of sockets said besides that it is the user's, by its place among the plan's keys.
     pub(super) said: Vec<(usize, Said)>,
     /// Where names are put together.
@@ -256,29 +253,17 @@ pub(super) struct Finder<'a, K: Keyspace> {
 
 impl<'a, K: Keyspace> Finder<'a, K> {
     /// Looks where the name follows from the user's id and, if given, that of a socket.
-    fn direct(&mut self, wanted: fn(&Trace) -> bool, socket: Option<&[u8]>) {
-        let layout = self.layout;
-        let detail = self.plan.detail;
-        let unseen = self.unseen;
-        let wanted = |trace: &&Trace| {
-            let is_unseen = || unseen.is_some_and(|unseen| unseen.has(trace.number));
-            trace.reach == Reach::Direct && wanted(trace) && detail.asks_for(trace) && !is_unseen()
-        };
-        for trace in layout.traces.iter().filter(wanted) {
+    fn direct(&mut self, group: Group, socket: Option<&[u8]>) {
+        let (layout, unseen, detail) = (self.layout, self.unseen, self.plan.detail);
+        let is_unseen = |trace: &Trace| unseen.is_some_and(|unseen| unseen.has(trace.number));
+        for trace in layout.direct(group).filter(|trace| detail.asks_for(trace) && !is_unseen(trace)) {
             let bindings = Bindings::user(self.user);
             self.locate(trace, &socket.map_or(bindings, |id| bindings.with(Placeholder::SOCKET, id)));
         }
     }
 
     /// Looks where the index says that `id` may show up.
-    fn indexed(
-        &mut self,
-        wanted: fn(&Trace) -> bool,
-        subject: Subject,
-        id: &[u8],
-        places: &PlaceSet,
-        socket: Option<&[u8]>,
-    ) {
+    fn indexed(&mut self, group: Group, subject: Subject, id: &[u8], places: &PlaceSet, socket: Option<&[u8]>) {
         let layout = self.layout;
         let given = Bindings::user(self.user);
         let given = socket.map_or(given, |id| given.with(Placeholder::SOCKET, id));
@@ -286,7 +271,7 @@ impl<'a, K: Keyspace> Finder<'a, K> {
             let trace = &layout.traces[place.trace()];
             // The index also knows of places that are found by name, for those who look for users. A socket in the key's
             // name goes before the one that is asked for.
-            if trace.reach == Reach::Direct || !wanted(trace) || !self.plan.detail.asks_for(trace) {
+            if trace.reach == Reach::Direct || trace.group() != Some(group) || !self.plan.detail.asks_for(trace) {
                 continue;
             }
             let located = self.locate(trace, &place.bind(&trace.placed, given));
@@ -501,7 +486,7 @@ impl<'a, K: Keyspace> Finder<'a, K> {
     }
 
     /// Leaves out what goes with its key, and puts a plan that is shown in order.
-    fn finish(self) -> Plan<K::Name> {
+    fn finish(self) -> Box<Plan<K::Name>> {
         let mut plan = self.plan;
         if plan.detail != Detail::Names && self.part.is_empty() {
             plan.sort_rooms();
@@ -573,8 +558,8 @@ impl<N: AsRef<[u8]>> Plan<N> {
 }
 
 impl<N> Plan<N> {
-    fn empty(user: &[u8], detail: Detail) -> Self {
-        Self {
+    fn empty(user: &[u8], detail: Detail) -> Box<Self> {
+        Box::new(Self {
             user: user.to_vec(),
             // A user's own few, without growing.
             keys: Vec::with_capacity(16),
@@ -601,6 +586,6 @@ impl<N> Plan<N> {
             id: String::new(),
             writes: Vec::new(),
             unwritten: Vec::new(),
-        }
+        })
     }
 }

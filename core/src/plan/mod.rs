@@ -48,7 +48,7 @@ pub use write::{LeftOut, Unfit, Write};
 ///
 /// `keys`, `members` and `entries` stand as they were found, and what two traces of the layout name stands there twice. In
 /// a plan that is shown ([`Detail::Facts`], [`Detail::Sweep`]) they are sorted by their bytes and hold nothing twice. A key
-/// that goes as a whole is in `keys` alone.
+/// that goes as a whole is in `keys` alone. A plan is long, and handed on from phase to phase: so it stands in a box.
 #[derive(Debug)]
 pub struct Plan<N> {
     /// Whose traces these are.

@@ -38,17 +38,24 @@ fn index(space: &Fake, layout: &Layout) -> Index {
 }
 
 /// The plan by what an index knows, which may have been so before.
-fn find_by(index: &Index, space: &Fake, layout: &Layout, user: &[u8], detail: Detail, part: Part<'_>) -> Plan<Vec<u8>> {
+fn find_by(
+    index: &Index,
+    space: &Fake,
+    layout: &Layout,
+    user: &[u8],
+    detail: Detail,
+    part: Part<'_>,
+) -> Box<Plan<Vec<u8>>> {
     let places = &|subject, id: &[u8]| index.places(subject, id);
     let known = Known { places, has_sockets: index.has_sockets(), unseen: None, told: None };
     find(space, layout, known, user, detail, part)
 }
 
-fn plan(space: &Fake, layout: &Layout, user: &str) -> Plan<Vec<u8>> {
+fn plan(space: &Fake, layout: &Layout, user: &str) -> Box<Plan<Vec<u8>>> {
     plan_part(space, layout, user, &[])
 }
 
-fn plan_part(space: &Fake, layout: &Layout, user: &str, part: Part<'_>) -> Plan<Vec<u8>> {
+fn plan_part(space: &Fake, layout: &Layout, user: &str, part: Part<'_>) -> Box<Plan<Vec<u8>>> {
     let index = index(space, layout);
     find_by(&index, space, layout, user.as_bytes(), Detail::Facts, part)
 }
@@ -64,7 +71,7 @@ fn show(plan: &Plan<Vec<u8>>) -> String {
     keys.chain(members).chain(entries).chain(sockets).chain(rooms).collect::<Vec<_>>().join(" ")
 }
 
-fn check(plan: Plan<Vec<u8>>, space: &Fake) -> Checked<Vec<u8>> {
+fn check(plan: Box<Plan<Vec<u8>>>, space: &Fake) -> Checked<Vec<u8>> {
     plan.check(space, &space.caller(), true).unwrap_or_else(|error| panic!("{error}"))
 }
 

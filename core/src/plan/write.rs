@@ -43,7 +43,7 @@ pub struct LeftOut {
 impl<N> Plan<N> {
     /// Adds what is written after the removal, and says what was left out of that.
     #[must_use]
-    pub fn followed_by(mut self, writes: Vec<Write<N>>, left_out: Vec<LeftOut>) -> Self {
+    pub fn followed_by(mut self: Box<Self>, writes: Vec<Write<N>>, left_out: Vec<LeftOut>) -> Box<Self> {
         (self.writes, self.unwritten) = (writes, left_out);
         self
     }
