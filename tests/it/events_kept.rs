@@ -48,7 +48,7 @@ fn entries_are_appended_in_the_transaction_of_the_removal_and_messages_are_not()
     let said = r#"[{"text":"ann left den","at":AT},42]"#.replace('"', r#"\\""#);
     let expected = [
         "MULTI".to_owned(),
-        "UNLINK status:ann typing:den:ann".to_owned(),
+        "UNLINK typing:den:ann".to_owned(),
         format!(r#"XADD audit MAXLEN ~ 10000 AT-0 event "{event}""#),
         r#"RPUSH history:den "\\"ann\\"""#.to_owned(),
         format!(r#"XADD feed:den AT-0 message "{said}""#),
