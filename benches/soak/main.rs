@@ -25,6 +25,8 @@
 #[path = "../../tests/it/support/mod.rs"]
 mod support;
 
+use redis_session_model::args;
+
 #[path = "../../tests/it/property/commands.rs"]
 mod commands;
 #[path = "../../tests/it/property/documents.rs"]

@@ -8,6 +8,8 @@
 
 mod support;
 
+use redis_session_model::args;
+
 mod access;
 mod attack;
 mod cascade;

@@ -1,5 +1,6 @@
 //! One connection to a server. Nothing is retried, nothing is hidden: a broken connection fails the test.
 
+use super::snapshot::Connection;
 use super::{Reply, bytes};
 use redis::{Parser, pack_command};
 use std::io::Write as _;
@@ -13,6 +14,16 @@ const SILENCE: Duration = Duration::from_secs(60);
 pub struct Client {
     stream: TcpStream,
     parser: Parser,
+}
+
+impl Connection for Client {
+    fn must(&mut self, line: &str) -> Reply {
+        Self::must(self, line)
+    }
+
+    fn pipeline(&mut self, commands: Vec<Vec<Vec<u8>>>) -> Vec<Reply> {
+        Self::pipeline(self, commands)
+    }
 }
 
 impl Client {

@@ -4,32 +4,27 @@
 //! ```text
 //! server    starts, restarts and ends a redis-server of its own directory and port
 //! client    one connection; commands as one line of text or as bytes
-//! reply     what a server answers, and short names for the answers that tests expect
-//! snapshot  every key of every database: type, content, expiry and DUMP bytes; differences in words
 //! aof       the append-only file as a list of commands
-//! bytes     bytes to readable text, and command lines to bytes
 //! hear      what is said on channels and in streams
 //! exact     a logout or a sweep held against the model; worlds to log out of
 //! foreign   programs in other languages, and the packages that they need
-//! model     the contract as slow and plain code over snapshots
+//! model     the contract as slow and plain code over snapshots, a crate of its own in tests/model
 //! ```
 
 // Each test file is a crate of its own and uses a part of this.
 #![allow(dead_code, unreachable_pub, unused_imports)]
 
 pub mod aof;
-pub mod bytes;
 pub mod client;
 pub mod cluster;
 pub mod exact;
 pub mod foreign;
 pub mod hear;
-pub mod model;
-pub mod reply;
 pub mod server;
-pub mod snapshot;
 
 pub use aof::aof_commands;
+pub use redis_session_model::{self as model, bytes, reply, snapshot};
+
 pub use bytes::{quote, split};
 pub use client::Client;
 pub use exact::{

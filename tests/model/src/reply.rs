@@ -121,6 +121,7 @@ impl Reply {
     }
 
     /// The value under `name` in a map (or in RESP2's flat array).
+    #[must_use]
     pub fn field(&self, name: &str) -> Reply {
         let found = self.pairs().into_iter().find(|(key, _)| key.as_bytes() == name.as_bytes());
         found.unwrap_or_else(|| panic!("no field {name} in {self:?}")).1

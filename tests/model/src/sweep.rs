@@ -2,8 +2,8 @@
 
 use super::layout::{Layout, Trace, Whose};
 use super::plan::{Model, Plan};
+use super::snapshot::Keys;
 use super::template::{Bindings, Template};
-use crate::support::snapshot::Keys;
 use std::collections::BTreeSet;
 
 type Bytes = Vec<u8>;

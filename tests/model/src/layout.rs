@@ -188,6 +188,7 @@ impl Layout {
     }
 
     /// The layout without the traces that a sweep leaves alone.
+    #[must_use]
     pub fn swept(&self) -> Self {
         let kept = self.traces.iter().zip(&self.sweeps).filter(|(_, sweep)| **sweep);
         let traces: Vec<_> = kept.map(|(trace, _)| trace.clone()).collect();

@@ -4,9 +4,9 @@ use super::document;
 use super::json::{self, Value};
 use super::layout::{By, Entries, Layout, Live, MappedIds, Mapping, Sockets, Trace, Whose};
 use super::mapping::{members, socket_ids, without};
+use super::reply::{Reply, array, bulk, bulks, int};
+use super::snapshot::{Content, Entry, Keys};
 use super::template::{Bindings, Template};
-use crate::support::reply::{Reply, array, bulk, bulks, int};
-use crate::support::snapshot::{Content, Entry, Keys};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -3,9 +3,9 @@
 use super::json;
 use super::layout::{By, Form, Owner, Place};
 use super::mapping::members;
+use super::snapshot::Content;
 use super::template::Bindings;
 use super::unpacked;
-use crate::support::snapshot::Content;
 
 type Bytes = Vec<u8>;
 

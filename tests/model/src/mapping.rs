@@ -1,9 +1,9 @@
 //! Collections and mappings as values of a snapshot: what they hold, and what is left without something.
 
-use crate::support::snapshot::Content;
+use super::snapshot::Content;
 
 /// What a collection holds: members of a set or sorted set, fields of a hash, elements of a list. None for others.
-pub fn members(content: &Content) -> Vec<Vec<u8>> {
+pub(crate) fn members(content: &Content) -> Vec<Vec<u8>> {
     match content {
         Content::Set(members) => members.iter().cloned().collect(),
         Content::SortedSet(members) | Content::Hash(members) => members.keys().cloned().collect(),
@@ -13,7 +13,7 @@ pub fn members(content: &Content) -> Vec<Vec<u8>> {
 }
 
 /// The socket ids in a mapping: a string is one, a collection holds several. An id is never empty.
-pub fn socket_ids(content: &Content) -> Vec<Vec<u8>> {
+pub(crate) fn socket_ids(content: &Content) -> Vec<Vec<u8>> {
     let mut ids = match content {
         Content::String(id) => vec![id.clone()],
         other => members(other),
@@ -23,7 +23,7 @@ pub fn socket_ids(content: &Content) -> Vec<Vec<u8>> {
 }
 
 /// The collection without `member`: `None` when nothing is left.
-pub fn without(mut content: Content, member: &[u8]) -> Option<Content> {
+pub(crate) fn without(mut content: Content, member: &[u8]) -> Option<Content> {
     match &mut content {
         Content::Set(members) => drop(members.remove(member)),
         Content::SortedSet(members) | Content::Hash(members) => drop(members.remove(member)),

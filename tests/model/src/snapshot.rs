@@ -1,8 +1,8 @@
 //! Every key of a server with all that a client can see of it, to compare a keyspace before and after.
 
 use super::bytes::quote;
-use super::model::document::NOW;
-use super::{Client, Reply};
+use super::document::NOW;
+use super::reply::Reply;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -31,6 +31,15 @@ pub struct Entry {
 
 /// The keys of one database.
 pub type Keys = BTreeMap<Vec<u8>, Entry>;
+
+/// A connection to a server.
+pub trait Connection {
+    /// Sends one command as a line of text. An error fails the test.
+    fn must(&mut self, line: &str) -> Reply;
+
+    /// Sends all commands, then reads as many replies.
+    fn pipeline(&mut self, commands: Vec<Vec<Vec<u8>>>) -> Vec<Reply>;
+}
 
 /// A function `snapshot(n)` in Lua that tells of all keys of the first `n` databases, for [`Snapshot::of_script`]. In a
 /// script nothing expires and nobody writes, so what it tells is one instant. It leaves the script in another database.
@@ -70,10 +79,10 @@ pub struct Snapshot {
 impl Snapshot {
     /// Reads everything that `client`'s server holds. Expired keys that are still in memory are not part of it, and
     /// stay there. The connection is left in the database that it was in.
-    pub fn take(client: &mut Client) -> Self {
-        let client_info = client.run("CLIENT INFO").as_text().to_owned();
+    pub fn take(client: &mut impl Connection) -> Self {
+        let client_info = client.must("CLIENT INFO").as_text().to_owned();
         let selected = client_info.split(' ').find_map(|field| field.strip_prefix("db=")).expect("CLIENT INFO has db");
-        let keyspace = client.run("INFO keyspace").as_text().to_owned();
+        let keyspace = client.must("INFO keyspace").as_text().to_owned();
         let numbers = keyspace.lines().filter_map(|line| line.strip_prefix("db")?.split_once(':'));
         let mut databases = BTreeMap::new();
         for (number, _) in numbers {
@@ -105,6 +114,7 @@ impl Snapshot {
     }
 
     /// The same snapshot with other keys in database `number`.
+    #[must_use]
     pub fn with_database(mut self, number: u32, keys: Keys) -> Self {
         self.databases.remove(&number);
         if !keys.is_empty() {
@@ -130,15 +140,15 @@ impl Snapshot {
     }
 }
 
-fn take_database(client: &mut Client) -> Keys {
+fn take_database(client: &mut impl Connection) -> Keys {
     let keys = client.must("KEYS *").byte_items();
     let commands = keys.iter().flat_map(|key| {
         [&["TYPE"][..], &["PEXPIRETIME"], &["DUMP"], &["OBJECT", "ENCODING"]].map(|name| command(name, key, &[]))
     });
-    let facts = client.pipeline(commands);
+    let facts = client.pipeline(commands.collect());
     let types: Vec<_> = facts.iter().step_by(4).map(|reply| reply.as_text().to_owned()).collect();
     let reads = keys.iter().zip(&types).map(|(key, kind)| read_command(kind, key));
-    let values = client.pipeline(reads);
+    let values = client.pipeline(reads.collect());
     let mut database = Keys::new();
     for (((key, kind), facts), value) in keys.into_iter().zip(types).zip(facts.chunks(4)).zip(values) {
         // A key that expired since KEYS is no key.
