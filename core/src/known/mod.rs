@@ -3,6 +3,7 @@
 pub mod answers;
 pub mod candidates;
 pub mod clock;
+pub mod cluster;
 pub mod dead;
 pub mod fence;
 pub mod findings;

@@ -7,15 +7,8 @@ use std::{
 };
 
 use super::{
-    clock::Clock,
-    findings::Findings,
-    job::Job,
-    question::Question,
-    round::{Audience, Cluster},
-    sweeping::Sweeping,
-    tidying::Tidying,
-    waiter::Waiter,
-    wants::Wants,
+    clock::Clock, cluster::Cluster, findings::Findings, job::Job, question::Question, round::Audience,
+    sweeping::Sweeping, tidying::Tidying, waiter::Waiter, wants::Wants,
 };
 use crate::{
     config::{Opt, Options},

@@ -17,10 +17,7 @@ use std::time::Instant;
 use crate::{
     ask::round,
     error::Error,
-    known::{
-        round::{Asked, Round},
-        waiter::Waiter,
-    },
+    known::{cluster::Asked, round::Round, waiter::Waiter},
     ports::{Host, NodeId, Peer},
     session::Ask,
     wire::{Message, Unreadable},

@@ -7,7 +7,7 @@ use crate::{
     ask::{gate, logout, read, trial},
     command::{Act, Inspect, Logout, Sweep},
     error::Error,
-    known::{job::Order, round::Asked, waiter::Waiter},
+    known::{cluster::Asked, job::Order, waiter::Waiter},
     plan::{self, Scope},
     ports::Host,
     session::Ask,
