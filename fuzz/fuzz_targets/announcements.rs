@@ -97,7 +97,7 @@ thread_local! {
 }
 
 impl Session {
-    fn plan(&self, layout: &Layout) -> Plan<Vec<u8>> {
+    fn plan(&self, layout: &Layout) -> Box<Plan<Vec<u8>>> {
         INDEX.with_borrow_mut(|index| {
             for socket in self.sockets.keys() {
                 let bindings = Bindings::default().with(Placeholder::SOCKET, socket);
@@ -109,10 +109,10 @@ impl Session {
                 );
             }
             let places = &|subject, id: &[u8]| index.places(subject, id);
-            let known = Known { places, has_sockets: index.has_sockets(), told: None };
+            let known = Known { places, has_sockets: index.has_sockets(), unseen: None, told: None };
             let mut plan = find(self, layout, known, &self.user, Detail::Audience, &[]);
             (plan.at, plan.id) = (AT, ID.to_owned());
-            index.retain(Subject::User, &self.user, |_| false);
+            index.retain(HashedSubject::new(Subject::User, &self.user), |_| false);
             plan
         })
     }
