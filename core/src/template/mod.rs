@@ -5,12 +5,14 @@
 //! inverse to each other: rendering what a match bound gives the name that was matched, and a name that was rendered from
 //! ids that the layout allows matches as those ids.
 
+mod head;
 mod ids;
 mod reading;
 pub(crate) mod text;
 
 use std::fmt;
 
+pub use head::Head;
 pub use ids::{IdRule, LONGEST_LENGTH, MAX_PLACEHOLDERS, Placeholder, Placeholders};
 use reading::{Ambiguity, Reading};
 use text::{Backslash, Piece, pieces};
@@ -50,6 +52,14 @@ enum Part {
 }
 
 impl Part {
+    /// The bytes that stand there; none if it is a placeholder.
+    fn literal(&self) -> &[u8] {
+        match self {
+            Self::Literal(literal) => literal,
+            Self::Placeholder(..) => &[],
+        }
+    }
+
     /// What stands there, if it is known.
     fn bytes<'p>(&'p self, bindings: &Bindings<'p>) -> Option<&'p [u8]> {
         match self {
@@ -64,6 +74,8 @@ impl Part {
 /// In its text `{{` and `}}` are literal braces, `\\` is a backslash, and `\xNN` the byte of that hexadecimal number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
+    /// What every name begins with.
+    head: Head,
     parts: Box<[Part]>,
     /// The placeholders in the order in which they stand.
     placeholders: Box<[Placeholder]>,
@@ -188,7 +200,8 @@ impl Template {
                 return Err(TemplateError::Ambiguous { names, literal });
             }
         };
-        Ok(Self { placeholders, parts: parts.into(), reading })
+        let head = Head::of(parts.first().map_or(&[], Part::literal));
+        Ok(Self { head, placeholders, parts: parts.into(), reading })
     }
 
     /// The placeholders, in the order in which they stand.
@@ -208,10 +221,13 @@ impl Template {
 
     /// The literal bytes every match begins with; empty if a placeholder comes first.
     pub fn prefix(&self) -> &[u8] {
-        match self.parts.first() {
-            Some(Part::Literal(literal)) => literal,
-            _ => &[],
-        }
+        self.parts.first().map_or(&[], Part::literal)
+    }
+
+    /// The first bytes of that.
+    #[inline]
+    pub fn head(&self) -> Head {
+        self.head
     }
 
     /// A pattern for access control that every name of the template matches, and no rule would refuse: `*` for each placeholder,
@@ -230,16 +246,18 @@ impl Template {
 
     /// The literal bytes every match ends with; empty if a placeholder comes last, or there is none.
     pub fn suffix(&self) -> &[u8] {
-        match self.parts.last() {
-            Some(Part::Literal(literal)) if self.parts.len() > 1 => literal,
-            _ => &[],
-        }
+        self.parts.get(1..).and_then(<[Part]>::last).map_or(&[], Part::literal)
     }
 
     /// Takes a name apart. `None` if it does not fit, or an id in it would not be one that the layout allows. There is one
     /// way only: see [`Template::parse`].
+    #[inline]
     pub fn matches<'n>(&self, name: &'n [u8]) -> Option<Bindings<'n>> {
-        // Most names fail here.
+        // Nearly all names fail here.
+        if self.head.begins(Head::of(name)) { self.read(name) } else { None }
+    }
+
+    fn read<'n>(&self, name: &'n [u8]) -> Option<Bindings<'n>> {
         let rest = name.strip_prefix(self.prefix())?;
         match &self.reading {
             Some(reading) => reading.read(rest.strip_suffix(self.suffix())?),

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     layout::{Layout, What},
-    template::Template,
+    template::{Head, Template},
 };
 
 use effect::{POPULATE, UNLOAD};
@@ -52,37 +52,11 @@ struct First {
 /// Keys of one template.
 #[derive(Debug)]
 struct Watched {
-    /// What every name begins with.
-    head: Head,
     template: Template,
     /// They are collections of members alone.
     is_collection: bool,
     /// Whether a user is live follows from them, so it matters too if something is taken from them.
     is_vital: bool,
-}
-
-/// The first eight bytes of a name, or fewer: what is compared at once.
-#[derive(Clone, Copy, Debug)]
-struct Head {
-    bytes: u64,
-    /// The bits of those that there are.
-    mask: u64,
-}
-
-impl Head {
-    fn of(name: &[u8]) -> Self {
-        let bytes = match name.first_chunk() {
-            Some(first) => u64::from_le_bytes(*first),
-            None => name.iter().rev().fold(0, |bits, byte| bits << 8 | u64::from(*byte)),
-        };
-        let missing = 8 - name.len().min(8);
-        Self { bytes, mask: u64::MAX.checked_shr(8 * u32::try_from(missing).unwrap_or(8)).unwrap_or(0) }
-    }
-
-    /// Whether a name with the other head may begin with this one.
-    fn begins(self, other: Self) -> bool {
-        other.bytes & self.mask == self.bytes && self.mask & !other.mask == 0
-    }
 }
 
 impl Watcher {
@@ -104,8 +78,7 @@ impl Watcher {
                 known.is_collection &= is_collection;
             } else {
                 let is_vital = vital.contains(&template);
-                let head = Head::of(template.prefix());
-                keys.push(Watched { head, template: template.clone(), is_collection, is_vital });
+                keys.push(Watched { template: template.clone(), is_collection, is_vital });
             }
         }
         // Where nothing is watched, nothing is seen.
@@ -127,7 +100,10 @@ impl Watcher {
         if first.unseen {
             self.unseen.meet(argument, head);
         }
-        first.watched && (self.keys.iter().any(|key| key.head.begins(head)) || populates(argument) || unloads(argument))
+        first.watched
+            && (self.keys.iter().any(|key| key.template.head().begins(head))
+                || populates(argument)
+                || unloads(argument))
     }
 
     /// The traces of which no key was seen.
@@ -240,16 +216,6 @@ mod tests {
         let prefixes =
             ["active_users", "cache:typing:", "room:", "sio:session:", "socket_data:", "typing:", "user_socket:"];
         assert_eq!(watcher.prefixes(), prefixes.map(str::as_bytes).into());
-    }
-
-    #[test]
-    fn a_head_begins_what_the_name_begins() {
-        let names = ["", "a", "ab", "\0", "a\0", "abcdefg", "abcdefgh", "abcdefghi", "abcdefgx", "b"];
-        for (one, other) in names.iter().flat_map(|one| names.map(|other| (*one, other))) {
-            // Of a longer one, the first bytes are all that is told.
-            let begins = other.starts_with(&one[..one.len().min(8)]);
-            assert_eq!(Head::of(one.as_bytes()).begins(Head::of(other.as_bytes())), begins, "{one:?} {other:?}");
-        }
     }
 
     #[test]

@@ -5,10 +5,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::Head;
 use crate::{
     layout::{Layout, Reach, Trace, What},
-    template::Template,
+    template::{Head, Template},
 };
 
 /// So many traces of a layout are told apart; of others it is taken for granted that they were seen.
@@ -26,7 +25,6 @@ pub struct Unseen {
 /// What keys of a trace are called.
 #[derive(Debug)]
 struct UnseenForm {
-    head: Head,
     template: Template,
     /// The bit of the trace.
     bit: u64,
@@ -36,11 +34,7 @@ impl Unseen {
     /// No trace of the layout was seen.
     pub fn new(layout: &Layout) -> Self {
         let named = layout.traces.iter().filter(|trace| is_named(trace) && trace.number < MOST);
-        let forms = named.map(|Trace { number, key, .. }| UnseenForm {
-            head: Head::of(key.prefix()),
-            template: key.clone(),
-            bit: 1 << number,
-        });
+        let forms = named.map(|Trace { number, key, .. }| UnseenForm { template: key.clone(), bit: 1 << number });
         let forms: Box<[UnseenForm]> = forms.collect();
         let left = forms.iter().fold(0, |left, form| left | form.bit);
         Self { forms, left: AtomicU64::new(left) }
@@ -59,7 +53,7 @@ impl Unseen {
     /// There may be a key of this name from now on.
     pub(super) fn meet(&self, name: &[u8], head: Head) {
         let left = self.left.load(Relaxed);
-        for form in self.forms.iter().filter(|form| left & form.bit != 0 && form.head.begins(head)) {
+        for form in self.forms.iter().filter(|form| left & form.bit != 0 && form.template.head().begins(head)) {
             if form.is_like(name) {
                 self.left.fetch_and(!form.bit, Relaxed);
             }
