@@ -1,8 +1,11 @@
 //! A hash table of small values that know their own hash.
 //!
-//! A value lies where its hash says or a few places behind, in one piece with its neighbours: so to look for one meets a
+//! A value lies where its hash says or a few places behind, in one piece with its neighbours: so to look for one meets as a rule a
 //! single line of the processor's cache, where tables that keep their marks apart meet two. The table grows by half,
 //! so that many of them that grow alike are not half empty together.
+//!
+//! Measured against `HashTable` of hashbrown, which would be ninety lines shorter: with that, piped writes of keys that the index
+//! cares for cost 3-5 % more of the server's time; memory, loading, and writes of which fewer come at once are the same.
 
 use std::{
     hash::{BuildHasher, RandomState},
