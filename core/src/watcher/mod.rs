@@ -1,4 +1,4 @@
-//! Which commands may change what the index knows. Pure.
+//! Which commands may change what the index knows. Pure, but for names that are remembered as they are met: see [`Unseen`].
 //!
 //! The module sees every command before it runs, and nothing of it afterwards: watching keyspace events would make each
 //! write of the server slower. So a command is not understood, only suspected: one that names a key that
