@@ -30,14 +30,19 @@ enum Outcome<C> {
 }
 
 /// Reads large collections of the selected database, until `deadline`. `true` if there is none left that a sweep has to
-/// know, which began then and has read others: those are written all the time.
-pub fn read<H: Host>(ask: Ask<'_, H>, (began, others): (Instant, &mut Vec<Place>), deadline: Option<Instant>) -> bool {
+/// know. `changing` are those that it has read as often as it reads one, and that go on changing; `began` is when it began.
+pub fn read<H: Host>(
+    ask: Ask<'_, H>,
+    (began, changing): (Instant, &mut Vec<Place>),
+    deadline: Option<Instant>,
+) -> bool {
     let (database, layout) = (ask.host.database(), ask.state(|state| state.layout.clone()));
-    while let Some(scan) = take(ask, &layout, database, others) {
+    while let Some(scan) = take(ask, &layout, database, changing) {
         match go_on(ask, &layout, scan, deadline) {
             Outcome::Known => {}
+            // What was seen of it may be from before this sweep.
             Outcome::Changing(scan) if scan.began < began => {}
-            Outcome::Changing(scan) => others.push(scan.place),
+            Outcome::Changing(scan) => changing.push(scan.place),
             Outcome::Unfinished(scan) => {
                 ask.state(|state| state.sweeping.collection_scans.push((database, scan)));
                 return false;
@@ -47,24 +52,24 @@ pub fn read<H: Host>(ask: Ask<'_, H>, (began, others): (Instant, &mut Vec<Place>
     true
 }
 
-/// The scan that is under way, or a new one if there is a collection to read besides `others`.
+/// The scan that is under way, or a new one if there is a collection to read that is none of `known`.
 fn take<H: Host>(
     ask: Ask<'_, H>,
     layout: &Layout,
     database: usize,
-    others: &[Place],
+    known: &[Place],
 ) -> Option<CollectionScan<H::Cursor>> {
     let began = ask.host.instant();
     ask.state(|state| {
-        let is_other = |place: PlaceRef<'_>| others.iter().any(|other| other.borrowed() == place);
+        let is_known = |place: PlaceRef<'_>| known.iter().any(|known| known.borrowed() == place);
         let scans = &mut state.sweeping.collection_scans;
         let is_under_way =
-            |(of, scan): &(usize, CollectionScan<_>)| *of == database && !is_other(scan.place.borrowed());
+            |(of, scan): &(usize, CollectionScan<_>)| *of == database && !is_known(scan.place.borrowed());
         if let Some(at) = scans.iter().position(is_under_way) {
             return Some(scans.swap_remove(at).1);
         }
         let unknown = state.databases[database].index.places(Subject::Anyone, b"");
-        let is_sought = |place: &PlaceRef<'_>| layout.traces[place.trace()].is_evidence && !is_other(*place);
+        let is_sought = |place: &PlaceRef<'_>| layout.traces[place.trace()].is_evidence && !is_known(*place);
         let place = unknown.iter().find(is_sought)?.to_owned();
         Some(CollectionScan { place, cursor: H::Cursor::default(), is_void: false, began, times: 1 })
     })

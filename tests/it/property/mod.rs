@@ -30,7 +30,7 @@ type Start = fn(&Layout, u64) -> Box<dyn Target>;
 /// Cases for each test when nothing else is said: together half a minute with a debug build on two cores.
 const CASES: u64 = 100;
 
-/// The same in memory: together about twenty seconds with a debug build on two cores, nearly all of it in the model.
+/// The same in memory: together about fifteen seconds with a debug build on two cores, half of it in the model.
 const CASES_IN_MEMORY: u64 = 100;
 
 /// How many times a failing case is run again to find a shorter one.

@@ -185,22 +185,41 @@ impl World<'_> {
             },
         };
         self.expect_inspect(&logout.user, &full)?;
-        // What names a device that goes may be all that names another one, which went on: then this one is the last.
+        // What names a device that goes may be all that names another one, which went on: then there is no other, and a second
+        // call for it is a logout of the user.
         let left = model.after(&plan);
         let again =
             logout.socket.as_ref().map(|socket| Model::new(self.layout, &left).logout_socket(&logout.user, socket));
-        let is_last_then = again.is_some_and(|again| again.removed() > 0);
-        let inside = if is_last_then { Inside::Nothing } else { logout.inside };
+        let is_more = again.as_ref().is_some_and(|again| again.removed() > 0);
+        let is_twice = logout.inside == Inside::Multi;
+        let inside = if is_more && is_twice { Inside::Nothing } else { logout.inside };
         self.call(&Logout { inside, ..logout.clone() }, &plan)?;
         let expected = before.clone().with_database(database, left);
         let after = self.target.snapshot();
         expect_keys(&expected, &after)?;
-        if !is_last_then {
-            expect("a second SESSION.LOGOUT", &int(0), &self.second_call(logout))?;
+        if let Some(again) = again.filter(|again| again.removed() > 0) {
+            self.expect_told(logout, &plan)?;
+            return self.log_out_again(logout, &again, &after);
         }
+        expect("a second SESSION.LOGOUT", &int(0), &self.second_call(logout))?;
         self.expect_told(logout, &plan)?;
         let left = Model::new(self.layout, &after.database(database)).logout(&logout.user);
         self.expect_inspect(&logout.user, &left)?;
+        expect_keys(&after, &self.target.snapshot())
+    }
+
+    /// Calls once more, where that finds more by the model: exactly that goes.
+    fn log_out_again(&mut self, logout: &Logout, plan: &Plan, before: &Snapshot) -> Result<(), String> {
+        let database = self.target.selected();
+        let count = int(plan.removed());
+        expect("a second SESSION.LOGOUT", &count, &self.second_call(logout))?;
+        let left = Model::new(self.layout, &before.database(database)).after(plan);
+        let rest = Model::new(self.layout, &left).logout(&logout.user);
+        let after = before.clone().with_database(database, left);
+        expect_keys(&after, &self.target.snapshot())?;
+        self.expect_told(logout, plan)?;
+        expect("a third SESSION.LOGOUT", &int(0), &self.second_call(logout))?;
+        self.expect_inspect(&logout.user, &rest)?;
         expect_keys(&after, &self.target.snapshot())
     }
 
