@@ -71,6 +71,9 @@ unsafe extern "C" fn on_loaded(
 /// from now on it tells of every change, which it did not do before.
 pub fn watch(server: &Server, wanted: Events) -> bool {
     let new = OWN.with(|own| wanted.without(own.watched));
+    if new.is_empty() {
+        return false;
+    }
     let watches = |kind, events, callback| {
         let is_watched = new.has(kind) && subscribe(server, events, callback);
         if is_watched {

@@ -45,6 +45,11 @@ impl Events {
     /// Keys that expire.
     pub const EXPIRIES: Self = Self(8);
 
+    /// Whether no kind is in the set.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     /// Whether any of these kinds is in the set.
     pub fn has(self, kinds: Self) -> bool {
         self.0 & kinds.0 != 0

@@ -28,7 +28,7 @@ pub struct Sighting<'a> {
     trace: usize,
     /// What the index notes of the place, and what that stands for.
     placed: &'a [Placeholder],
-    bindings: Bindings<'a>,
+    bindings: &'a Bindings<'a>,
     /// When the key ends, if that matters and was looked at.
     pub end: End,
 }
@@ -36,7 +36,7 @@ pub struct Sighting<'a> {
 impl Sighting<'_> {
     /// Appends the place where the subject was seen, for [`crate::index::PlaceRef::of_bytes`].
     pub fn write_place(&self, out: &mut Vec<u8>) {
-        Place::write(self.trace, self.placed, &self.bindings, out);
+        Place::write(self.trace, self.placed, self.bindings, out);
     }
 }
 
@@ -151,7 +151,7 @@ pub fn observe_members(
 ) -> Vec<(Subject, Vec<u8>, Place)> {
     let mut seen = Vec::new();
     let mut tell = |sighting: Sighting<'_>| {
-        let place = Place::new(number, sighting.placed, &sighting.bindings);
+        let place = Place::new(number, sighting.placed, sighting.bindings);
         seen.push((sighting.subject, sighting.id.to_vec(), place));
     };
     let (trace, end) = (&layout.traces[number], End::Unknown);
@@ -247,7 +247,7 @@ impl Observer<'_> {
     }
 
     fn tell_at(&mut self, subject: Subject, id: &[u8], place: &Bindings<'_>) {
-        let (trace, placed, bindings, end) = (self.number, &*self.trace.placed, *place, self.end);
-        (self.tell)(Sighting { subject, id, trace, placed, bindings, end });
+        let (trace, placed, end) = (self.number, &*self.trace.placed, self.end);
+        (self.tell)(Sighting { subject, id, trace, placed, bindings: place, end });
     }
 }

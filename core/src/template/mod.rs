@@ -30,8 +30,12 @@ impl<'a> Bindings<'a> {
     /// The same bindings and one more (or another value for one).
     #[must_use]
     pub fn with(mut self, placeholder: Placeholder, value: &'a [u8]) -> Self {
-        self.0[placeholder.index()] = Some(value);
+        self.bind(placeholder, value);
         self
+    }
+
+    fn bind(&mut self, placeholder: Placeholder, value: &'a [u8]) {
+        self.0[placeholder.index()] = Some(value);
     }
 
     /// Those that are bound, with what they stand for.
@@ -254,15 +258,26 @@ impl Template {
     #[inline]
     pub fn matches<'n>(&self, name: &'n [u8]) -> Option<Bindings<'n>> {
         // Nearly all names fail here.
-        if self.head.begins(Head::of(name)) { self.read(name) } else { None }
+        if !self.head.begins(Head::of(name)) {
+            return None;
+        }
+        let mut bindings = Bindings::default();
+        self.read(name, &mut bindings).then_some(bindings)
     }
 
-    fn read<'n>(&self, name: &'n [u8]) -> Option<Bindings<'n>> {
-        let rest = name.strip_prefix(self.prefix())?;
-        match &self.reading {
-            Some(reading) => reading.read(rest.strip_suffix(self.suffix())?),
-            None => (rest.is_empty() && self.placeholders.is_empty()).then(Bindings::default),
+    /// Whether a name is one of the template's; what its placeholders stand for is added to `bindings` where they are, since
+    /// to move them takes longer.
+    fn read<'n>(&self, name: &'n [u8], bindings: &mut Bindings<'n>) -> bool {
+        match (self.between(name), &self.reading) {
+            (None, _) => false,
+            (Some(rest), Some(reading)) => reading.read(rest, bindings).is_some(),
+            (Some(rest), None) => rest.is_empty() && self.placeholders.is_empty(),
         }
+    }
+
+    /// What stands in a name between the literals that every match begins and ends with, whatever the layout allows there.
+    pub(crate) fn between<'n>(&self, name: &'n [u8]) -> Option<&'n [u8]> {
+        text::without_suffix(text::without_prefix(name, self.prefix())?, self.suffix())
     }
 
     /// Why a name is none of the template's that would be one if ids could hold anything: the first placeholder, read from the

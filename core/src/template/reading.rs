@@ -77,19 +77,21 @@ impl Reading {
         Ok(Some(Self { left, middle: (placeholder, rule.clone()), right }))
     }
 
-    /// Reads what stands between `prefix` and `suffix` of a name.
-    pub(super) fn read<'n>(&self, mut rest: &'n [u8]) -> Option<Bindings<'n>> {
-        let mut bindings = Bindings::default();
+    /// Reads what stands between `prefix` and `suffix` of a name, and adds it to `bindings`. `None` if it does not fit;
+    /// what fits of it may have been added then.
+    pub(super) fn read<'n>(&self, mut rest: &'n [u8], bindings: &mut Bindings<'n>) -> Option<()> {
         for step in &self.left {
             let (id, behind) = step.first(rest)?;
-            (bindings, rest) = (bindings.with(step.placeholder, id), behind);
+            bindings.bind(step.placeholder, id);
+            rest = behind;
         }
         for step in &self.right {
             let (before, id) = step.last(rest)?;
-            (bindings, rest) = (bindings.with(step.placeholder, id), before);
+            bindings.bind(step.placeholder, id);
+            rest = before;
         }
         let (placeholder, rule) = &self.middle;
-        rule.allows(rest).then(|| bindings.with(*placeholder, rest))
+        rule.allows(rest).then(|| bindings.bind(*placeholder, rest))
     }
 }
 

@@ -100,6 +100,19 @@ fn checked_name(name: &str) -> Result<&str, TemplateError> {
     if is_name { Ok(name) } else { Err(TemplateError::BadName(name.to_owned())) }
 }
 
+/// What stands behind `prefix`. No bytes are not compared: they have no address, and a vector read of none of the bytes at
+/// an address that is not mapped took an AMD Zen 4 as long as all else that is done for a name.
+#[inline]
+pub(super) fn without_prefix<'t>(text: &'t [u8], prefix: &[u8]) -> Option<&'t [u8]> {
+    if prefix.is_empty() { Some(text) } else { text.strip_prefix(prefix) }
+}
+
+/// What stands before `suffix`; see [`without_prefix`].
+#[inline]
+pub(super) fn without_suffix<'t>(text: &'t [u8], suffix: &[u8]) -> Option<&'t [u8]> {
+    if suffix.is_empty() { Some(text) } else { text.strip_suffix(suffix) }
+}
+
 /// Where `part`, which is not empty, stands first.
 pub(super) fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
     match part {

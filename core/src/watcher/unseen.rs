@@ -69,7 +69,7 @@ impl Unseen {
 impl UnseenForm {
     /// Whether a name may be read by the template. Which ids the layout allows does not matter: a name too many does no harm.
     fn is_like(&self, name: &[u8]) -> bool {
-        name.starts_with(self.template.prefix()) && name.ends_with(self.template.suffix())
+        self.template.between(name).is_some()
     }
 }
 
