@@ -4,7 +4,13 @@ use std::time::Instant;
 
 use crate::{
     ask::{cascade, enforce, explain, follow, gate, load::rebuild_everything, read, sweep as sweeps, tidy},
-    known::{candidates, clock::Clock, fence::MOST_FORGOTTEN, state::State, wants::Events},
+    known::{
+        candidates,
+        clock::Clock,
+        fence::MOST_FORGOTTEN,
+        state::{Build, State},
+        wants::Events,
+    },
     peers,
     ports::Host,
     session::Ask,
@@ -25,9 +31,9 @@ pub fn tick<H: Host>(ask: Ask<'_, H>) {
     follow::regain_trust_unless_populating(ask);
     let is_sweeping = ask.state(|state| state.sweeping.has_work());
     let reads = read::read_until(ask, deadline(if is_sweeping { 2 } else { SHARES }, 1));
+    let databases = ask.state(|state| state.databases.len());
     let until = deadline(3, 1);
-    let unbuilt = ask.state(|state| state.unbuilt());
-    let builds = unbuilt.into_iter().any(|database| !read::build(ask, database, Some(until)));
+    let builds = (0..databases).any(|database| !read::build(ask, database, Some(until)));
     // What is swept has to be known completely. All of the rest goes on, and not one kind of it alone.
     let goes_on = builds
         || look_at_grown(ask, deadline(3, 1)) | explain::answer(ask, deadline(3, 1)) | sweep(ask, &deadline)
@@ -77,7 +83,7 @@ pub fn cron<H: Host>(ask: Ask<'_, H>) {
     report_left_out(ask);
     peers::cron(ask);
     follow::settle_all(ask);
-    if ask.state(|state| !state.unbuilt().is_empty()) {
+    if ask.state(|state| state.databases.iter().any(|database| !matches!(database.build, Build::Ready))) {
         ask.wake();
     }
     let (now, instant) = (ask.host.now(), ask.host.instant());

@@ -158,12 +158,6 @@ impl<H: Host> State<H> {
         }
     }
 
-    /// The databases whose index is not complete.
-    pub fn unbuilt(&self) -> Vec<usize> {
-        let is_unbuilt = |number: &usize| !matches!(self.databases[*number].build, Build::Ready);
-        (0..self.databases.len()).filter(is_unbuilt).collect()
-    }
-
     /// Sets an option.
     ///
     /// # Errors

@@ -265,8 +265,8 @@ impl Template {
         self.read(name, &mut bindings).then_some(bindings)
     }
 
-    /// Whether a name is one of the template's; what its placeholders stand for is added to `bindings` where they are, since
-    /// to move them takes longer.
+    /// Whether a name is one of the template's. What its placeholders stand for is added to `bindings`, in place: moving them
+    /// takes longer. Some may have been added if it is not.
     fn read<'n>(&self, name: &'n [u8], bindings: &mut Bindings<'n>) -> bool {
         match (self.between(name), &self.reading) {
             (None, _) => false,

@@ -77,8 +77,8 @@ impl Reading {
         Ok(Some(Self { left, middle: (placeholder, rule.clone()), right }))
     }
 
-    /// Reads what stands between `prefix` and `suffix` of a name, and adds it to `bindings`. `None` if it does not fit;
-    /// what fits of it may have been added then.
+    /// Reads what stands between prefix and suffix of a name, and adds it to `bindings`. `None` if it does not fit; some ids
+    /// may have been added then.
     pub(super) fn read<'n>(&self, mut rest: &'n [u8], bindings: &mut Bindings<'n>) -> Option<()> {
         for step in &self.left {
             let (id, behind) = step.first(rest)?;

@@ -27,6 +27,11 @@ fn a_name_is_read_in_the_one_way_that_the_layout_leaves() {
         ("user:{userId}", separated(), "user:7:profile", None),
         ("user:{userId}", any_user.clone(), "user:7:profile", Some(&["7:profile"])),
         ("user:{userId}", Placeholders::default(), "user:7:profile", Some(&["7:profile"])),
+        // They differ behind the bytes that are compared at once.
+        ("user_presence:{userId}", separated(), "user_presence:7", Some(&["7"])),
+        ("user_presence:{userId}", separated(), "user_presents:7", None),
+        ("user_presence:{userId}", separated(), "user_pre", None),
+        ("active_users", separated(), "active_usage", None),
         ("typing:{roomId}:{userId}", separated(), "typing:a:b", Some(&["a", "b"])),
         ("typing:{roomId}:{userId}", separated(), "typing:a:b:c", None),
         ("typing:{roomId}:{userId}", separated(), "typing::b", None),
