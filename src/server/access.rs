@@ -227,7 +227,8 @@ fn numbers(list: &[u8]) -> Option<Vec<usize>> {
 
 /// Whether a user of this description has selectors. No other part of one begins with a parenthesis.
 fn has_selectors(description: &[u8]) -> bool {
-    description.windows(2).any(|pair| pair == b" (")
+    // Most hold no parenthesis at all, which is found sooner.
+    description.contains(&b'(') && description.windows(2).any(|pair| pair == b" (")
 }
 
 /// Whether a user of this description, without selectors, may read and write all keys.

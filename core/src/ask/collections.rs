@@ -85,7 +85,7 @@ fn go_on<H: Host>(
     let database = ask.host.database();
     let trace = &layout.traces[scan.place.borrowed().trace()];
     let place = scan.place.clone();
-    let bindings = place.borrowed().bind(&trace.placed, Bindings::default());
+    let bindings = place.borrowed().bind(&trace.placed, &Bindings::default());
     let name = ask.host.name(&trace.key.render(&bindings));
     match &trace.what {
         What::Members(_) => {}

@@ -134,7 +134,7 @@ fn remove_the_rest<H: Host>(ask: Ask<'_, H>, returned: &Returned) {
     let user = Bindings::user(&returned.user);
     let name = |place: &Place| {
         let trace = &layout.traces[place.borrowed().trace()];
-        trace.key.render(&place.borrowed().bind(&trace.placed, user))
+        trace.key.render(&place.borrowed().bind(&trace.placed, &user))
     };
     let names: Vec<Vec<u8>> = returned.places.iter().map(name).collect();
     // A mapping that is left names another socket, whose data may be on its way. So may a collection of the user's own.

@@ -297,7 +297,7 @@ fn forget<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>) {
         let keeps_mapping = !layout.removes_mapping();
         let is_doubtful = |place: PlaceRef<'_>| {
             let trace = &layout.traces[place.trace()];
-            let bindings = place.bind(&trace.placed, Bindings::user(&plan.user));
+            let bindings = place.bind(&trace.placed, &Bindings::user(&plan.user));
             layout.reads_otherwise(trace, &trace.key.render(&bindings), &bindings)
         };
         let stays = |place: PlaceRef<'_>| {

@@ -277,7 +277,7 @@ mod tests {
         let room = vec![b'r'; 300];
         let place = place(200, &room);
         assert_eq!(place.borrowed().trace(), 200);
-        let bindings = place.borrowed().bind(&[Placeholder::ROOM], Bindings::user(b"u:1"));
+        let bindings = place.borrowed().bind(&[Placeholder::ROOM], &Bindings::user(b"u:1"));
         assert_eq!(key().render(&bindings), [b"typing:", &*room, b":u:1"].concat());
     }
 

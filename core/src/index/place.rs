@@ -60,11 +60,13 @@ impl<'p> PlaceRef<'p> {
         read_length(&mut bytes)
     }
 
-    /// Binds the `stored` placeholders of the trace, besides those already in `bindings`.
-    pub fn bind<'a>(self, stored: &[Placeholder], mut bindings: Bindings<'a>) -> Bindings<'a>
+    /// What the `stored` placeholders of the trace stand for, besides what is `given`.
+    #[inline]
+    pub fn bind<'a>(self, stored: &[Placeholder], given: &Bindings<'a>) -> Bindings<'a>
     where
         'p: 'a,
     {
+        let mut bindings = *given;
         let mut bytes = self.0;
         read_length(&mut bytes);
         for placeholder in stored {
@@ -72,7 +74,7 @@ impl<'p> PlaceRef<'p> {
             let (value, rest) = bytes.split_at(length);
             // No id is empty.
             if !value.is_empty() {
-                bindings = bindings.with(*placeholder, value);
+                bindings.bind(*placeholder, value);
             }
             bytes = rest;
         }

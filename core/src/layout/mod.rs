@@ -415,7 +415,7 @@ impl Layout {
     /// The socket whose data is at a place, if that says whose it is.
     pub fn owned_socket<'p>(&self, place: PlaceRef<'p>) -> Option<&'p [u8]> {
         self.sockets.as_ref()?.owned.filter(|owned| *owned == place.trace())?;
-        place.bind(&self.traces[place.trace()].placed, Bindings::default()).get(Placeholder::SOCKET)
+        place.bind(&self.traces[place.trace()].placed, &Bindings::default()).get(Placeholder::SOCKET)
     }
 
     /// Whether a member that names a socket is evidence of its user's session.

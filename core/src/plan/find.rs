@@ -200,7 +200,7 @@ pub fn still_there<K: Keyspace>(space: &K, layout: &Layout, subject: Subject, id
     let trace = &layout.traces[place.trace()];
     let given = Bindings::user(id);
     let given = if subject == Subject::Socket { given.with(Placeholder::SOCKET, id) } else { given };
-    let bindings = place.bind(&trace.placed, given);
+    let bindings = place.bind(&trace.placed, &given);
     let name = finder.name(&trace.key, &bindings);
     if subject == Subject::Anyone || trace.reach == Reach::ByName || trace.lists_sockets() || !space.serves(&name) {
         return space.open(&name).is_some();
@@ -255,18 +255,17 @@ impl<'a, K: Keyspace> Finder<'a, K> {
     /// Looks where the name follows from the user's id and, if given, that of a socket.
     fn direct(&mut self, group: Group, socket: Option<&[u8]>) {
         let (layout, unseen, detail) = (self.layout, self.unseen, self.plan.detail);
+        let given = self.given(socket);
         let is_unseen = |trace: &Trace| unseen.is_some_and(|unseen| unseen.has(trace.number));
         for trace in layout.direct(group).filter(|trace| detail.asks_for(trace) && !is_unseen(trace)) {
-            let bindings = Bindings::user(self.user);
-            self.locate(trace, &socket.map_or(bindings, |id| bindings.with(Placeholder::SOCKET, id)));
+            self.locate(trace, &given);
         }
     }
 
     /// Looks where the index says that `id` may show up.
     fn indexed(&mut self, group: Group, subject: Subject, id: &[u8], places: &PlaceSet, socket: Option<&[u8]>) {
         let layout = self.layout;
-        let given = Bindings::user(self.user);
-        let given = socket.map_or(given, |id| given.with(Placeholder::SOCKET, id));
+        let given = self.given(socket);
         for place in places.iter() {
             let trace = &layout.traces[place.trace()];
             // The index also knows of places that are found by name, for those who look for users. A socket in the key's
@@ -274,12 +273,24 @@ impl<'a, K: Keyspace> Finder<'a, K> {
             if trace.reach == Reach::Direct || trace.group() != Some(group) || !self.plan.detail.asks_for(trace) {
                 continue;
             }
-            let located = self.locate(trace, &place.bind(&trace.placed, given));
+            let located = self.locate(trace, &place.bind(&trace.placed, &given));
             // What a cluster node may not look into only seems to be gone; the slow walk asks for that.
             if subject != Subject::Anyone && !located.is_valid(trace) && !self.space.is_cluster() {
                 self.plan.stale.push((subject, id.into(), place.to_owned()));
             }
         }
+    }
+
+    /// The ids of the user and, if given, that of a socket.
+    fn given<'b>(&self, socket: Option<&'b [u8]>) -> Bindings<'b>
+    where
+        'a: 'b,
+    {
+        let mut given = Bindings::user(self.user);
+        if let Some(id) = socket {
+            given.bind(Placeholder::SOCKET, id);
+        }
+        given
     }
 
     /// Looks at one place and notes the traces that are there. The only way in which a trace is found.
@@ -300,8 +311,9 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         if is_inside && !self.may_be_part(trace, bindings) {
             return Located { exists: true, is_trace: true, ..Located::default() };
         }
-        let given = self.given_in(trace, bindings);
-        let (mut is_part, mut is_marked) = (self.is_part(&given), false);
+        let asked = self.asked_in(trace, bindings);
+        let given = asked.as_ref().unwrap_or(bindings);
+        let (mut is_part, mut is_marked) = (self.is_part(given), false);
         let found = match &trace.what {
             What::Mapping => Ok(true),
             What::Key => {
@@ -320,14 +332,14 @@ impl<'a, K: Keyspace> Finder<'a, K> {
                 })
             }
             What::Members(_) if !key.kind().is_collection() => Err(Mistyped::Kind),
-            What::Members(by) if trace.has_open_member() => Ok(self.locate_members(&name, key, by, &given)),
+            What::Members(by) if trace.has_open_member() => Ok(self.locate_members(&name, key, by, given)),
             What::Members(by) => {
                 let kind = key.kind();
                 drop(key);
                 Ok(self.locate_member(name, kind, by.form(), bindings))
             }
             What::Entries(entries) => {
-                let by = CutBy::new(entries, &given, space.now());
+                let by = CutBy::new(entries, given, space.now());
                 // A long one is not copied: while it is looked at nothing is called that could change the key.
                 value::string(&key).and_then(|document| {
                     let marks = trace.marks().then(|| by.clone());
@@ -360,15 +372,18 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         })
     }
 
-    /// What must stand in a trace of the part that is asked for.
-    fn given_in<'b>(&self, trace: &Trace, bindings: &Bindings<'b>) -> Bindings<'b>
+    /// What must stand in a trace of the part that is asked for, if that is more than its place says.
+    fn asked_in<'b>(&self, trace: &Trace, bindings: &Bindings<'b>) -> Option<Bindings<'b>>
     where
         'a: 'b,
     {
+        if self.part.is_empty() {
+            return None;
+        }
         let of_value = self.part.iter().filter(|(placeholder, _)| {
             bindings.get(*placeholder).is_none() && trace.form().is_some_and(|form| form.template.has(*placeholder))
         });
-        of_value.fold(*bindings, |given, (placeholder, value)| given.with(*placeholder, value))
+        Some(of_value.fold(*bindings, |given, (placeholder, value)| given.with(*placeholder, value)))
     }
 
     /// What is read of a socket's data besides whose it is, if that is of use.

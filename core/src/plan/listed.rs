@@ -26,7 +26,7 @@ pub(super) fn read<K: Keyspace>(
             continue;
         }
         for place in places.iter().filter(|place| place.trace() == number) {
-            read_one(space, trace, &place.bind(&trace.placed, own), &mut sockets);
+            read_one(space, trace, &place.bind(&trace.placed, &own), &mut sockets);
         }
     }
     sockets.sort();

@@ -131,7 +131,7 @@ fn owned<K: Keyspace>(
     let Some(number) = sockets.data_trace else { return };
     let trace = &layout.traces[number];
     for place in places.iter().filter(|place| place.trace() == number) {
-        let bindings = place.bind(&trace.placed, Bindings::user(user));
+        let bindings = place.bind(&trace.placed, &Bindings::user(user));
         let name = space.name(&trace.key.render(&bindings));
         let Some((data, id)) = space.open(&name).zip(bindings.get(Placeholder::SOCKET)) else { continue };
         let is_users = match &trace.what {

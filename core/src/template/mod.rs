@@ -34,7 +34,8 @@ impl<'a> Bindings<'a> {
         self
     }
 
-    fn bind(&mut self, placeholder: Placeholder, value: &'a [u8]) {
+    /// Adds one more (or another value for one), in place: to copy what has just been written stalls the processor.
+    pub(crate) fn bind(&mut self, placeholder: Placeholder, value: &'a [u8]) {
         self.0[placeholder.index()] = Some(value);
     }
 
