@@ -83,6 +83,12 @@ impl<H: Host> Ask<'_, H> {
         self.session.with(work)
     }
 
+    /// Looks at the time: what is noted from here on is dated by it, until somebody looks again.
+    pub(crate) fn look_at_the_clock(self) {
+        let now = self.host.now();
+        self.state(|state| state.clock.refresh(now));
+    }
+
     /// Has a slice of work done soon.
     pub fn wake(self) {
         self.state(|state| state.wants.slice = true);

@@ -87,6 +87,8 @@ fn go_on<H: Host>(
     let place = scan.place.clone();
     let bindings = place.borrowed().bind(&trace.placed, &Bindings::default());
     let name = ask.host.name(&trace.key.render(&bindings));
+    // Evidence counts from the moment at which it is found.
+    ask.look_at_the_clock();
     match &trace.what {
         What::Members(_) => {}
         What::Owned(owner) => {

@@ -29,6 +29,7 @@ pub fn rebuild_everything<H: Host>(ask: Ask<'_, H>) {
 /// Data is about to be loaded, and each of its keys will be seen. Keys that are there already would not be.
 pub fn loading_begins<H: Host>(ask: Ask<'_, H>) {
     rebuild_everything(ask);
+    ask.look_at_the_clock();
     if ask.host.is_replica() {
         // Who logged in on the master until now is in the data, and nothing says when.
         let now = ask.host.instant();
@@ -50,8 +51,7 @@ pub fn loaded<H: Host>(ask: Ask<'_, H>, name: &[u8]) {
     });
     let Some(layout) = layout else { return };
     if wants_time {
-        let now = ask.host.now();
-        ask.state(|state| state.clock.refresh(now));
+        ask.look_at_the_clock();
     }
     let mut findings = ask.state(|state| state.take_findings(database));
     look_at_certain(ask, &layout, &mut findings, name);
@@ -62,6 +62,7 @@ pub fn loaded<H: Host>(ask: Ask<'_, H>, name: &[u8]) {
 /// All data was loaded. Where not every key was seen, whatever is known is not all: keys may have been there before, an
 /// append-only file may have emptied the database on its way, and Valkey 9 empties it only after loading has begun.
 pub fn loading_ends<H: Host>(ask: Ask<'_, H>) {
+    ask.look_at_the_clock();
     ask.state(|state| {
         state.note_findings();
         for database in &mut state.databases {

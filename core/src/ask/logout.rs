@@ -183,7 +183,7 @@ pub fn log_out<H: Host>(ask: Ask<'_, H>, checked: &Checked<H::Name>, context: Lo
     if removed.total() > 0 {
         note_writes(ask, &checked.plan().writes);
         tell::tell_unwritten(ask, user, &checked.plan().unwritten);
-        doubt_others(ask, checked.plan());
+        doubt(ask, checked.plan(), context.scope);
         let database = ask.host.database();
         ask.state(|state| {
             for socket in &checked.plan().sockets {
@@ -191,10 +191,6 @@ pub fn log_out<H: Host>(ask: Ask<'_, H>, checked: &Checked<H::Name>, context: Lo
             }
             if context.scope == Scope::User {
                 state.cluster.logins.forget(database, user);
-            }
-            // What the user was live by may have gone with the part, and nothing else tells.
-            if context.scope != Scope::User {
-                candidates::doubt(state, database, user, true);
             }
         });
         // A dead socket may be one whose data is on its way: it was not logged out, but tidied away.
@@ -270,10 +266,16 @@ fn fence_off<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>) {
     });
 }
 
-/// Where no data says whose a socket is, others may have been live by the same one. Nothing else tells that it is gone.
-fn doubt_others<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>) {
+/// What goes may be all that somebody was live by, and nothing else tells: the user, if only a part went, and others, where no data
+/// says whose a socket is.
+fn doubt<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>, scope: Scope) {
     let database = ask.host.database();
+    // Whoever was live by it was so until now.
+    ask.look_at_the_clock();
     ask.state(|state| {
+        if scope != Scope::User {
+            candidates::doubt(state, database, &plan.user, true);
+        }
         if state.layout.sockets.as_ref().is_none_or(|sockets| sockets.owned.is_some()) {
             return;
         }

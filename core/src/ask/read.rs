@@ -25,9 +25,7 @@ pub fn catch_up<H: Host>(ask: Ask<'_, H>) {
     let _keep = ask.keep_database();
     follow::regain_trust(ask);
     read_everything(ask);
-    if !ask.state(|state| matches!(state.databases[database].build, Build::Ready)) {
-        build(ask, database, None);
-    }
+    build(ask, database, None);
 }
 
 /// Reads all that may have changed. What a client that waits may write is read each time: it may have been served since,
@@ -78,6 +76,9 @@ fn read_again<H: Host>(ask: Ask<'_, H>, limit: usize, others: Vec<Suspect<H::Nam
 
 /// Goes on building the index of a database until it is complete or `deadline` is over. `true` if it is complete.
 pub fn build<H: Host>(ask: Ask<'_, H>, database: usize, deadline: Option<Instant>) -> bool {
+    if ask.state(|state| matches!(state.databases[database].build, Build::Ready)) {
+        return true;
+    }
     let now = ask.host.now();
     let (layout, watcher, build) = ask.state(|state| {
         state.clock.refresh(now);
@@ -88,6 +89,7 @@ pub fn build<H: Host>(ask: Ask<'_, H>, database: usize, deadline: Option<Instant
     let (cursor, met) = match build {
         Build::Todo | Build::Loading if !watcher.is_idle() => Default::default(),
         Build::Todo | Build::Loading | Build::Ready => {
+            // There is nothing to look for.
             ask.state(|state| state.databases[database].build = Build::Ready);
             return true;
         }

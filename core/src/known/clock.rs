@@ -31,7 +31,8 @@ impl Clock {
         self.passed_over >= CALLS || self.moment == Tick::FIRST
     }
 
-    /// The moment when somebody looked last: at the beginning of the slice of work that is under way.
+    /// The moment when somebody looked last. Whoever dates something by it has looked right before: reading what was written, loading,
+    /// building, and what a logout or a sweep finds do.
     pub fn moment(self) -> Tick {
         self.moment
     }

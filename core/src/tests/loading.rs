@@ -1,6 +1,6 @@
 //! Data that is replaced as a whole: loaded, emptied, swapped.
 
-use super::{easyshare, ghosts, left, log_in, sweep};
+use super::{SECOND, easyshare, ghosts, left, log_in, sweep};
 use crate::{
     ask::load,
     fake::{Answer, World},
@@ -28,6 +28,33 @@ fn what_is_loaded_is_known_without_a_walk() {
     assert!(known(&world, 0) > 0 && known(&world, 2) > 0);
     assert_eq!(world.run("SESSION.LOGOUT bob"), Answer::Integer(1));
     assert_eq!(world.fake.call("SESSION.LOGOUT ann"), Answer::Integer(4));
+}
+
+/// Of many keys some are noted while others are loaded.
+#[test]
+fn grace_begins_anew_with_what_is_loaded() {
+    for is_slow in [false, true] {
+        let world = World::on(ghosts(40), Layout::easyshare(), &[]);
+        world.fake.pass(SECOND);
+        world.run("SET typing:den:bob 1");
+        world.settle();
+        world.fake.pass(60 * SECOND);
+        if is_slow {
+            world.run("FLUSHALL");
+            world.enter(load::loading_begins);
+            world.fake.pass(60 * SECOND);
+            world.fake.call("SET typing:den:bob 1");
+            world.enter(|ask| load::loaded(ask, b"typing:den:bob"));
+            world.enter(load::loading_ends);
+        } else {
+            world.reload();
+        }
+        let count = if is_slow { 1 } else { 41 };
+        for (passes, swept) in [(0, 0), (9, 0), (2, count)] {
+            world.fake.pass(passes * SECOND);
+            assert_eq!(sweep(&world, " GRACE 10"), Answer::Integer(swept), "{is_slow} {passes}");
+        }
+    }
 }
 
 #[test]

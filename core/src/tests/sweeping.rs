@@ -53,6 +53,40 @@ fn grace_begins_when_the_last_key_ends_that_made_somebody_live() {
     }
 }
 
+/// A collection that is too large to be read at each change is read by the sweep, perhaps long after it was written.
+#[test]
+fn grace_begins_when_a_sweep_finds_somebody_in_a_large_collection() {
+    let world = easyshare(&[]);
+    let ghosts: Vec<String> = (0..300).map(|number| format!("ghost{number}")).collect();
+    world.run(&format!("SADD active_users {}", ghosts.join(" ")));
+    world.settle();
+    world.fake.pass(60 * SECOND);
+    for (passes, swept) in [(0, 0), (9, 0), (2, 300)] {
+        world.fake.pass(passes * SECOND);
+        assert_eq!(sweep(&world, " GRACE 10"), Answer::Integer(swept), "{passes}");
+    }
+    assert_eq!(left(&world), "");
+}
+
+#[test]
+fn grace_begins_with_the_logout_of_the_part_that_was_live() {
+    let layout = r#"{
+        "name": "unmapped", "separator": ":",
+        "traces": [{ "key": "sess:{socketId}", "owner": "/user" }, { "members": "online", "member": "{userId}" }],
+        "sockets": { "data": "sess:{socketId}" }
+    }"#;
+    let world = World::new(Layout::parse(layout).expect("a layout"), &[]);
+    world.run(r#"SET sess:s1 {"user":"ann"}"#);
+    world.run("SADD online ann");
+    world.settle();
+    world.fake.pass(60 * SECOND);
+    assert_eq!(world.run("SESSION.LOGOUT ann WHERE socketId s1"), Answer::Integer(1));
+    for (passes, swept) in [(0, 0), (9, 0), (2, 1)] {
+        world.fake.pass(passes * SECOND);
+        assert_eq!(sweep(&world, " GRACE 10"), Answer::Integer(swept), "{passes}");
+    }
+}
+
 #[test]
 fn limits_are_kept() {
     let world = World::on(ghosts(9), Layout::easyshare(), &[]);
