@@ -111,7 +111,8 @@ pub trait Key {
     /// How many members a collection has, or bytes a string; 0 for other types.
     fn size(&self) -> usize;
 
-    /// When the key expires, in milliseconds since 1970; `None` if it does not.
+    /// When the key expires, in milliseconds since 1970; `None` if it does not. A moment that has passed if the key is gone: to
+    /// read a value may take a call, and a key that has just expired goes with it.
     fn expires_at(&self) -> Option<u64>;
 
     /// The bytes of a string; empty for other types.

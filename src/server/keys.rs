@@ -45,7 +45,8 @@ const LONGEST_COMPACT: usize = 128;
 /// A key open for reading; closed when dropped.
 ///
 /// A command that the module calls meanwhile may delete the key, if it has just expired: in a timer of 7.0 time goes on.
-/// So the handle is closed before a call that needs the key.
+/// So the handle is closed before a call that needs the key, and opened again for whatever is asked after that. A key that is
+/// gone by then is empty, and has expired.
 #[derive(Debug)]
 pub struct OpenKey<'s> {
     handle: Cell<Option<NonNull<raw::RedisModuleKey>>>,
@@ -72,8 +73,9 @@ impl Key for OpenKey<'_> {
     }
 
     fn expires_at(&self) -> Option<u64> {
+        let Some(handle) = self.handle() else { return Some(self.server.now()) };
         // SAFETY: the handle is open.
-        let moment = unsafe { api!(RedisModule_GetAbsExpire(self.handle()?)) };
+        let moment = unsafe { api!(RedisModule_GetAbsExpire(handle)) };
         u64::try_from(moment).ok()
     }
 
@@ -86,8 +88,7 @@ impl Key for OpenKey<'_> {
             if let Ok(value) = Call::new(c"GET").with(CallArgument::Name(self.name)).run(self.server) {
                 return Cow::Owned(value.text());
             }
-            // A cluster node that does not serve the slot refuses the command.
-            self.handle.set(self.server.open(self.name).and_then(|again| again.handle.take()));
+            // A cluster node that does not serve the slot refuses the command, and lets the key be opened again.
         }
         let Some(handle) = self.handle() else { return Cow::Borrowed(&[]) };
         let mut length = 0;
@@ -161,7 +162,12 @@ impl<'s> OpenKey<'s> {
 }
 
 impl OpenKey<'_> {
+    /// The open key; `None` if it is gone, or is another one by now.
     fn handle(&self) -> Option<*mut raw::RedisModuleKey> {
+        if self.handle.get().is_none() {
+            let again = self.server.open(self.name).filter(|again| again.kind == self.kind);
+            self.handle.set(again.and_then(|again| again.handle.take()));
+        }
         self.handle.get().map(NonNull::as_ptr)
     }
 

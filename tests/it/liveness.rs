@@ -40,6 +40,22 @@ fn a_store_without_a_mapping_keeps_its_valid_sessions_through_a_sweep() {
     assert_eq!(keys(&mut server.client()), ["prefs:carl"]);
 }
 
+/// Servers keep short values in another form than long ones, and they are read in another way.
+#[test]
+fn a_session_that_a_sweep_saw_live_ends_by_itself_however_long_its_value() {
+    let server = with_layout(UNMAPPED);
+    for (user, length) in [("ada", 60), ("bob", 128), ("carl", 129), ("dan", 1000)] {
+        let text = format!(r#"{{"passport":{{"user":"{user}"}},"filling":"#);
+        let filling = "x".repeat(length - text.len() - 3);
+        server.cmd(["SET", &format!("sess:{user}"), &format!(r#"{text}"{filling}"}}"#), "PX", "3000"]);
+    }
+    server.must("SADD online ada bob carl dan");
+    assert_eq!(server.run("SESSION.SWEEP"), int(0));
+    server.wait_for_time(server.now() + 3000);
+    assert_eq!(server.run("SESSION.SWEEP"), int(4));
+    assert_eq!(keys(&mut server.client()), Vec::<String>::new());
+}
+
 #[test]
 fn fence_timer_and_cascade_know_sockets_without_a_mapping() {
     let server = Server::builder()
