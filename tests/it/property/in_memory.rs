@@ -4,6 +4,7 @@
 use super::commands::Args;
 use super::step::CLIENTS;
 use super::target::Target;
+use crate::args;
 use crate::support::snapshot::{Content, Entry, Keys, Snapshot};
 use crate::support::{Layout, Reply, array, bulk, int, nil, status};
 use fastrand::Rng;
@@ -94,8 +95,15 @@ impl Target for InMemory {
         self.come_between();
     }
 
-    fn pass_time(&mut self) {
-        self.world.fake.pass(Duration::from_millis(2));
+    /// At once, or a while after a sweep has seen what there is.
+    fn expire(&mut self, key: &[u8]) {
+        let lasts = self.rng.choice([1, 100_000]).expect("some");
+        if self.cmd(0, args!["PEXPIRE", key, lasts.to_string()]) == int(1) {
+            if lasts > 1 {
+                self.cmd(0, args!["SESSION.SWEEP", "DRYRUN"]);
+            }
+            self.world.fake.pass(Duration::from_millis(lasts + 1));
+        }
     }
 
     fn reload(&mut self) {

@@ -92,7 +92,7 @@ impl fmt::Display for Step {
             Self::Run(client, args) => write!(f, "{client}> {}", join(args)),
             Self::Block(args) => write!(f, "*> {}", join(args)),
             Self::Restore(from, to, ttl) => write!(f, "0> RESTORE {} {ttl} <DUMP of {}>", quote(to), quote(from)),
-            Self::Expire(key) => write!(f, "0> PEXPIRE {} 1, and wait", quote(key)),
+            Self::Expire(key) => write!(f, "0> PEXPIRE {} 1, and wait (in memory perhaps after a sweep)", quote(key)),
             Self::Reload => f.write_str("0> DEBUG RELOAD"),
             Self::Protocol(version) => write!(f, "0> HELLO {version}"),
             Self::Inspect(user) => write!(f, "0> SESSION.INSPECT {}", quote(user)),
@@ -123,11 +123,7 @@ impl World<'_> {
             Step::Run(client, args) => drop(self.target.cmd(*client, args.clone())),
             Step::Block(args) => self.target.block(args),
             Step::Restore(from, to, ttl) => self.restore(from, to, ttl),
-            Step::Expire(key) => {
-                if self.target.cmd(0, args!["PEXPIRE", key, "1"]) == int(1) {
-                    self.target.pass_time();
-                }
-            }
+            Step::Expire(key) => self.target.expire(key),
             Step::Reload => self.target.reload(),
             Step::Protocol(version) => {
                 self.target.speak(*version);

@@ -4,7 +4,7 @@ use super::commands::Args;
 use super::step::CLIENTS;
 use crate::args;
 use crate::support::snapshot::Snapshot;
-use crate::support::{Client, Layout, Reply, Server, wait_until};
+use crate::support::{Client, Layout, Reply, Server, int, wait_until};
 
 /// Something that takes commands of [`CLIENTS`] clients, the module's among them.
 pub trait Target {
@@ -19,8 +19,8 @@ pub trait Target {
     /// Sends a command that may block, by a client of its own.
     fn block(&mut self, args: &Args);
 
-    /// Waits until what was to expire in a millisecond has expired.
-    fn pass_time(&mut self);
+    /// Lets a key expire, if it is there.
+    fn expire(&mut self, key: &[u8]);
 
     /// Loads all data anew.
     fn reload(&mut self);
@@ -83,8 +83,10 @@ impl Target for RealServer {
         self.blocked.push(client);
     }
 
-    fn pass_time(&mut self) {
-        self.server.wait_for_time(self.server.now() + 1);
+    fn expire(&mut self, key: &[u8]) {
+        if self.cmd(0, args!["PEXPIRE", key, "1"]) == int(1) {
+            self.server.wait_for_time(self.server.now() + 1);
+        }
     }
 
     fn reload(&mut self) {
