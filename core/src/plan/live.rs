@@ -76,7 +76,8 @@ fn may_fade(space: &impl Keyspace, kind: Kind) -> bool {
 
 /// Looks at the sockets in the mapping.
 fn mapped<K: Keyspace>(space: &K, layout: &Layout, sockets: &Sockets, user: &[u8], live_by: &mut LiveBy) {
-    let mapped = mapping::read(space, layout, user);
+    let mut mapping_ends = None;
+    let mapped = mapping::read_with(space, layout, user, |key| mapping_ends = key.expires_at());
     let Some(mapping) = mapped.mapping else { return };
     let ids = mapped.sockets;
     for id in part(&ids, space) {
@@ -87,7 +88,7 @@ fn mapped<K: Keyspace>(space: &K, layout: &Layout, sockets: &Sockets, user: &[u8
             }
             continue;
         };
-        let ends = mapped.expires_at.into_iter().chain(data.expires_at()).min();
+        let ends = mapping_ends.into_iter().chain(data.expires_at()).min();
         let kinds = [mapping.kind, data.kind()];
         drop(data);
         live_by.add(id, ends, kinds.into_iter().any(|kind| may_fade(space, kind)));

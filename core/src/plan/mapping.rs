@@ -18,8 +18,6 @@ pub(super) struct Mapped<N> {
     /// Whether it is not known which sockets those are: another node of the cluster would know, or the value can be no mapping,
     /// or it holds what can be no socket's id.
     pub(super) is_unclear: bool,
-    /// When it expires, in milliseconds since 1970, if it does.
-    pub(super) expires_at: Option<u64>,
 }
 
 /// The key that maps a user to sockets.
@@ -42,7 +40,17 @@ pub fn mapped_sockets<K: Keyspace>(space: &K, layout: &Layout, user: &[u8]) -> V
 
 /// Reads the mapping of a user. Without one in the layout nothing is mapped, and what is not mapped is unclear in a cluster.
 pub(super) fn read<K: Keyspace>(space: &K, layout: &Layout, user: &[u8]) -> Mapped<K::Name> {
-    let mut mapped = Mapped { mapping: None, sockets: Vec::new(), is_unclear: false, expires_at: None };
+    read_with(space, layout, user, |_| ())
+}
+
+/// The same, and asks something else of the key, if there is one.
+pub(super) fn read_with<K: Keyspace>(
+    space: &K,
+    layout: &Layout,
+    user: &[u8],
+    ask: impl FnOnce(&K::Key<'_>),
+) -> Mapped<K::Name> {
+    let mut mapped = Mapped { mapping: None, sockets: Vec::new(), is_unclear: false };
     let Some(said) = layout.mapping() else {
         // Other nodes of a cluster may have the data of more sockets, and nothing here tells.
         mapped.is_unclear = layout.sockets.is_some() && space.is_cluster();
@@ -53,7 +61,7 @@ pub(super) fn read<K: Keyspace>(space: &K, layout: &Layout, user: &[u8]) -> Mapp
         mapped.is_unclear = !space.serves(&name);
         return mapped;
     };
-    mapped.expires_at = key.expires_at();
+    ask(&key);
     let kind = key.kind();
     let mut document = Vec::new();
     let (sockets, is_unclear) = match &said.ids {
