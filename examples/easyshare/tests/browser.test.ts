@@ -97,7 +97,7 @@ test("one of two people logs out: nothing of her is left, and the other sees it"
   assert.equal(await ben.getByText("Ada is typing …").count(), 0);
   await socketClosed;
   assert.deepEqual(await contents(), before);
-  assert.deepEqual((await keysWith("ada")).concat(await keysWith("sio:session:")), []);
+  assert.deepEqual((await redis.keysOf("ada")).concat(await keysWith("sio:session:")), []);
   const [last] = await redis.client.zRange(`room_messages:${roomId}`, -1, -1);
   assert.equal(JSON.parse((await redis.client.get(`message:${last}`))!).content, "Ada left");
 });
@@ -121,7 +121,7 @@ test("the server's log tells of the logout", async () => {
   const ada = await visit();
   await signIn(ada, "Ada");
   await logOut(ada);
-  await until("Redis holds nothing of her", async () => (await keysWith("ada")).length === 0);
+  await until("Redis holds nothing of her", async () => (await redis.keysOf("ada")).length === 0);
   const log = await redis.log();
   for (const line of ["=== USER LOGOUT DETECTED ===", "=== CLEANING UP USER LOGOUT ===", "SUCCESS: User logout cleanup completed"]) {
     assert.ok(log.includes(line), line);
@@ -155,7 +155,7 @@ test("whoever closes the browser is a ghost, until the sweep", async () => {
   const ada = await adaJoins(code);
   await ada.context().close();
   await untilPeople(ben, ["Ben (you)", "Ada away"]);
-  assert.deepEqual((await keysWith(":ada")).filter((key) => !key.startsWith("cache:")), ["user_socket:ada"]);
+  assert.deepEqual((await redis.keysOf("ada")).filter((key) => !key.startsWith("cache:")), ["user_socket:ada"]);
   assert.equal(await redis.client.sendCommand(["SESSION.SWEEP"]), 1);
   await notice(ben, "Ada lost the connection");
   await systemMessage(ben, "Ada lost the connection");
@@ -182,7 +182,7 @@ test("a late request to log out does not end the session that began after it", a
   const held = new Promise<() => Promise<void>>((resolve) => void ada.route("**/api/logout", (route) => resolve(() => route.continue())));
   await logOut(ada);
   const release = await held;
-  await until("the socket server has logged her out", async () => (await keysWith("ada")).length === 0);
+  await until("the socket server has logged her out", async () => (await redis.keysOf("ada")).length === 0);
   await signIn(ada, "Ada");
   const before = await contents();
   const late = ada.waitForResponse("**/api/logout");
@@ -261,7 +261,7 @@ test("a logout on one device ends the others too", async () => {
   await logOut(phone);
   await notice(laptop, "You were logged out on another device.");
   await laptop.getByLabel("Your name").waitFor();
-  assert.deepEqual(await keysWith("ada"), []);
+  assert.deepEqual(await redis.keysOf("ada"), []);
 });
 
 test("another tab of the same browser is logged out with the first", async () => {
@@ -272,7 +272,7 @@ test("another tab of the same browser is logged out with the first", async () =>
   await second.getByText("connected", { exact: true }).waitFor();
   await logOut(first);
   await second.getByLabel("Your name").waitFor();
-  await until("Redis holds nothing of her", async () => (await keysWith("ada")).length === 0);
+  await until("Redis holds nothing of her", async () => (await redis.keysOf("ada")).length === 0);
 });
 
 /** While this runs, Redis refuses what the application writes and logs out by. */
@@ -292,10 +292,10 @@ test("a logout that Redis does not take at once follows", async () => {
     await logOut(ada);
     await notice(ada, "The server cannot be reached. Your logout follows as soon as it can.");
     await ada.getByLabel("Your name").waitFor();
-    assert.notDeepEqual(await keysWith("ada"), []);
+    assert.notDeepEqual(await redis.keysOf("ada"), []);
   });
   await ada.getByText("Nothing is left of you.").waitFor();
-  assert.deepEqual(await keysWith("ada"), []);
+  assert.deepEqual(await redis.keysOf("ada"), []);
 });
 
 test("a page that Redis does not let in at once tries again", async () => {

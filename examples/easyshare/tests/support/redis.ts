@@ -65,15 +65,18 @@ export async function startRedis(chosen?: number) {
   const client = createClient({ url: `redis://127.0.0.1:${port}`, RESP: 2 });
   client.on("error", () => {});
   await client.connect();
+  const keys = async () => (await client.keys("*")).filter((key) => key !== "socket.io").sort();
   return {
     port,
     client,
     log,
     /** The names of all keys, in order. What Socket.IO's servers tell each other is nobody's. */
-    keys: async () => (await client.keys("*")).filter((key) => key !== "socket.io").sort(),
+    keys,
+    /** Those of them that name a user. Random ids hold short names by chance. */
+    keysOf: async (user: string) => (await keys()).filter((key) => new RegExp(`\\b${user}\\b`).test(key)),
     /** Everything that Redis holds: each key with a digest of its value. Expiries are left out. */
     contents: async () => {
-      const names = (await client.keys("*")).filter((key) => key !== "socket.io").sort();
+      const names = await keys();
       const digests = await Promise.all(names.map((name) => client.sendCommand(["DEBUG", "DIGEST-VALUE", name])));
       return Object.fromEntries(names.map((name, at) => [name, String(digests[at])]));
     },
