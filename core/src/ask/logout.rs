@@ -270,13 +270,18 @@ fn fence_off<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>) {
 /// says whose a socket is.
 fn doubt<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>, scope: Scope) {
     let database = ask.host.database();
+    let is_part = scope != Scope::User;
+    let has_others = ask.state(|state| state.layout.sockets.as_ref().is_some_and(|sockets| sockets.owned.is_none()));
+    if !is_part && !has_others {
+        return;
+    }
     // Whoever was live by it was so until now.
     ask.look_at_the_clock();
     ask.state(|state| {
-        if scope != Scope::User {
+        if is_part {
             candidates::doubt(state, database, &plan.user, true);
         }
-        if state.layout.sockets.as_ref().is_none_or(|sockets| sockets.owned.is_some()) {
+        if !has_others {
             return;
         }
         for socket in plan.keys.iter().flat_map(|key| key.sockets()) {

@@ -31,8 +31,8 @@ impl Clock {
         self.passed_over >= CALLS || self.moment == Tick::FIRST
     }
 
-    /// The moment when somebody looked last. Whoever dates something by it has looked right before: reading what was written, loading,
-    /// building, and what a logout or a sweep finds do.
+    /// The moment when somebody looked last. Whoever dates something by it looks right before: to read what was written, to load, to
+    /// build, to scan a collection, or when a logout takes what somebody was live by.
     pub fn moment(self) -> Tick {
         self.moment
     }

@@ -43,12 +43,12 @@ pub(super) fn read<K: Keyspace>(space: &K, layout: &Layout, user: &[u8]) -> Mapp
     read_with(space, layout, user, |_| ())
 }
 
-/// The same, and asks something else of the key, if there is one.
+/// The same, and shows the key to `also`, if there is one, before its value is read.
 pub(super) fn read_with<K: Keyspace>(
     space: &K,
     layout: &Layout,
     user: &[u8],
-    ask: impl FnOnce(&K::Key<'_>),
+    also: impl FnOnce(&K::Key<'_>),
 ) -> Mapped<K::Name> {
     let mut mapped = Mapped { mapping: None, sockets: Vec::new(), is_unclear: false };
     let Some(said) = layout.mapping() else {
@@ -61,7 +61,7 @@ pub(super) fn read_with<K: Keyspace>(
         mapped.is_unclear = !space.serves(&name);
         return mapped;
     };
-    ask(&key);
+    also(&key);
     let kind = key.kind();
     let mut document = Vec::new();
     let (sockets, is_unclear) = match &said.ids {

@@ -87,6 +87,27 @@ fn grace_begins_with_the_logout_of_the_part_that_was_live() {
     }
 }
 
+/// Where no data says whose a socket is, it may be that of several users.
+#[test]
+fn a_logout_makes_stale_whoever_was_live_by_the_same_socket() {
+    let layout = r#"{
+        "name": "opaque", "separator": ":",
+        "traces": [{ "key": "map:{userId}" }, { "key": "data:{socketId}" }, { "key": "in:{roomId}:{userId}" }],
+        "sockets": { "of": "map:{userId}", "data": "data:{socketId}" }
+    }"#;
+    let world = World::new(Layout::parse(layout).expect("a layout"), &[]);
+    for user in ["ann", "bob"] {
+        world.run(&format!("SET map:{user} s1"));
+        world.run(&format!("SET in:den:{user} 1"));
+    }
+    world.run("SET data:s1 x");
+    assert_eq!(sweep(&world, ""), Answer::Integer(0));
+    assert_eq!(world.run("SESSION.LOGOUT ann"), Answer::Integer(3));
+    assert_eq!(left(&world), "in:den:bob map:bob");
+    assert_eq!(sweep(&world, ""), Answer::Integer(1));
+    assert_eq!(left(&world), "");
+}
+
 #[test]
 fn limits_are_kept() {
     let world = World::on(ghosts(9), Layout::easyshare(), &[]);
