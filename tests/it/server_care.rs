@@ -71,10 +71,11 @@ fn cluster_down(config: &str) {
     node.wait_for_cluster(1);
     log_in(&mut node.client(), "ann", "s1", "den");
     let before = node.snapshot();
+    let entries = || node.info("session")["session_index_entries"].clone();
+    wait_until("all is read", || node.info("session")["session_pending_keys"] == "0" && entries() != "0");
+    let known = entries();
     assert_eq!(node.must("CLUSTER DELSLOTS 1"), ok());
     wait_until("the cluster is down", || node.must("CLUSTER INFO").as_text().contains("cluster_state:fail"));
-    let entries = || node.info("session")["session_index_entries"].clone();
-    let known = entries();
     for call in ["SESSION.LOGOUT ann", "SESSION.INSPECT ann", "SESSION.SWEEP"] {
         assert_eq!(node.run(call), error(CLUSTER_DOWN), "{call}");
     }
