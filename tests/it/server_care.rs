@@ -62,7 +62,7 @@ fn a_cluster_that_is_down_loses_no_half_of_a_user() {
 
 fn cluster_down(config: &str) {
     // Sweeps by itself, which must wait too.
-    let builder = Server::builder().option("sweep-interval", "1").option("grace", "0").config(config);
+    let builder = Server::builder().option("grace", "0").config(config);
     let nodes = builder.start_cluster(1);
     let node = &nodes[0];
     node.must("CLUSTER DELSLOTS 1");
@@ -70,6 +70,7 @@ fn cluster_down(config: &str) {
     node.must("CLUSTER ADDSLOTS 1");
     node.wait_for_cluster(1);
     log_in(&mut node.client(), "ann", "s1", "den");
+    node.must("CONFIG SET session.sweep-interval 1");
     let before = node.snapshot();
     let entries = || node.info("session")["session_index_entries"].clone();
     wait_until("all is read", || node.info("session")["session_pending_keys"] == "0" && entries() != "0");
