@@ -27,10 +27,10 @@ use target::{RealServer, Target};
 /// Starts what a case runs on, with a layout and the case's seed.
 type Start = fn(&Layout, u64) -> Box<dyn Target>;
 
-/// Cases for each test when nothing else is said: together half a minute with a debug build on two cores.
+/// Cases for each test when nothing else is said: together about a minute on two cores, most of it in clients and servers.
 const CASES: u64 = 100;
 
-/// The same in memory: together about fifteen seconds with a debug build on two cores, half of it in the model.
+/// The same in memory: together about five seconds on two cores, most of it in the model. `.ci/run` asks for ten thousand.
 const CASES_IN_MEMORY: u64 = 100;
 
 /// How many times a failing case is run again to find a shorter one.
