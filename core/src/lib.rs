@@ -26,6 +26,7 @@ pub mod events;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
 pub mod faults;
+mod hash;
 pub mod index;
 pub mod info;
 pub mod journal;

@@ -2,13 +2,11 @@
 //!
 //! The node that a client calls does its own part like any other, and the client waits for the others'.
 
-use std::{
-    hash::{BuildHasher, RandomState},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use crate::{
     error::Error,
+    hash,
     known::{
         round::{Audience, Round},
         waiter::Waiter,
@@ -216,6 +214,5 @@ fn say<H: Host>(ask: Ask<'_, H>, call: u64) {
 
 /// A number that no other call has: an answer to another one, of a node that ran here before, must not be taken for one to this.
 pub fn new_call() -> u64 {
-    // The standard library's hashers have random keys, other ones each time.
-    RandomState::new().hash_one(0_u8)
+    hash::random()
 }

@@ -1,6 +1,6 @@
 //! Ids of logouts.
 
-use std::hash::{BuildHasher, RandomState};
+use crate::hash;
 
 /// How many characters an id has.
 const LENGTH: usize = 20;
@@ -10,9 +10,7 @@ const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// A new id, which no other logout has: 100 bits that nobody can foresee.
 pub fn new_id() -> String {
-    // The standard library's hashers have random keys, other ones each time.
-    let bits = || RandomState::new().hash_one(0_u8);
-    let bits = u128::from(bits()) << 64 | u128::from(bits());
+    let bits = u128::from(hash::random()) << 64 | u128::from(hash::random());
     let letter = |at: usize| char::from(LETTERS[usize::try_from(bits >> (5 * at) & 31).expect("five bits fit")]);
     (0..LENGTH).map(letter).collect()
 }

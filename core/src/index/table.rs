@@ -7,11 +7,9 @@
 //! Measured against `HashTable` of hashbrown, which would be ninety lines shorter: with that, piped writes of keys that the index
 //! cares for cost 3-5 % more of the server's time; memory, loading, and writes of which fewer come at once are the same.
 
-use std::{
-    hash::{BuildHasher, RandomState},
-    num::NonZeroU32,
-    sync::LazyLock,
-};
+use std::num::NonZeroU32;
+
+use crate::hash;
 
 /// Into how many hash tables the records are spread: few enough that their heads stay in the processor's cache.
 pub const SHARDS: usize = 256;
@@ -23,8 +21,7 @@ pub struct Hash(NonZeroU32);
 impl Hash {
     /// The hash of something, and some more bits of it.
     pub(super) fn of(value: impl std::hash::Hash) -> (Self, u32) {
-        static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-        let bits = HASHER.hash_one(value);
+        let bits = hash::of(value);
         let half = |bits: u64| u32::try_from(bits & u64::from(u32::MAX)).expect("half of the bits fit");
         (Self::from_bits(half(bits >> 32)), half(bits))
     }
