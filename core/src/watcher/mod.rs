@@ -6,6 +6,7 @@
 //! suspected is read again once the command has run. A suspicion too many costs a look; one too few would cost
 //! exactness, so new commands, and commands of other modules, are suspected by themselves.
 
+mod begins;
 mod effect;
 mod unseen;
 
@@ -16,6 +17,7 @@ use crate::{
     template::{Head, Template},
 };
 
+use begins::{Beginning, Begins};
 use effect::{POPULATE, UNLOAD};
 
 pub use effect::{Effect, Meaning, Members, effect, may_wait, meaning, populates, unloads};
@@ -34,19 +36,12 @@ pub struct Suspect<K> {
 #[derive(Debug)]
 pub struct Watcher {
     keys: Box<[Watched]>,
-    /// Which first bytes an argument can have that matters: most are told apart by it.
-    first_bytes: [First; 256],
+    /// How those names begin, and words that matter.
+    watched: Begins,
+    /// How names of traces begin that are unseen.
+    may_be_unseen: Begins,
     /// Traces that are found without the index, of which no key was seen.
     unseen: Unseen,
-}
-
-/// What an argument may be that begins with a byte.
-#[derive(Clone, Copy, Debug, Default)]
-struct First {
-    /// The name of a key that the index cares for, or a word that matters.
-    watched: bool,
-    /// The name of a key of a trace that is unseen.
-    unseen: bool,
 }
 
 /// Keys of one template.
@@ -83,24 +78,35 @@ impl Watcher {
         }
         // Where nothing is watched, nothing is seen.
         let unseen = if keys.is_empty() { Unseen::none() } else { Unseen::new(layout) };
-        let first_bytes = first_bytes(&keys, &unseen);
-        Self { keys: keys.into(), first_bytes, unseen }
+        let [mut watched, mut may_be_unseen] = [Begins::none(); 2];
+        // In whatever case: see there.
+        for word in [POPULATE, UNLOAD] {
+            watched.add(word);
+        }
+        for key in &keys {
+            watched.add(key.template.prefix());
+        }
+        for prefix in unseen.prefixes() {
+            may_be_unseen.add(prefix);
+        }
+        Self { keys: keys.into(), watched, may_be_unseen, unseen }
     }
 
     /// Whether a command with this argument has to be looked at: a quick test, which nearly every argument fails. Of every
     /// name that a key may have from now on this has to be asked, or [`Self::cares_for`]: see [`Unseen`].
     #[inline]
     pub fn may_matter(&self, argument: &[u8]) -> bool {
-        let first = argument.first().map(|byte| self.first_bytes[usize::from(*byte)]).unwrap_or_default();
-        (first.watched || first.unseen) && self.may_be_watched(argument, first)
+        let Some(beginning) = Beginning::of(argument) else { return false };
+        let (is_watched, is_unseen) = (self.watched.has(beginning), self.may_be_unseen.has(beginning));
+        (is_watched || is_unseen) && self.may_be_watched(argument, is_watched, is_unseen)
     }
 
-    fn may_be_watched(&self, argument: &[u8], first: First) -> bool {
+    fn may_be_watched(&self, argument: &[u8], is_watched: bool, is_unseen: bool) -> bool {
         let head = Head::of(argument);
-        if first.unseen {
+        if is_unseen {
             self.unseen.meet(argument, head);
         }
-        first.watched
+        is_watched
             && (self.keys.iter().any(|key| key.template.head().begins(head))
                 || populates(argument)
                 || unloads(argument))
@@ -141,31 +147,6 @@ impl Watcher {
     }
 }
 
-fn first_bytes(keys: &[Watched], unseen: &Unseen) -> [First; 256] {
-    let mut first_bytes = [First::default(); 256];
-    let words = [POPULATE[0], UNLOAD[0]].into_iter().flat_map(|byte| [byte, byte.to_ascii_uppercase()]);
-    let names = keys.iter().map(|key| key.template.prefix().first().copied());
-    for byte in words.map(Some).chain(names) {
-        for first in of_byte(&mut first_bytes, byte) {
-            first.watched = true;
-        }
-    }
-    for byte in unseen.first_bytes() {
-        for first in of_byte(&mut first_bytes, byte) {
-            first.unseen = true;
-        }
-    }
-    first_bytes
-}
-
-/// What stands for a byte; `None`: for any.
-fn of_byte(first_bytes: &mut [First; 256], byte: Option<u8>) -> &mut [First] {
-    match byte {
-        Some(byte) => &mut first_bytes[usize::from(byte)..=usize::from(byte)],
-        None => first_bytes,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,9 +179,15 @@ mod tests {
         ] {
             assert!(!watcher.cares_for(name.as_bytes()), "{name}");
         }
-        for (argument, matters) in
-            [("typing:", true), ("Populate", true), ("UNLOAD", true), ("", false), ("user_status:u", false)]
-        {
+        for (argument, matters) in [
+            ("typing:", true),
+            ("Populate", true),
+            ("pOPULATE", true),
+            ("UNLOAD", true),
+            ("unload", true),
+            ("", false),
+            ("user_status:u", false),
+        ] {
             assert_eq!(watcher.may_matter(argument.as_bytes()), matters, "{argument}");
         }
         assert!(populates(b"POPULATE") && !populates(b"pop"));

@@ -45,9 +45,9 @@ impl Unseen {
         Self { forms: Box::default(), left: AtomicU64::new(0) }
     }
 
-    /// The first bytes of what is unseen; `None`: any byte.
-    pub(super) fn first_bytes(&self) -> impl Iterator<Item = Option<u8>> {
-        self.forms.iter().map(|form| form.template.prefix().first().copied())
+    /// What the names of what is unseen begin with.
+    pub(super) fn prefixes(&self) -> impl Iterator<Item = &[u8]> {
+        self.forms.iter().map(|form| form.template.prefix())
     }
 
     /// There may be a key of this name from now on.
