@@ -61,7 +61,6 @@ fn a_cluster_that_is_down_loses_no_half_of_a_user() {
 }
 
 fn cluster_down(config: &str) {
-    // Sweeps by itself, which must wait too.
     let builder = Server::builder().option("grace", "0").config(config);
     let nodes = builder.start_cluster(1);
     let node = &nodes[0];
@@ -70,6 +69,7 @@ fn cluster_down(config: &str) {
     node.must("CLUSTER ADDSLOTS 1");
     node.wait_for_cluster(1);
     log_in(&mut node.client(), "ann", "s1", "den");
+    // Sweeps by itself, which must wait too.
     node.must("CONFIG SET session.sweep-interval 1");
     let before = node.snapshot();
     let entries = || node.info("session")["session_index_entries"].clone();

@@ -30,7 +30,7 @@ type Start = fn(&Layout, u64) -> Box<dyn Target>;
 /// Cases for each test when nothing else is said: together about a minute on two cores, most of it in clients and servers.
 const CASES: u64 = 100;
 
-/// The same in memory: together about five seconds on two cores, most of it in the model. `.ci/run` asks for ten thousand.
+/// The same in memory: together about five seconds on two cores, most of it in the model. `.ci/run` asks for more.
 const CASES_IN_MEMORY: u64 = 100;
 
 /// How many times a failing case is run again to find a shorter one.

@@ -34,15 +34,16 @@ const MOST_USERS: usize = 12;
 /// Where a collection has more members, fewer orders are tried: its sockets go one by one, and to look for each takes long.
 const MANY_MEMBERS: usize = 64;
 
-/// What a sweep does. `None` if that depends on who comes first, as users may share a key or a socket, and of too many.
+/// What a sweep does. `None` if that depends on who comes first, as users may share a key or a socket, as far as some orders
+/// tell; and of too many users.
 pub fn sweep(layout: &Layout, keys: &Keys) -> Option<Swept> {
     let seen: Vec<_> = seen(&layout.swept(), keys).into_iter().collect();
     if seen.len() > MOST_USERS {
         return None;
     }
     let forwards = in_order(layout, keys, seen.iter());
-    // Whoever comes first, and whoever comes last.
     let is_large = keys.values().any(|entry| members(&entry.content).len() > MANY_MEMBERS);
+    // Whoever comes first, and whoever comes last.
     let firsts = if is_large { seen.len().min(1) } else { seen.len() };
     let same = (0..firsts).all(|first| {
         let (before, behind) = seen.split_at(first);
