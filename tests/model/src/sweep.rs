@@ -28,8 +28,8 @@ pub fn stale(layout: &Layout, keys: &Keys) -> BTreeSet<Bytes> {
     users
 }
 
-/// Of more users it would take too long to try who comes first. Nearly all cases have fewer than six.
-const MOST_USERS: usize = 12;
+/// Of more users it would take too long to try who comes first.
+const MOST_USERS: usize = 40;
 
 /// Where a collection has more members, fewer orders are tried: its sockets go one by one, and to look for each takes long.
 const MANY_MEMBERS: usize = 64;
