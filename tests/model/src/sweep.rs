@@ -31,21 +31,23 @@ pub fn stale(layout: &Layout, keys: &Keys) -> BTreeSet<Bytes> {
 /// Of more users it would take too long to try who comes first.
 const MOST_USERS: usize = 40;
 
-/// Where a collection has more members, fewer orders are tried: its sockets go one by one, and to look for each takes long.
+/// The same where a collection has [`MANY_MEMBERS`]: its sockets go one by one, and to look for each takes long.
+const MOST_USERS_OF_MANY: usize = 6;
+
 const MANY_MEMBERS: usize = 64;
 
 /// What a sweep does. `None` if that depends on who comes first, as users may share a key or a socket, as far as some orders
 /// tell; and of too many users.
 pub fn sweep(layout: &Layout, keys: &Keys) -> Option<Swept> {
     let seen: Vec<_> = seen(&layout.swept(), keys).into_iter().collect();
-    if seen.len() > MOST_USERS {
+    let is_large = keys.values().any(|entry| members(&entry.content).len() > MANY_MEMBERS);
+    let most = if is_large { MOST_USERS_OF_MANY } else { MOST_USERS };
+    if seen.len() > most {
         return None;
     }
     let forwards = in_order(layout, keys, seen.iter());
-    let is_large = keys.values().any(|entry| members(&entry.content).len() > MANY_MEMBERS);
     // Whoever comes first, and whoever comes last.
-    let firsts = if is_large { seen.len().min(1) } else { seen.len() };
-    let same = (0..firsts).all(|first| {
+    let same = (0..seen.len()).all(|first| {
         let (before, behind) = seen.split_at(first);
         let order = || behind.iter().chain(before);
         in_order(layout, keys, order()) == forwards && in_order(layout, keys, order().rev()) == forwards
