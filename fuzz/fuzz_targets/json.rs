@@ -24,6 +24,7 @@ fuzz_target!(|input: &[u8]| {
     let is_json = text.is_some_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
     let found = json::find(document, &array_at);
     assert_eq!(found.is_ok(), is_json, "whether it is JSON");
+    check_texts(document, [&array_at, &owner_at]);
     let Ok(found) = found else { return };
     let value: Option<Value> = text.and_then(|text| serde_json::from_str(text).ok());
     if let Some(value) = &value {
@@ -93,6 +94,20 @@ fn stepped<'v>(value: &'v Value, step: &str) -> Vec<&'v Value> {
         Value::Object(members) if step == "*" => members.values().collect(),
         value => value.pointer(&format!("/{step}")).into_iter().collect(),
     }
+}
+
+/// Texts may come by a quicker way, and are those of the values to which the pointers lead.
+fn check_texts(document: &[u8], pointers: [&Pointer; 2]) {
+    let mut texts = Vec::new();
+    let read = json::texts(document, pointers.map(Some), &mut |n, text| texts.push((n, text.to_vec())));
+    let whole = json::find(document, &Pointer::default());
+    assert_eq!(read.is_ok(), whole.is_ok(), "whether it is JSON");
+    let mut expected = Vec::new();
+    for (n, pointer) in pointers.into_iter().enumerate() {
+        let note = &mut |value| expected.extend(json::text(value).map(|text| (n, text.into_owned().into_bytes())));
+        whole.into_iter().flatten().for_each(|whole| pointer.each(whole, note));
+    }
+    assert_eq!(texts, expected);
 }
 
 fn check_text(raw: &RawValue) {

@@ -174,7 +174,7 @@ fn texts<const N: usize>(
     found: &mut dyn FnMut(usize, &[u8]),
 ) -> Result<(), Why> {
     match format {
-        Format::Json => in_json(bytes, pointers, found),
+        Format::Json => json::texts(bytes, pointers, found).map_err(|_| Why::Malformed("it is no JSON document")),
         Format::Msgpack => walk::walk(&msgpack::Msgpack::read(bytes)?, pointers, found),
         Format::Php => walk::walk(&php::Php::read(bytes)?, pointers, found),
         Format::PhpSession => walk::walk(&php::Session::read(bytes)?, pointers, found),
@@ -183,28 +183,4 @@ fn texts<const N: usize>(
         // They hold bytes, in which no pointer leads anywhere.
         Format::Base64 | Format::Zlib | Format::Gzip => Ok(()),
     }
-}
-
-fn in_json<const N: usize>(
-    bytes: &[u8],
-    pointers: [Option<&Pointer>; N],
-    found: &mut dyn FnMut(usize, &[u8]),
-) -> Result<(), Why> {
-    let mut note = |n, value| {
-        if let Some(text) = json::text(value) {
-            found(n, text.as_bytes());
-        }
-    };
-    let not_json = |_| Why::Malformed("it is no JSON document");
-    if !pointers.into_iter().flatten().any(Pointer::has_any) {
-        let values = json::find_all(bytes, pointers).map_err(not_json)?;
-        values.into_iter().enumerate().for_each(|(n, value)| value.into_iter().for_each(|value| note(n, value)));
-        return Ok(());
-    }
-    let whole = json::find(bytes, &Pointer::default()).map_err(not_json)?;
-    for (n, pointer) in pointers.into_iter().enumerate() {
-        let (Some(pointer), Some(whole)) = (pointer, whole) else { continue };
-        pointer.each(whole, &mut |value| note(n, value));
-    }
-    Ok(())
 }
