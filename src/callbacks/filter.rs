@@ -9,7 +9,7 @@ use redis_session_core::{
     plan::MOST_MEMBERS,
     session::Ask,
     tracker::ANYBODY,
-    watcher::{self, Effect, Meaning, Suspect},
+    watcher::{self, Begins, Effect, Meaning, Suspect},
 };
 
 use super::{guard::guard, server_events::background, unload};
@@ -21,9 +21,23 @@ use crate::{
 /// How many words `MIGRATE` has at least.
 const SHORTEST_MIGRATE: c_int = 6;
 
+/// How the arguments begin that have to be looked at: what the watcher says, in a place that is asked without a guard and
+/// without borrowing the core's state, which would double what a command pays that has none.
+static BEGINS: Begins = Begins::none();
+
+/// Begins to see commands. `false` if the server refuses.
+pub(super) fn start(server: &Server) -> bool {
+    look(|state| state.watcher.tell(&BEGINS));
+    let no_self = c_int::try_from(raw::REDISMODULE_CMDFILTER_NOSELF).unwrap_or_default();
+    // SAFETY: the context is that of OnLoad; the callback lives as long as the module is loaded, and the server forgets it
+    // when the module is unloaded.
+    let filter = unsafe { api!(RedisModule_RegisterCommandFilter(server.ctx(), Some(on_command), no_self)) };
+    !filter.is_null()
+}
+
 /// Called for every command of the server: whatever is done here, everybody pays for. So the command's name is not even
 /// read unless it stands alone or an argument looks interesting.
-pub(super) unsafe extern "C" fn on_command(filter: *mut raw::RedisModuleCommandFilterCtx) {
+unsafe extern "C" fn on_command(filter: *mut raw::RedisModuleCommandFilterCtx) {
     const DOING: &str = "watching a command";
     let command = FilteredCommand(filter);
     let count = command.count();
@@ -37,7 +51,8 @@ pub(super) unsafe extern "C" fn on_command(filter: *mut raw::RedisModuleCommandF
     if count >= SHORTEST_MIGRATE && command.get(0).eq_ignore_ascii_case(b"MIGRATE") {
         background().map(|server| enter(DOING, &server, moving::keys_leave));
     }
-    let may_matter = || look(|state| (1..count).find(|at| state.watcher.may_matter(command.get(*at))));
+    let Some(first) = (1..count).find(|at| BEGINS.meet(command.get(*at))) else { return };
+    let may_matter = || look(|state| (first..count).find(|at| state.watcher.may_matter(command.get(*at))));
     if let Some(first) = guard(DOING, may_matter).flatten() {
         background().map(|server| enter(DOING, &server, |ask| look_at(ask, &command, first, count)));
     }

@@ -16,9 +16,7 @@ use redis_session_core::{
 };
 
 use super::{
-    OWN,
-    filter::on_command,
-    keyspace,
+    OWN, filter, keyspace,
     unload::{self, Rest},
 };
 use crate::{
@@ -59,8 +57,7 @@ pub(super) fn start(server: &Server) -> bool {
         if is_idle && !server.is_cluster() {
             return subscribe(raw::REDISMODULE_EVENT_CRON_LOOP);
         }
-        let no_self = c_int::try_from(raw::REDISMODULE_CMDFILTER_NOSELF).unwrap_or_default();
-        let filter = api!(RedisModule_RegisterCommandFilter(server.ctx(), Some(on_command), no_self));
+        let filters = filter::start(server);
         let events = [
             raw::REDISMODULE_EVENT_CRON_LOOP,
             raw::REDISMODULE_EVENT_FLUSHDB,
@@ -70,7 +67,7 @@ pub(super) fn start(server: &Server) -> bool {
         let subscribed = events.into_iter().all(subscribe) && keyspace::watch_loading(server);
         // No timer yet: a server that then refuses the module's options would find it, and crash over it.
         enter("meeting clients", server, follow::learn_of_clients);
-        !filter.is_null() && subscribed
+        filters && subscribed
     }
 }
 

@@ -17,9 +17,9 @@ use crate::{
     template::{Head, Template},
 };
 
-use begins::{Beginning, Begins};
 use effect::{POPULATE, UNLOAD};
 
+pub use begins::Begins;
 pub use effect::{Effect, Meaning, Members, effect, may_wait, meaning, populates, unloads};
 pub use unseen::Unseen;
 
@@ -78,7 +78,7 @@ impl Watcher {
         }
         // Where nothing is watched, nothing is seen.
         let unseen = if keys.is_empty() { Unseen::none() } else { Unseen::new(layout) };
-        let [mut watched, mut may_be_unseen] = [Begins::none(); 2];
+        let (watched, may_be_unseen) = (Begins::none(), Begins::none());
         // In whatever case: see there.
         for word in [POPULATE, UNLOAD] {
             watched.add(word);
@@ -92,12 +92,16 @@ impl Watcher {
         Self { keys: keys.into(), watched, may_be_unseen, unseen }
     }
 
-    /// Whether a command with this argument has to be looked at: a quick test, which nearly every argument fails. Of every
+    /// How every argument begins that [`Self::may_matter`], for a quick test that asks nobody else: `begins` become those.
+    pub fn tell(&self, begins: &Begins) {
+        begins.replace(&[&self.watched, &self.may_be_unseen]);
+    }
+
+    /// Whether a command with this argument has to be looked at: a test that nearly every argument fails. Of every
     /// name that a key may have from now on this has to be asked, or [`Self::cares_for`]: see [`Unseen`].
     #[inline]
     pub fn may_matter(&self, argument: &[u8]) -> bool {
-        let Some(beginning) = Beginning::of(argument) else { return false };
-        let (is_watched, is_unseen) = (self.watched.has(beginning), self.may_be_unseen.has(beginning));
+        let (is_watched, is_unseen) = (self.watched.meet(argument), self.may_be_unseen.meet(argument));
         (is_watched || is_unseen) && self.may_be_watched(argument, is_watched, is_unseen)
     }
 
@@ -190,6 +194,13 @@ mod tests {
         ] {
             assert_eq!(watcher.may_matter(argument.as_bytes()), matters, "{argument}");
         }
+        let begins = Begins::none();
+        begins.add(b"before");
+        watcher.tell(&begins);
+        for argument in ["typing:", "Populate", "unload", "user_status:u", "cache:activity:u"] {
+            assert!(begins.meet(argument.as_bytes()), "{argument}");
+        }
+        assert!(!begins.meet(b"before") && !begins.meet(b"profile:1") && !begins.meet(b""));
         assert!(populates(b"POPULATE") && !populates(b"pop"));
         let direct = Layout::parse(r#"{"name":"x","traces":[{"key":"a:{userId}"}]}"#).unwrap();
         assert!(Watcher::new(&direct).is_idle());
