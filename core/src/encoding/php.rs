@@ -109,7 +109,7 @@ impl<'d> Tree<'d> for Php<'d> {
         let (Head::Array(length) | Head::Object(length)) = head else { return Ok(1) };
         for _ in 0..length {
             let name = match (&head, key(&mut reader)?) {
-                (Head::Object(_), Name::String(Cow::Borrowed(name))) => Name::Property(name),
+                (Head::Object(_), Name::String(name)) => Name::Property(name),
                 (_, name) => name,
             };
             each(Place::Member(name), reader.at());

@@ -47,15 +47,15 @@ pub(super) enum Name<'d> {
     Integer(Cow<'d, [u8]>),
     Symbol(&'d [u8]),
     /// A property of an object of PHP, with the class before its last NUL if it is private.
-    Property(&'d [u8]),
+    Property(Cow<'d, [u8]>),
 }
 
 impl<'d> Name<'d> {
     /// The text that it is as a value.
     pub(super) fn into_text(self) -> Cow<'d, [u8]> {
         match self {
-            Self::String(text) | Self::Bytes(text) | Self::Integer(text) => text,
-            Self::Symbol(text) | Self::Property(text) => Cow::Borrowed(text),
+            Self::String(text) | Self::Bytes(text) | Self::Integer(text) | Self::Property(text) => text,
+            Self::Symbol(text) => Cow::Borrowed(text),
         }
     }
 
@@ -63,7 +63,7 @@ impl<'d> Name<'d> {
         let name = match self {
             Self::String(name) | Self::Bytes(name) | Self::Integer(name) => name,
             Self::Symbol(name) => *name,
-            Self::Property(name) => memchr::memrchr(0, name).map_or(*name, |nul| &name[nul + 1..]),
+            Self::Property(name) => memchr::memrchr(0, name).map_or(&**name, |nul| &name[nul + 1..]),
         };
         name == step.as_bytes()
     }

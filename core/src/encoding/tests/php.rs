@@ -57,6 +57,12 @@ fn serialized_values_are_read() {
             b"O:1:\"U\":2:{s:4:\"\0P\0x\";i:1;s:4:\"\0U\0x\";i:2;}",
             &[("/x", &["2"]), ("/*", &["1", "2"])],
         ),
+        // However its name is written.
+        (
+            &["php"],
+            b"O:1:\"U\":2:{s:4:\"\0P\0x\";i:1;S:4:\"\\00U\\00\\78\";i:2;}",
+            &[("/x", &["2"]), ("/*", &["1", "2"])],
+        ),
         // PHP leaves alone what follows a value.
         (&["php"], b"i:1;rest", &[("", &["1"])]),
         // References that lead nowhere, to what comes later, or in a circle.
