@@ -1,9 +1,7 @@
 //! A quick way through what nearly all sessions are: one object of strings, whole numbers, `true`, `false` and `null`.
 //!
-//! It takes a third of the time that the whole reader takes, and a write of a socket's data pays it each time. It refuses
+//! It takes half the time that the whole reader takes, and a write of a socket's data pays it each time. It refuses
 //! whatever it does not know: that is for the whole reader, which also says what is no JSON.
-
-use memchr::{Memchr, memchr_iter};
 
 use super::Pointer;
 
@@ -12,83 +10,100 @@ use super::Pointer;
 pub(super) fn texts<'d, const N: usize>(
     document: &'d str,
     pointers: [Option<&Pointer>; N],
-) -> Option<[Option<&'d str>; N]> {
+) -> Option<[Option<&'d [u8]>; N]> {
     let mut names = [None; N];
     for (name, pointer) in names.iter_mut().zip(pointers) {
         let Some(pointer) = pointer else { continue };
         let [step] = pointer.steps() else { return None };
-        *name = Some(step.name()?);
+        *name = Some(step.name()?.as_bytes());
     }
     // All bytes are looked at: that is many at a time, where a search would look at one after the other.
     let is_special = |byte: u8| u8::from(byte < b' ' || byte == b'\\');
     if document.bytes().fold(0, |found, byte| found | is_special(byte)) != 0 {
         return None;
     }
-    let mut pieces = Pieces { document, quotes: memchr_iter(b'"', document.as_bytes()), at: 0 };
+    let mut rest = Rest(document.as_bytes());
     let mut texts = [None; N];
-    if pieces.next()? != "{" {
-        return None;
-    }
+    rest.expect(b'{')?;
     loop {
-        let name = pieces.next_string()?;
-        let (text, end) = pieces.value()?;
+        let (name, text) = rest.member()?;
         for (found, _) in texts.iter_mut().zip(names).filter(|(_, wanted)| *wanted == Some(name)) {
             *found = text;
         }
-        match end {
-            "," => {}
-            "}" => return pieces.is_over().then_some(texts),
+        match rest.next()? {
+            b',' => {}
+            b'}' => return rest.next().is_none().then_some(texts),
             _ => return None,
         }
     }
 }
 
-/// A document in which quotation marks stand around strings alone, cut at them: what stands outside of strings and in them, by
-/// turns.
-struct Pieces<'d> {
-    document: &'d str,
-    quotes: Memchr<'d>,
-    /// Where the next piece begins; behind the end if there is none.
-    at: usize,
-}
+/// What is still to be read of a document without escapes, in which the only white space is ` `. Where a method gives `None`
+/// there stands something else.
+struct Rest<'d>(&'d [u8]);
 
-impl<'d> Pieces<'d> {
-    /// The next piece as it is: a string.
-    fn next_string(&mut self) -> Option<&'d str> {
-        let from = self.at;
-        let end = self.quotes.next().unwrap_or(self.document.len());
-        self.at = end + 1;
-        self.document.get(from..end)
-    }
-
-    /// The next piece, without white space around it.
-    fn next(&mut self) -> Option<&'d str> {
-        self.next_string().map(|piece| piece.trim_matches(' '))
-    }
-
-    fn is_over(&self) -> bool {
-        self.at > self.document.len()
-    }
-
-    /// What stands behind a name: the text of its value if it has one, and what comes then.
-    fn value(&mut self) -> Option<(Option<&'d str>, &'d str)> {
-        let behind = self.next()?.strip_prefix(':')?.trim_start_matches(' ');
-        if behind.is_empty() {
-            let text = self.next_string()?;
-            return Some((Some(text), self.next()?));
-        }
-        let (word, end) = behind.split_at_checked(behind.len() - 1)?;
-        match word.trim_end_matches(' ') {
-            "true" | "false" | "null" => Some((None, end)),
-            number => is_whole_number(number).then_some((Some(number), end)),
+impl<'d> Rest<'d> {
+    /// The next byte that is no space.
+    fn next(&mut self) -> Option<u8> {
+        loop {
+            let (byte, rest) = self.0.split_first()?;
+            self.0 = rest;
+            if *byte != b' ' {
+                return Some(*byte);
+            }
         }
     }
+
+    fn expect(&mut self, byte: u8) -> Option<()> {
+        (self.next()? == byte).then_some(())
+    }
+
+    /// A string, of which the first quotation mark was read.
+    fn string(&mut self) -> Option<&'d [u8]> {
+        let (text, rest) = self.0.split_at(before_quotation_mark(self.0));
+        self.0 = rest.get(1..)?;
+        Some(text)
+    }
+
+    /// A member's name, and the text of its value if it has one.
+    fn member(&mut self) -> Option<(&'d [u8], Option<&'d [u8]>)> {
+        self.expect(b'"')?;
+        let name = self.string()?;
+        self.expect(b':')?;
+        let from = self.0.trim_ascii_start();
+        if self.next()? == b'"' {
+            return Some((name, Some(self.string()?)));
+        }
+        let length = from.iter().position(|byte| matches!(byte, b',' | b'}' | b' '))?;
+        let (word, rest) = from.split_at(length);
+        self.0 = rest;
+        match word {
+            b"true" | b"false" | b"null" => Some((name, None)),
+            number => is_whole_number(number).then_some((name, Some(number))),
+        }
+    }
 }
 
-fn is_whole_number(text: &str) -> bool {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let is_plain = digits.len() == 1 || !digits.starts_with('0');
-    !digits.is_empty() && is_plain && digits.bytes().all(|byte| byte.is_ascii_digit())
+fn is_whole_number(text: &[u8]) -> bool {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    let is_plain = digits.len() == 1 || !digits.starts_with(b"0");
+    !digits.is_empty() && is_plain && digits.iter().all(u8::is_ascii_digit)
+}
+
+/// How many bytes stand before the first quotation mark, or before the end. Eight at a time: most strings are too short for
+/// what a search by `memchr` costs to begin.
+fn before_quotation_mark(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 0xff;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        // The bytes that are zero now were one; of those the first has its highest bit set in what is found.
+        let bytes = u64::from_le_bytes(*word) ^ (ONES * u64::from(b'"'));
+        let found = bytes.wrapping_sub(ONES) & !bytes & (ONES << 7);
+        if found != 0 {
+            return at * 8 + usize::try_from(found.trailing_zeros() / 8).unwrap_or_default();
+        }
+    }
+    words.len() * 8 + rest.iter().take_while(|byte| **byte != b'"').count()
 }
 
 #[cfg(test)]
@@ -97,7 +112,8 @@ mod tests {
 
     fn texts<'d>(document: &'d str, pointers: [&str; 2]) -> Option<[Option<&'d str>; 2]> {
         let pointers = pointers.map(|pointer| Pointer::parse(pointer).unwrap());
-        super::texts(document, [Some(&pointers[0]), Some(&pointers[1])])
+        let texts = super::texts(document, [Some(&pointers[0]), Some(&pointers[1])])?;
+        Some(texts.map(|text| text.map(|text| std::str::from_utf8(text).unwrap())))
     }
 
     #[test]
@@ -135,6 +151,19 @@ mod tests {
         }
         for pointer in ["", "/a/b", "/*"] {
             assert_eq!(texts(r#"{"a":1}"#, ["/a", pointer]), None, "{pointer}");
+        }
+    }
+    #[test]
+    fn the_first_quotation_mark_is_found_wherever_it_is() {
+        for filler in [b'#', b'!', b'"' | 0x80, 0, 0xff] {
+            for length in 0..40 {
+                let mut bytes = vec![filler; length];
+                assert_eq!(before_quotation_mark(&bytes), length);
+                for at in (0..length).rev() {
+                    bytes[at] = b'"';
+                    assert_eq!(before_quotation_mark(&bytes), at, "of {length}");
+                }
+            }
         }
     }
 }

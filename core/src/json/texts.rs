@@ -29,7 +29,7 @@ pub fn texts<const N: usize>(
 ) -> Result<(), NotJson> {
     if let Some(texts) = std::str::from_utf8(document).ok().and_then(|document| flat::texts(document, pointers)) {
         let texts = texts.into_iter().enumerate().filter_map(|(n, text)| Some((n, text?)));
-        texts.for_each(|(n, text)| found(n, text.as_bytes()));
+        texts.for_each(|(n, text)| found(n, text));
         return Ok(());
     }
     let mut note = |n, value| text(value).into_iter().for_each(|text| found(n, text.as_bytes()));
