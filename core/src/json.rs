@@ -16,7 +16,7 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAcces
 use serde_json::value::RawValue;
 
 pub use edit::{Edits, Item, items};
-pub use mention::{mentions, mentions_part};
+pub use mention::Mention;
 pub use texts::{text, texts};
 
 /// A JSON pointer (RFC 6901), in which a step `*` leads to every element or member. By default to the whole document.

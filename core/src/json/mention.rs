@@ -9,24 +9,33 @@ use memchr::{memchr, memmem};
 /// How many bytes are searched in one go, for the text and then for escapes, while they are in the processor's cache.
 const CHUNK: usize = 16 * 1024;
 
-/// Whether a string or a number of the document may be this text, byte for byte. `false` is certain, for any bytes: a document
-/// that is no JSON holds neither.
-pub fn mentions(document: &[u8], text: &[u8]) -> bool {
-    std::str::from_utf8(text).is_ok_and(|text| is_met(document, text, &Plain::new(text)))
+/// Whether documents mention a text.
+pub struct Mention {
+    /// How it is spelt; in no way if it is not Unicode, as what a string or a number of JSON holds always is.
+    spelt: Option<(Plain, Units)>,
 }
 
-/// Whether a string or a number of the document may have this text as a part.
-pub fn mentions_part(document: &[u8], text: &[u8]) -> bool {
-    std::str::from_utf8(text).is_ok_and(|text| is_met(document, text, &Plain::part(text)))
-}
+impl Mention {
+    /// A string or a number that is this text, byte for byte.
+    pub fn of(text: &[u8]) -> Self {
+        Self { spelt: std::str::from_utf8(text).ok().map(|text| (Plain::new(text), Units::of(text))) }
+    }
 
-fn is_met(document: &[u8], text: &str, plain: &Plain) -> bool {
-    let mut escapes = Escapes::new(text);
-    let chunk = CHUNK.max(plain.finder.needle().len());
-    (0..document.len()).step_by(chunk).any(|start| {
-        let end = document.len().min(start + chunk);
-        plain.begins_in(document, start, end) || escapes.begin_in(document, start, end)
-    })
+    /// A string or a number with this text as a part.
+    pub fn of_part(text: &[u8]) -> Self {
+        Self { spelt: std::str::from_utf8(text).ok().map(|text| (Plain::part(text), Units::of(text))) }
+    }
+
+    /// Whether the document may hold one. `false` is certain, for any bytes: a document that is no JSON holds neither.
+    pub fn is_in(&self, document: &[u8]) -> bool {
+        let Some((plain, units)) = &self.spelt else { return false };
+        let mut escapes = Escapes { units, from: 0 };
+        let chunk = CHUNK.max(plain.finder.needle().len());
+        (0..document.len()).step_by(chunk).any(|start| {
+            let end = document.len().min(start + chunk);
+            plain.begins_in(document, start, end) || escapes.begin_in(document, start, end)
+        })
+    }
 }
 
 /// The text as it is: in quotes, or if it may be a number, without.
@@ -64,29 +73,33 @@ impl Plain {
     }
 }
 
+/// The UTF-16 units of a text, sorted.
+struct Units(Vec<u16>);
+
+impl Units {
+    fn of(text: &str) -> Self {
+        let mut units: Vec<u16> = text.encode_utf16().collect();
+        units.sort_unstable();
+        units.dedup();
+        Self(units)
+    }
+}
+
 /// Escapes that spell a part of the text.
-struct Escapes {
-    /// The text's UTF-16 units, sorted.
-    units: Vec<u16>,
+struct Escapes<'u> {
+    units: &'u Units,
     /// Where the last escape ended that was looked at: an escaped backslash begins none.
     from: usize,
 }
 
-impl Escapes {
-    fn new(text: &str) -> Self {
-        let mut units: Vec<u16> = text.encode_utf16().collect();
-        units.sort_unstable();
-        units.dedup();
-        Self { units, from: 0 }
-    }
-
+impl Escapes<'_> {
     /// Whether one begins in this part of the document.
     fn begin_in(&mut self, document: &[u8], start: usize, end: usize) -> bool {
         self.from = self.from.max(start);
         while let Some(at) = document.get(self.from..end).and_then(|rest| memchr(b'\\', rest)) {
             let at = self.from + at;
             self.from = at + 2;
-            if unit(&document[at + 1..]).is_some_and(|unit| self.units.binary_search(&unit).is_ok()) {
+            if unit(&document[at + 1..]).is_some_and(|unit| self.units.0.binary_search(&unit).is_ok()) {
                 return true;
             }
         }
@@ -113,6 +126,14 @@ fn unit(escape: &[u8]) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn mentions(document: &[u8], text: &[u8]) -> bool {
+        Mention::of(text).is_in(document)
+    }
+
+    fn mentions_part(document: &[u8], text: &[u8]) -> bool {
+        Mention::of_part(text).is_in(document)
+    }
 
     #[test]
     fn a_text_is_found_however_it_is_spelt() {

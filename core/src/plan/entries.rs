@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use super::value::{self, Mistyped};
 use crate::{
+    hash,
     json::{self, Edits, Item},
     layout::{By, Entries, Field, Form, Owner},
     ports::Keyspace,
@@ -21,7 +22,7 @@ pub struct EntriesTrace<N> {
     pub elements: usize,
     /// The document without them.
     document: Vec<u8>,
-    /// The [`value::fingerprint`] of the document with them.
+    /// The hash of the document with them.
     before: u64,
     /// The document with them, if one device may go alone.
     whole: Vec<u8>,
@@ -77,11 +78,11 @@ impl CutBy {
         let (mut edits, mut elements, mut rooms) = (Edits::default(), 0, Vec::new());
         let given = self.given();
         let user = given.get(Placeholder::USER).unwrap_or_default();
+        let is_somebodys = self.names();
         each_container(document, &self.entries, &mut |container| {
             let items = json::items(document, container).unwrap_or_default();
-            let is_somebodys = |item: &Item<'_>| self.names(item, &given);
             if self.entries.set.is_empty() {
-                elements += edits.remove(&items, is_somebodys);
+                elements += edits.remove(&items, &is_somebodys);
                 for item in &items {
                     self.note_rooms(item, &given, &mut rooms);
                 }
@@ -110,18 +111,27 @@ impl CutBy {
 
     /// Whether an element is somebody's that would be marked, as it may have been.
     pub(super) fn is_marked(&self, document: &[u8]) -> bool {
-        let (given, mut is_marked) = (self.given(), false);
+        let (is_somebodys, mut is_marked) = (self.names(), false);
         let read = each_container(document, &self.entries, &mut |container| {
             let items = json::items(document, container).unwrap_or_default();
-            is_marked |= items.iter().any(|item| self.names(item, &given));
+            is_marked |= items.iter().any(&is_somebodys);
         });
         read.is_ok() && is_marked
     }
 
-    fn names(&self, item: &Item<'_>, given: &Bindings<'_>) -> bool {
-        let (form, mut is_named) = (self.entries.by.form(), false);
-        each_text(&self.entries, item, &mut |text| is_named |= form.read(given, text.as_bytes()).is_some());
-        is_named
+    /// Tells whether an element names somebody.
+    fn names(&self) -> impl Fn(&Item<'_>) -> bool {
+        let (form, given) = (self.entries.by.form(), self.given());
+        // Most elements are somebody else's, and to see that the id stands nowhere in one takes a part of the time to read it.
+        let wanted = self.wanted().filter(|_| matches!(self.entries.by, By::Value(_)));
+        let mention = wanted.map(|(id, form)| value::mention(id, form));
+        move |item| {
+            let mut is_named = false;
+            if mention.as_ref().is_none_or(|mention| mention.is_in(item.value.get().as_bytes())) {
+                each_text(&self.entries, item, &mut |text| is_named |= form.read(&given, text.as_bytes()).is_some());
+            }
+            is_named
+        }
     }
 
     /// Marks an element, unless that would change nothing but times. A value for which there is no place is left out, and is no
@@ -184,7 +194,7 @@ impl<N: AsRef<[u8]>> EntriesTrace<N> {
         let Some(Cut { elements, document: rest, rooms }) = by.cut(document)? else { return Ok(None) };
         let is_of_socket = by.entries.by.form().names.placeholder() == Placeholder::SOCKET;
         let whole = if is_of_socket { document.to_vec() } else { Vec::new() };
-        let before = value::fingerprint(document);
+        let before = hash::of(document);
         Ok(Some(Self { key, elements, document: rest, before, whole, cuts: vec![by], rooms }))
     }
 
@@ -223,7 +233,7 @@ impl<N: AsRef<[u8]>> EntriesTrace<N> {
         let key = space.open(&self.key)?;
         let now = value::string(&key).ok()?;
         let (mut elements, mut document) = (self.elements, Cow::Borrowed(&*self.document));
-        if value::fingerprint(&now) != self.before {
+        if hash::of(&*now) != self.before {
             (elements, document) = (0, Cow::Owned(now.into_owned()));
             for by in &self.cuts {
                 if let Ok(Some(cut)) = by.cut(&document) {

@@ -1,13 +1,10 @@
 //! What a value says about users.
 
-use std::{
-    borrow::Cow,
-    hash::{DefaultHasher, Hasher},
-};
+use std::borrow::Cow;
 
 use crate::{
     encoding::Unreadable,
-    json,
+    json::{self, Mention},
     layout::{By, Field, Form, Owner},
     ports::{Key, Kind},
     template::{Bindings, Placeholder},
@@ -222,8 +219,7 @@ pub(super) fn texts_in<const N: usize>(
 /// Whether a document may name somebody in this form. A long one in which the id does not stand is not read, so of one that begins like
 /// JSON it is not known whether it is.
 pub(super) fn may_name(document: &[u8], id: &[u8], form: &Form) -> Result<bool, Mistyped> {
-    let mentions = if form.is_plain { json::mentions } else { json::mentions_part };
-    if document.len() <= LONGEST_DOCUMENT || mentions(document, id) {
+    if document.len() <= LONGEST_DOCUMENT || mention(id, form).is_in(document) {
         Ok(true)
     } else if json::begins(document) {
         Ok(false)
@@ -232,11 +228,9 @@ pub(super) fn may_name(document: &[u8], id: &[u8], form: &Form) -> Result<bool, 
     }
 }
 
-/// A number that is another one for nearly every other text, to see whether a document is what it was.
-pub(super) fn fingerprint(document: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(document);
-    hasher.finish()
+/// A text by which somebody may be named in this form.
+pub(super) fn mention(id: &[u8], form: &Form) -> Mention {
+    if form.is_plain { Mention::of(id) } else { Mention::of_part(id) }
 }
 
 /// The bytes of a string that should be a document.
