@@ -250,6 +250,10 @@ pub struct Mapping {
     pub key: Template,
     /// How ids stand in it.
     pub ids: MappedIds,
+    /// Whether it is a trace as a whole, so that a logout leaves none.
+    pub is_trace: bool,
+    /// Whether a sweep may take it: no trace says that it is left alone.
+    pub is_swept: bool,
 }
 
 /// How sockets' ids stand in a mapping.
@@ -399,17 +403,12 @@ impl Layout {
 
     /// Whether a sweep may take the mapping: no trace says that it is left alone.
     pub fn sweeps_mapping(&self) -> bool {
-        let is_left = |mapping: &Mapping| {
-            self.traces.iter().any(|t| matches!(t.what, What::Key) && t.key == mapping.key && !t.sweep)
-        };
-        !self.mapping().is_some_and(is_left)
+        self.mapping().is_none_or(|mapping| mapping.is_swept)
     }
 
     /// Whether a logout leaves no mapping: the mapping is a trace, or the layout names none.
     pub fn removes_mapping(&self) -> bool {
-        let is_trace =
-            |of: &Template| self.traces.iter().any(|trace| matches!(trace.what, What::Key) && trace.key == *of);
-        self.mapping().is_none_or(|mapping| is_trace(&mapping.key))
+        self.mapping().is_none_or(|mapping| mapping.is_trace)
     }
 
     /// The socket whose data is at a place, if that says whose it is.

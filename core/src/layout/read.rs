@@ -74,6 +74,11 @@ impl Layout {
             let says_whose = |trace: &Trace| matches!(trace.what, What::Owned(_)) && is_data(trace);
             sockets.owned = layout.traces.iter().position(says_whose);
             sockets.data_trace = sockets.owned.or(layout.traces.iter().position(is_data));
+            if let Some(mapping) = &mut sockets.of {
+                let is_mapping = |trace: &&Trace| matches!(trace.what, What::Key) && trace.key == mapping.key;
+                mapping.is_trace = layout.traces.iter().any(|trace| is_mapping(&trace));
+                mapping.is_swept = layout.traces.iter().filter(is_mapping).all(|trace| trace.sweep);
+            }
         }
         layout.check_that_sockets_are_known(&document.traces)?;
         if layout.tells_live() {
@@ -262,7 +267,7 @@ fn read_mapping(document: serde_json::Value, names: &mut Placeholders) -> Result
             return other("`sockets.of` with `array` needs `id`, which says where the id stands in an element");
         }
     };
-    Ok(Mapping { key, ids })
+    Ok(Mapping { key, ids, is_trace: false, is_swept: true })
 }
 
 fn read_live(text: &str, names: &mut Placeholders) -> Result<LiveRule, LayoutProblem> {
