@@ -1,6 +1,12 @@
 //! Every command before it runs.
 
-use std::{ffi::c_int, iter};
+use std::{
+    ffi::c_int,
+    iter,
+    ptr::null_mut,
+    rc::Rc,
+    sync::atomic::{AtomicPtr, Ordering},
+};
 
 use redis_module::raw;
 use redis_session_core::{
@@ -9,7 +15,7 @@ use redis_session_core::{
     plan::MOST_MEMBERS,
     session::Ask,
     tracker::ANYBODY,
-    watcher::{self, Begins, Effect, Meaning, Suspect},
+    watcher::{self, Effect, Meaning, Suspect, Watcher},
 };
 
 use super::{guard::guard, server_events::background, unload};
@@ -21,18 +27,28 @@ use crate::{
 /// How many words `MIGRATE` has at least.
 const SHORTEST_MIGRATE: c_int = 6;
 
-/// How the arguments begin that have to be looked at: what the watcher says, in a place that is asked without a guard and
-/// without borrowing the core's state, which would double what a command pays that has none.
-static BEGINS: Begins = Begins::none();
+/// The watcher of the layout; null if no filter is registered. It is here too because a command that has nothing to do with the
+/// layout is let pass without a guard and without borrowing the core's state, which would double what it pays.
+static WATCHER: AtomicPtr<Watcher> = AtomicPtr::new(null_mut());
 
 /// Begins to see commands. `false` if the server refuses.
 pub(super) fn start(server: &Server) -> bool {
-    look(|state| state.watcher.tell(&BEGINS));
+    let watcher = look(|state| state.watcher.clone());
+    WATCHER.store(Rc::into_raw(watcher).cast_mut(), Ordering::Relaxed);
     let no_self = c_int::try_from(raw::REDISMODULE_CMDFILTER_NOSELF).unwrap_or_default();
     // SAFETY: the context is that of OnLoad; the callback lives as long as the module is loaded, and the server forgets it
     // when the module is unloaded.
     let filter = unsafe { api!(RedisModule_RegisterCommandFilter(server.ctx(), Some(on_command), no_self)) };
     !filter.is_null()
+}
+
+/// Lets the watcher go: no command is seen any more.
+pub(super) fn stop() {
+    let watcher = WATCHER.swap(null_mut(), Ordering::Relaxed);
+    if !watcher.is_null() {
+        // SAFETY: it came from `Rc::into_raw` and is given back once, here.
+        drop(unsafe { Rc::from_raw(watcher) });
+    }
 }
 
 /// Called for every command of the server: whatever is done here, everybody pays for. So the command's name is not even
@@ -51,8 +67,10 @@ unsafe extern "C" fn on_command(filter: *mut raw::RedisModuleCommandFilterCtx) {
     if count >= SHORTEST_MIGRATE && command.get(0).eq_ignore_ascii_case(b"MIGRATE") {
         background().map(|server| enter(DOING, &server, moving::keys_leave));
     }
-    let Some(first) = (1..count).find(|at| BEGINS.meet(command.get(*at))) else { return };
-    let may_matter = || look(|state| (first..count).find(|at| state.watcher.may_matter(command.get(*at))));
+    // SAFETY: it is there as long as commands are seen, and nothing but this thread uses it.
+    let Some(watcher) = (unsafe { WATCHER.load(Ordering::Relaxed).as_ref() }) else { return };
+    let Some(first) = (1..count).find(|at| watcher.may_begin(command.get(*at))) else { return };
+    let may_matter = || (first..count).find(|at| watcher.may_matter(command.get(*at)));
     if let Some(first) = guard(DOING, may_matter).flatten() {
         background().map(|server| enter(DOING, &server, |ask| look_at(ask, &command, first, count)));
     }

@@ -73,6 +73,7 @@ pub(super) fn start(server: &Server) -> bool {
 
 /// Frees what the server does not free by itself.
 pub(super) fn stop() {
+    filter::stop();
     let background = BACKGROUND.swap(null_mut(), Ordering::Relaxed);
     if !background.is_null() {
         // SAFETY: the context came from GetDetachedThreadSafeContext and is freed once, here.

@@ -1,7 +1,5 @@
 //! The first two bytes of names, by which most arguments of commands are told apart from them.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-
 /// How many bits of each of the two bytes count. They are the same for capital and small letters.
 const BITS: usize = 5;
 
@@ -9,10 +7,8 @@ const BITS: usize = 5;
 const PLACES: usize = 1 << (2 * BITS);
 
 /// Beginnings of names. A superset of those that were added: several share a place, which costs a closer look.
-///
-/// Atomic, so that they can stand in a static, where they are found without borrowing anything; one thread uses them.
 #[derive(Debug)]
-pub struct Begins([AtomicU64; PLACES / 64]);
+pub(super) struct Begins([u64; PLACES / 64]);
 
 /// Where the beginning of an argument stands.
 #[derive(Clone, Copy, Debug)]
@@ -35,32 +31,24 @@ impl Beginning {
 
 impl Begins {
     /// Of no name.
-    pub const fn none() -> Self {
-        Self([const { AtomicU64::new(0) }; PLACES / 64])
+    pub(super) fn none() -> Self {
+        Self([0; PLACES / 64])
     }
 
     /// Adds all names that begin so. With one byte those are as many as a part in 32 of all, and with none all.
-    pub(super) fn add(&self, prefix: &[u8]) {
+    pub(super) fn add(&mut self, prefix: &[u8]) {
         for first in prefix.first().map_or(0..=u8::MAX, |byte| *byte..=*byte) {
             for second in prefix.get(1).map_or(0..=u8::MAX, |byte| *byte..=*byte) {
                 let Beginning(at) = Beginning::new(first, second);
-                self.0[at / 64].fetch_or(1 << (at % 64), Relaxed);
+                self.0[at / 64] |= 1 << (at % 64);
             }
         }
     }
 
-    /// Forgets all, and takes those of others.
-    pub(super) fn replace(&self, others: &[&Self]) {
-        for (at, place) in self.0.iter().enumerate() {
-            place.store(others.iter().fold(0, |all, other| all | other.0[at].load(Relaxed)), Relaxed);
-        }
-    }
-
-    /// Whether a name that was added may begin as the argument does. Panics never.
+    /// Whether a name that was added may begin as the argument does.
     #[inline]
-    pub fn meet(&self, argument: &[u8]) -> bool {
-        let has = |Beginning(at)| self.0[at / 64].load(Relaxed) >> (at % 64) & 1 != 0;
-        Beginning::of(argument).is_some_and(has)
+    pub(super) fn meet(&self, argument: &[u8]) -> bool {
+        Beginning::of(argument).is_some_and(|Beginning(at)| self.0[at / 64] >> (at % 64) & 1 != 0)
     }
 }
 
@@ -73,7 +61,7 @@ mod tests {
         let every: Vec<[u8; 2]> = (0..=u16::MAX).map(u16::to_le_bytes).collect();
         let table = [(&b""[..], 1), (b"a", 32), (b"\0", 32), (b"ab", 1024), (b"abc", 1024), (b"\xff\0", 1024)];
         for (prefix, part) in table {
-            let begins = Begins::none();
+            let mut begins = Begins::none();
             begins.add(prefix);
             let short = &prefix[..prefix.len().min(2)];
             assert!(every.iter().filter(|name| name.starts_with(short)).all(|name| begins.meet(name)), "{prefix:?}");

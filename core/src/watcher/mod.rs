@@ -17,9 +17,9 @@ use crate::{
     template::{Head, Template},
 };
 
+use begins::Begins;
 use effect::{POPULATE, UNLOAD};
 
-pub use begins::Begins;
 pub use effect::{Effect, Meaning, Members, effect, may_wait, meaning, populates, unloads};
 pub use unseen::Unseen;
 
@@ -36,10 +36,10 @@ pub struct Suspect<K> {
 #[derive(Debug)]
 pub struct Watcher {
     keys: Box<[Watched]>,
-    /// How those names begin, and words that matter.
-    watched: Begins,
-    /// How names of traces begin that are unseen.
-    may_be_unseen: Begins,
+    /// How those names begin, those of traces that are unseen, and words that matter.
+    begins: Begins,
+    /// The same of the names, to a few bytes more.
+    heads: Box<[Head]>,
     /// Traces that are found without the index, of which no key was seen.
     unseen: Unseen,
 }
@@ -78,42 +78,36 @@ impl Watcher {
         }
         // Where nothing is watched, nothing is seen.
         let unseen = if keys.is_empty() { Unseen::none() } else { Unseen::new(layout) };
-        let (watched, may_be_unseen) = (Begins::none(), Begins::none());
-        // In whatever case: see there.
-        for word in [POPULATE, UNLOAD] {
-            watched.add(word);
-        }
-        for key in &keys {
-            watched.add(key.template.prefix());
-        }
-        for prefix in unseen.prefixes() {
-            may_be_unseen.add(prefix);
-        }
-        Self { keys: keys.into(), watched, may_be_unseen, unseen }
+        let names = keys.iter().map(|key| key.template.prefix()).chain(unseen.prefixes());
+        let names: BTreeSet<&[u8]> = names.collect();
+        let heads = names.iter().map(|name| Head::of(name)).collect();
+        let mut begins = Begins::none();
+        // Words stand in any case; see there.
+        names.into_iter().chain([POPULATE, UNLOAD]).for_each(|name| begins.add(name));
+        Self { keys: keys.into(), begins, heads, unseen }
     }
 
-    /// How every argument begins that [`Self::may_matter`], for a quick test that asks nobody else: `begins` become those.
-    pub fn tell(&self, begins: &Begins) {
-        begins.replace(&[&self.watched, &self.may_be_unseen]);
-    }
-
-    /// Whether a command with this argument has to be looked at: a test that nearly every argument fails. Of every
-    /// name that a key may have from now on this has to be asked, or [`Self::cares_for`]: see [`Unseen`].
+    /// Whether an argument may begin as those do that [`Self::may_matter`]: a quick test, which nearly every one fails. Panics
+    /// never.
     #[inline]
-    pub fn may_matter(&self, argument: &[u8]) -> bool {
-        let (is_watched, is_unseen) = (self.watched.meet(argument), self.may_be_unseen.meet(argument));
-        (is_watched || is_unseen) && self.may_be_watched(argument, is_watched, is_unseen)
+    pub fn may_begin(&self, argument: &[u8]) -> bool {
+        self.begins.meet(argument) && self.is_like_one(argument)
     }
 
-    fn may_be_watched(&self, argument: &[u8], is_watched: bool, is_unseen: bool) -> bool {
+    fn is_like_one(&self, argument: &[u8]) -> bool {
         let head = Head::of(argument);
-        if is_unseen {
-            self.unseen.meet(argument, head);
+        self.heads.iter().any(|known| known.begins(head)) || populates(argument) || unloads(argument)
+    }
+
+    /// Whether a command with this argument has to be looked at. Of every name that a key may have from now on this has to be
+    /// asked, or [`Self::cares_for`]: see [`Unseen`].
+    pub fn may_matter(&self, argument: &[u8]) -> bool {
+        if !self.may_begin(argument) {
+            return false;
         }
-        is_watched
-            && (self.keys.iter().any(|key| key.template.head().begins(head))
-                || populates(argument)
-                || unloads(argument))
+        let head = Head::of(argument);
+        self.unseen.meet(argument, head);
+        self.keys.iter().any(|key| key.template.head().begins(head)) || populates(argument) || unloads(argument)
     }
 
     /// The traces of which no key was seen.
@@ -194,13 +188,12 @@ mod tests {
         ] {
             assert_eq!(watcher.may_matter(argument.as_bytes()), matters, "{argument}");
         }
-        let begins = Begins::none();
-        begins.add(b"before");
-        watcher.tell(&begins);
-        for argument in ["typing:", "Populate", "unload", "user_status:u", "cache:activity:u"] {
-            assert!(begins.meet(argument.as_bytes()), "{argument}");
+        for argument in ["user_status:u", "cache:activity:u"] {
+            assert!(watcher.may_begin(argument.as_bytes()), "{argument}, of which no key was seen");
         }
-        assert!(!begins.meet(b"before") && !begins.meet(b"profile:1") && !begins.meet(b""));
+        for argument in ["user:1", "cache:page", "profile:1", "populat", ""] {
+            assert!(!watcher.may_begin(argument.as_bytes()), "{argument}");
+        }
         assert!(populates(b"POPULATE") && !populates(b"pop"));
         let direct = Layout::parse(r#"{"name":"x","traces":[{"key":"a:{userId}"}]}"#).unwrap();
         assert!(Watcher::new(&direct).is_idle());
