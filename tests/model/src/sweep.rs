@@ -32,7 +32,7 @@ pub fn stale(layout: &Layout, keys: &Keys) -> BTreeSet<Bytes> {
 const MOST_USERS: usize = 40;
 
 /// The same where a collection has [`MANY_MEMBERS`]: its sockets go one by one, and to look for each takes long.
-const MOST_USERS_OF_MANY: usize = 6;
+const MOST_USERS_OF_MANY: usize = 12;
 
 const MANY_MEMBERS: usize = 64;
 
