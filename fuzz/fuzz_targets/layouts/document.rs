@@ -157,7 +157,7 @@ fn read_set(document: &Value) -> Box<[(Pointer, Setting)]> {
 }
 
 pub fn read_sockets(document: &Value, traces: &[Trace], names: &mut Placeholders) -> Sockets {
-    let of = member(document, "of").map(|of| read_mapping(document, of, names));
+    let of = member(document, "of").map(|of| read_mapping(document, of, traces, names));
     let data = template(document, "data", names);
     let position = |is: fn(&Trace) -> bool| traces.iter().position(|trace| is(trace) && trace.key == data);
     let owned = position(|trace| matches!(&trace.what, What::Owned(owner) if owner.is.names == Named::User));
@@ -177,11 +177,9 @@ pub fn read_sockets(document: &Value, traces: &[Trace], names: &mut Placeholders
     }
 }
 
-fn read_mapping(sockets: &Value, of: &Value, names: &mut Placeholders) -> Mapping {
-    if of.is_string() {
-        return Mapping { key: template(sockets, "of", names), ids: MappedIds::Values(None) };
-    }
-    let key = template(of, "key", names);
+fn read_mapping(sockets: &Value, of: &Value, traces: &[Trace], names: &mut Placeholders) -> Mapping {
+    let is_text = of.is_string();
+    let key = template(if is_text { sockets } else { of }, if is_text { "of" } else { "key" }, names);
     let ids = match (member(of, "array"), member(of, "id")) {
         (Some(array), id) => {
             let id = Field::json(pointer(id.expect("an id")));
@@ -193,7 +191,8 @@ fn read_mapping(sockets: &Value, of: &Value, names: &mut Placeholders) -> Mappin
         (None, Some(_)) => MappedIds::Values(Some(template_of(of, "id", names, &key))),
         (None, None) => MappedIds::Values(None),
     };
-    Mapping { key, ids }
+    let trace = traces.iter().find(|trace| trace.key == key && trace.what == What::Key);
+    Mapping { is_trace: trace.is_some(), is_swept: trace.is_none_or(|trace| trace.sweep), key, ids }
 }
 
 pub fn read_live(document: &Value, names: &mut Placeholders) -> LiveRule {

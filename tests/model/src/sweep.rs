@@ -31,8 +31,8 @@ pub fn stale(layout: &Layout, keys: &Keys) -> BTreeSet<Bytes> {
 /// Of more users it would take too long to try who comes first.
 const MOST_USERS: usize = 40;
 
-/// The same where a collection has [`MANY_MEMBERS`]: its sockets go one by one, and to look for each takes long.
-const MOST_USERS_OF_MANY: usize = 12;
+/// The same where a collection of the layout has [`MANY_MEMBERS`]: its sockets go one by one, and to look for each takes long.
+const MOST_USERS_OF_MANY: usize = 6;
 
 const MANY_MEMBERS: usize = 64;
 
@@ -40,7 +40,8 @@ const MANY_MEMBERS: usize = 64;
 /// tell; and of too many users.
 pub fn sweep(layout: &Layout, keys: &Keys) -> Option<Swept> {
     let seen: Vec<_> = seen(&layout.swept(), keys).into_iter().collect();
-    let is_large = keys.values().any(|entry| members(&entry.content).len() > MANY_MEMBERS);
+    let is_of_layout = |key: &Bytes| templates(layout).any(|template| template.matches(key).is_some());
+    let is_large = keys.iter().any(|(key, entry)| members(&entry.content).len() > MANY_MEMBERS && is_of_layout(key));
     let most = if is_large { MOST_USERS_OF_MANY } else { MOST_USERS };
     if seen.len() > most {
         return None;
@@ -129,13 +130,16 @@ fn holds_member(layout: &Layout, keys: &Keys, key: &Bytes, plan: &Plan) -> bool 
     })
 }
 
+/// The names of all keys that the layout knows.
+fn templates(layout: &Layout) -> impl Iterator<Item = &Template> {
+    layout.traces.iter().map(Trace::template).chain(layout.mapping().map(|mapping| &mapping.key))
+}
+
 /// Everybody whose id stands anywhere.
 fn seen(layout: &Layout, keys: &Keys) -> BTreeSet<Bytes> {
     let mut users = BTreeSet::new();
-    let of = layout.mapping().map(|mapping| &mapping.key);
-    let templates: Vec<_> = layout.traces.iter().map(Trace::template).chain(of).collect();
     for (key, entry) in keys {
-        users.extend(templates.iter().filter_map(|template| template.matches(key)?.remove("userId")));
+        users.extend(templates(layout).filter_map(|template| template.matches(key)?.remove("userId")));
         for trace in &layout.traces {
             match trace {
                 Trace::OwnedKey { key: template, owner } => {
