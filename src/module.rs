@@ -1,4 +1,4 @@
-//! The one static: the core's session. Each call of the server borrows it, calls the core, lets go, and does what the core wants.
+//! Where the core's session stands. Each call of the server borrows it, calls the core, lets go, and does what the core wants.
 
 use std::rc::Rc;
 

@@ -1,4 +1,4 @@
-//! The one place where the module's state lives.
+//! What makes a static of the main thread alone: the module's state lives in such.
 
 use std::cell::RefCell;
 

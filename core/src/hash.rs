@@ -1,5 +1,4 @@
-//! Hashes for tables that compare what they find, and for documents that are what they were a moment ago; and numbers that
-//! nobody outside can foresee.
+//! Hashes by which something is looked up or compared soon, and numbers that nobody outside can foresee.
 
 use std::{
     hash::{BuildHasher, Hash, RandomState},
@@ -7,7 +6,7 @@ use std::{
 };
 
 /// The hash of something, by keys that nobody outside knows: ids can't be chosen so that all lie in one place. Several times
-/// faster than the standard library's, which is for those who keep hashes, and take ids of equal ones for the same.
+/// faster than the standard library's, which is for those who keep hashes in place of ids: there somebody outside has long to try.
 pub(crate) fn of(value: impl Hash) -> u64 {
     static KEYS: LazyLock<ahash::RandomState> =
         LazyLock::new(|| ahash::RandomState::with_seeds(random(), random(), random(), random()));

@@ -1,8 +1,8 @@
 //! Reading and cutting JSON without touching what is not asked for.
 //!
 //! A document is walked as `serde_json` raw values, which borrow from it: so the place of every element is known to the
-//! byte, and numbers like `1.50` keep their text. Texts alone have a quicker way through objects that hold nothing deeper. Where an object names a member twice the last one counts, as in
-//! JavaScript's `JSON.parse`.
+//! byte, and numbers like `1.50` keep their text. Where an object names a member twice the last one counts, as in
+//! JavaScript's `JSON.parse`. Where only texts are wanted, `flat` reads objects of plain values without raw values.
 
 mod each;
 mod edit;

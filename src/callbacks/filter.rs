@@ -27,7 +27,7 @@ use crate::{
 /// How many words `MIGRATE` has at least.
 const SHORTEST_MIGRATE: c_int = 6;
 
-/// The watcher of the layout; null if no filter is registered. It is here too because a command that has nothing to do with the
+/// The core's watcher; null while the module is not loaded. It is here too because a command that has nothing to do with the
 /// layout is let pass without a guard and without borrowing the core's state, which would double what it pays.
 static WATCHER: AtomicPtr<Watcher> = AtomicPtr::new(null_mut());
 
@@ -42,7 +42,7 @@ pub(super) fn start(server: &Server) -> bool {
     !filter.is_null()
 }
 
-/// Lets the watcher go: no command is seen any more.
+/// Lets the watcher go. Commands that still come pass.
 pub(super) fn stop() {
     let watcher = WATCHER.swap(null_mut(), Ordering::Relaxed);
     if !watcher.is_null() {
@@ -67,7 +67,7 @@ unsafe extern "C" fn on_command(filter: *mut raw::RedisModuleCommandFilterCtx) {
     if count >= SHORTEST_MIGRATE && command.get(0).eq_ignore_ascii_case(b"MIGRATE") {
         background().map(|server| enter(DOING, &server, moving::keys_leave));
     }
-    // SAFETY: it is there as long as commands are seen, and nothing but this thread uses it.
+    // SAFETY: it is there until `stop`, and the server calls modules on one thread at a time: see `crate::threads`.
     let Some(watcher) = (unsafe { WATCHER.load(Ordering::Relaxed).as_ref() }) else { return };
     let Some(first) = (1..count).find(|at| watcher.may_begin(command.get(*at))) else { return };
     let may_matter = || (first..count).find(|at| watcher.may_matter(command.get(*at)));

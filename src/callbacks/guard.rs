@@ -1,7 +1,8 @@
 //! The panic guard: no panic gets to the server.
 //!
 //! Every function that the server calls goes through [`guard`], most of them by [`crate::module::enter`]; before it stands only
-//! what can't panic. A panic is caught, its message and place are logged with what to report, and the index, which may be half changed, is built anew.
+//! what can't panic. A panic is caught, its message and place are logged with what to report, and the index, which may be
+//! half changed, is built anew.
 
 use std::panic::{self, AssertUnwindSafe};
 

@@ -57,7 +57,7 @@ pub(super) fn start(server: &Server) -> bool {
         if is_idle && !server.is_cluster() {
             return subscribe(raw::REDISMODULE_EVENT_CRON_LOOP);
         }
-        let filters = filter::start(server);
+        let is_filtering = filter::start(server);
         let events = [
             raw::REDISMODULE_EVENT_CRON_LOOP,
             raw::REDISMODULE_EVENT_FLUSHDB,
@@ -67,7 +67,7 @@ pub(super) fn start(server: &Server) -> bool {
         let subscribed = events.into_iter().all(subscribe) && keyspace::watch_loading(server);
         // No timer yet: a server that then refuses the module's options would find it, and crash over it.
         enter("meeting clients", server, follow::learn_of_clients);
-        filters && subscribed
+        is_filtering && subscribed
     }
 }
 

@@ -153,6 +153,7 @@ mod tests {
             assert_eq!(texts(r#"{"a":1}"#, ["/a", pointer]), None, "{pointer}");
         }
     }
+
     #[test]
     fn the_first_quotation_mark_is_found_wherever_it_is() {
         for filler in [b'#', b'!', b'"' | 0x80, 0, 0xff] {

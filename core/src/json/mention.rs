@@ -11,24 +11,28 @@ const CHUNK: usize = 16 * 1024;
 
 /// Whether documents mention a text.
 pub struct Mention {
-    /// How it is spelt; in no way if it is not Unicode, as what a string or a number of JSON holds always is.
+    /// The text as it is, and the units that escapes of it spell. `None` if it is not Unicode, which strings and numbers are.
     spelt: Option<(Plain, Units)>,
+    /// Whether more may stand around it: a text that is not Unicode may then be bytes of a sign that is.
+    is_part: bool,
 }
 
 impl Mention {
     /// A string or a number that is this text, byte for byte.
     pub fn of(text: &[u8]) -> Self {
-        Self { spelt: std::str::from_utf8(text).ok().map(|text| (Plain::new(text), Units::of(text))) }
+        let text = std::str::from_utf8(text).ok();
+        Self { spelt: text.map(|text| (Plain::new(text), Units::of(text))), is_part: false }
     }
 
     /// A string or a number with this text as a part.
     pub fn of_part(text: &[u8]) -> Self {
-        Self { spelt: std::str::from_utf8(text).ok().map(|text| (Plain::part(text), Units::of(text))) }
+        let text = std::str::from_utf8(text).ok();
+        Self { spelt: text.map(|text| (Plain::part(text), Units::of(text))), is_part: true }
     }
 
     /// Whether the document may hold one. `false` is certain, for any bytes: a document that is no JSON holds neither.
     pub fn is_in(&self, document: &[u8]) -> bool {
-        let Some((plain, units)) = &self.spelt else { return false };
+        let Some((plain, units)) = &self.spelt else { return self.is_part };
         let mut escapes = Escapes { units, from: 0 };
         let chunk = CHUNK.max(plain.finder.needle().len());
         (0..document.len()).step_by(chunk).any(|start| {
@@ -174,6 +178,7 @@ mod tests {
         assert!(mentions_part(br#"["adam"]"#, b"ada") && mentions_part(b"[150]", b"15"));
         assert!(!mentions_part(br#"["a","da"]"#, b"ada"));
         assert!(!mentions(b"[\"\xff\"]", b"\xff"), "what is not Unicode is no string's text");
+        assert!(mentions_part("[\"é\"]".as_bytes(), b"\xa9"), "but may be a part of one");
     }
 
     #[test]

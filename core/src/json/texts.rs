@@ -80,9 +80,10 @@ mod tests {
     /// Documents put together at random, most of them flat: the quick way and the whole reader find the same.
     #[test]
     fn the_quick_way_finds_what_the_whole_reader_finds() {
-        const NAMES: [&str; 6] = [r#""a""#, r#""b""#, r#""é""#, r#""\u0061""#, r#""""#, "a"];
-        const VALUES: [&str; 20] = [
+        const NAMES: [&str; 7] = [r#""a""#, r#""b""#, r#""a longer name""#, r#""é""#, r#""\u0061""#, r#""""#, "a"];
+        const VALUES: [&str; 21] = [
             r#""x""#,
+            "\"a longer text, \u{7f}\"",
             r#""ü y""#,
             r#""""#,
             "0",
@@ -109,16 +110,16 @@ mod tests {
             let many = if random.u8(..) < 230 { usual } else { from.len() };
             from[random.usize(0..many)]
         };
-        let pointers = ["/a", "/b", "/"].map(|pointer| Pointer::parse(pointer).unwrap());
+        let pointers = ["/a", "/a longer name", "/"].map(|pointer| Pointer::parse(pointer).unwrap());
         let pointers = [&pointers[0], &pointers[1], &pointers[2]];
         let (mut quick, mut wrong) = (0, 0);
         for round in 0..30_000 {
             let mut document = pick(&BETWEEN, 2).to_owned() + pick(&["{", "[", ""], 1);
             for member in 0..round % 5 {
                 document += if member == 0 { "" } else { pick(&[",", ";", ""], 1) };
-                let name = pick(&NAMES, 3);
+                let name = pick(&NAMES, 4);
                 let parts = [pick(&BETWEEN, 2), name, pick(&BETWEEN, 2), pick(&[":", ""], 1), pick(&BETWEEN, 2)];
-                document += &(parts.concat() + pick(&VALUES, 9) + pick(&BETWEEN, 2));
+                document += &(parts.concat() + pick(&VALUES, 10) + pick(&BETWEEN, 2));
             }
             document += &(pick(&["}", "]", ""], 1).to_owned() + pick(&BETWEEN, 2));
             if let Some((at, sign)) = document.char_indices().nth(round % 300) {

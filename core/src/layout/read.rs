@@ -329,6 +329,24 @@ mod tests {
         error
     }
 
+    #[test]
+    fn a_mapping_may_be_a_trace_and_may_be_left_alone_by_sweeps() {
+        let table = [
+            (r#"{"key":"map:{userId}"}"#, (true, true)),
+            (r#"{"key":"map:{userId}","sweep":false}"#, (true, false)),
+            (r#"{"key":"maps:{userId}","sweep":false}"#, (false, true)),
+            (r#"{"members":"map:{x}","member":"{userId}","sweep":false}"#, (false, true)),
+        ];
+        for (trace, expected) in table {
+            let sockets = r#"{"of":"map:{userId}","data":"data:{socketId}"}"#;
+            let text = format!(r#"{{"name":"x","separator":":","traces":[{trace}],"sockets":{sockets}}}"#);
+            let layout = Layout::parse(&text).unwrap();
+            assert_eq!((layout.removes_mapping(), layout.sweeps_mapping()), expected, "{trace}");
+        }
+        let none = Layout::parse(r#"{"name":"x","traces":[{"key":"a:{userId}"}]}"#).unwrap();
+        assert!(none.removes_mapping() && none.sweeps_mapping());
+    }
+
     fn separated() -> Placeholders {
         Placeholders::new(IdRule::without(":").unwrap(), Vec::new())
     }

@@ -22,7 +22,7 @@ pub struct EntriesTrace<N> {
     pub elements: usize,
     /// The document without them.
     document: Vec<u8>,
-    /// The hash of the document with them.
+    /// The hash of the document with them, of 64 bits by keys that nobody knows.
     before: u64,
     /// The document with them, if one device may go alone.
     whole: Vec<u8>,
@@ -78,7 +78,7 @@ impl CutBy {
         let (mut edits, mut elements, mut rooms) = (Edits::default(), 0, Vec::new());
         let given = self.given();
         let user = given.get(Placeholder::USER).unwrap_or_default();
-        let is_somebodys = self.names();
+        let is_somebodys = self.is_somebodys();
         each_container(document, &self.entries, &mut |container| {
             let items = json::items(document, container).unwrap_or_default();
             if self.entries.set.is_empty() {
@@ -111,7 +111,7 @@ impl CutBy {
 
     /// Whether an element is somebody's that would be marked, as it may have been.
     pub(super) fn is_marked(&self, document: &[u8]) -> bool {
-        let (is_somebodys, mut is_marked) = (self.names(), false);
+        let (is_somebodys, mut is_marked) = (self.is_somebodys(), false);
         let read = each_container(document, &self.entries, &mut |container| {
             let items = json::items(document, container).unwrap_or_default();
             is_marked |= items.iter().any(&is_somebodys);
@@ -119,8 +119,8 @@ impl CutBy {
         read.is_ok() && is_marked
     }
 
-    /// Tells whether an element names somebody.
-    fn names(&self) -> impl Fn(&Item<'_>) -> bool {
+    /// A test of whether an element is somebody's.
+    fn is_somebodys(&self) -> impl Fn(&Item<'_>) -> bool {
         let (form, given) = (self.entries.by.form(), self.given());
         // Most elements are somebody else's, and to see that the id stands nowhere in one takes a part of the time to read it.
         let wanted = self.wanted().filter(|_| matches!(self.entries.by, By::Value(_)));

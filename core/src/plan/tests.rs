@@ -309,6 +309,31 @@ fn a_look_at_a_user_takes_up_a_part_of_a_large_own_collection() {
     assert!(!plan(&space, &layout, "u").is_dead(b"s1") && plan(&space, &layout, "u").is_dead(b"s3"));
 }
 
+/// Elements that do not mention the id are not read: whoever is named in any way must not be passed over.
+#[test]
+fn an_element_names_somebody_in_any_spelling_and_form() {
+    let table: [(&str, &str, &str, &[u8], &str); 12] = [
+        ("/id", "{userId}", r#"[{"id":"ada"},{"id":"\u0061da"},{"id":"adam"}]"#, b"ada", "e-2"),
+        ("/id", "{userId}", r#"[{"id":7},{"id":"7"},{"id":17},{"id":7.0}]"#, b"7", "e-2"),
+        ("", "{userId}", r#"["a/b","a\/b",["a/b"]]"#, b"a/b", "e-2"),
+        ("/*/at", "{userId}", r#"[{"x":{"at":"ada"}},[{"at":"ada"}],{"at":"ada"}]"#, b"ada", "e-2"),
+        ("/id", "{roomId}:{userId}", r#"[{"id":"den:ada"},{"id":"den:\u0061da"},{"id":"ada"}]"#, b"ada", "e-2 #den"),
+        ("/id", "r/{userId}", r#"[{"id":"r/ada"},{"id":"r\/ada"},{"id":"r/adam"}]"#, b"ada", "e-2"),
+        ("/id", "1{userId}", r#"[{"id":15},{"id":"15"},{"id":5}]"#, b"5", "e-2"),
+        ("/id", "{userId}é", "[{\"id\":\"é\u{e9}\"},{\"id\":\"\\u00e9\\u00e9\"}]", "é".as_bytes(), "e-2"),
+        ("/id", "\\\\xc3{userId}", "[{\"id\":\"é\"},{\"id\":\"éx\"}]", b"\xa9", "e-1"),
+        ("/id", "\\\\xc3{userId}", "[{\"id\":\"\\u00e9x\"},{\"id\":\"é\"}]", b"\xa9x", "e-1"),
+        ("/id", "{userId}", "[{\"id\":\"é\"}]", b"\xa9", ""),
+        ("/id", "{userId}", r#"[{"id":"bo","by":"ada"}]"#, b"ada", ""),
+    ];
+    for (at, is, document, user, expected) in table {
+        let layout = layout(&format!(r#"{{"entries":"e","array":"","owner":{{"pointer":"{at}","is":"{is}"}}}}"#));
+        let space = Fake::default().string("e", document);
+        let found = find_by(&index(&space, &layout), &space, &layout, user, Detail::Facts, &[]);
+        assert_eq!(show(&found), expected, "{} as {is} in {document}", user.escape_ascii());
+    }
+}
+
 #[test]
 fn an_element_is_marked_once_though_it_has_no_place_for_a_value() {
     let layout = layout(

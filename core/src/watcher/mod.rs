@@ -38,7 +38,7 @@ pub struct Watcher {
     keys: Box<[Watched]>,
     /// How those names begin, those of traces that are unseen, and words that matter.
     begins: Begins,
-    /// The same of the names, to a few bytes more.
+    /// The first eight bytes of those names; words are compared as a whole.
     heads: Box<[Head]>,
     /// Traces that are found without the index, of which no key was seen.
     unseen: Unseen,

@@ -31,9 +31,10 @@ pub fn stale(layout: &Layout, keys: &Keys) -> BTreeSet<Bytes> {
 /// Of more users it would take too long to try who comes first.
 const MOST_USERS: usize = 40;
 
-/// The same where a collection of the layout has [`MANY_MEMBERS`]: its sockets go one by one, and to look for each takes long.
+/// The same where a collection of the layout has more than [`MANY_MEMBERS`].
 const MOST_USERS_OF_MANY: usize = 6;
 
+/// Of more than these the sockets among them, which go one by one, take long to look for.
 const MANY_MEMBERS: usize = 64;
 
 /// What a sweep does. `None` if that depends on who comes first, as users may share a key or a socket, as far as some orders
