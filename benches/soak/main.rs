@@ -33,6 +33,8 @@ mod commands;
 mod documents;
 #[path = "../../tests/it/property/pool.rs"]
 mod pool;
+#[path = "../../tests/it/property/values/mod.rs"]
+mod values;
 
 mod crowd;
 mod history;
