@@ -82,7 +82,7 @@ impl Watcher {
         let names: BTreeSet<&[u8]> = names.collect();
         let heads = names.iter().map(|name| Head::of(name)).collect();
         let mut begins = Begins::none();
-        // Words stand in any case; see there.
+        // Words stand in any case: capital and small letters have one place.
         names.into_iter().chain([POPULATE, UNLOAD]).for_each(|name| begins.add(name));
         Self { keys: keys.into(), begins, heads, unseen }
     }
