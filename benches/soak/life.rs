@@ -259,7 +259,8 @@ impl<'a> Life<'a> {
         self.wait_for_quiet();
         let mut last = self.host.snapshot_at_once();
         loop {
-            std::thread::sleep(Duration::from_millis(150));
+            // What the fence notes of a user goes a quarter of a second after the last of it was written.
+            std::thread::sleep(Duration::from_millis(600));
             let next = self.host.snapshot_at_once();
             if next == last {
                 break;
