@@ -85,9 +85,10 @@ fn a_replica_takes_over_by_force_under_logouts() {
         let (nodes, leavers, expected) = three(PATIENT, 600);
         let replicas: Vec<Server> = (0..3).map(|_| node(&builder(), PATIENT)).collect();
         give_replicas(&nodes, &replicas);
-        let all: Vec<u16> = ports(&nodes).into_iter().chain([replicas[2].port()]).collect();
-        let outcome = storm(&all, &leavers, 30, || {
-            take_over(&replicas[2], how);
+        let called: Vec<u16> = ports(&nodes).into_iter().chain([replicas[2].port()]).collect();
+        let all: Vec<&Server> = nodes.iter().chain(&replicas).collect();
+        let outcome = storm(&called, &leavers, 30, || {
+            take_over(&replicas[2], how, &all);
         });
         wait_until("it is demoted", || nodes[2].info("replication")["role"] == "slave");
         // It was called too, and does what it was called for once more, some time after it has seen the new master.
@@ -186,8 +187,9 @@ fn a_promoted_replica_answers_exactly_from_a_warm_index() {
         wait_until("all is read", || field(replica, "session_pending_keys") == "0");
         assert_eq!(field(replica, "session_index_state"), "ready");
     }
+    let all: Vec<&Server> = nodes.iter().chain(&replicas).collect();
     for replica in &replicas {
-        take_over(replica, "FORCE");
+        take_over(replica, "FORCE", &all);
     }
     let masters: Vec<&Server> = replicas.iter().collect();
     for (node, replica) in nodes.iter().zip(&replicas) {

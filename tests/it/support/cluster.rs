@@ -41,17 +41,23 @@ pub fn give_replicas(masters: &[Server], replicas: &[Server]) {
     thread::sleep(late);
 }
 
-/// Has a replica take its master's place, by `CLUSTER FAILOVER` with this word. It gives up if the others' votes do not come in time, and
-/// is told again then.
-pub fn take_over(replica: &Server, how: &str) {
-    let mut told: Option<Instant> = None;
-    wait_until("it is promoted", || {
-        if told.is_none_or(|told| told.elapsed() > Duration::from_secs(6)) {
-            replica.run(&format!("CLUSTER FAILOVER {how}"));
-            told = Some(Instant::now());
-        }
-        replica.info("replication")["role"] == "master"
-    });
+/// Has a replica take its master's place, by `CLUSTER FAILOVER` with this word, in a cluster of these nodes.
+///
+/// It may ask for votes once: if it does not get them, its next attempt is four node timeouts later, whatever it is told until then. It
+/// gets none for an older epoch than a voter knows, nor for slots that its master took in a newer one. So all agree before it is told.
+pub fn take_over(replica: &Server, how: &str, all: &[&Server]) {
+    wait_until("all agree on epochs", || all.iter().all(|node| epochs(node) == epochs(replica)));
+    replica.must(&format!("CLUSTER FAILOVER {how}"));
+    wait_until("it is promoted", || replica.info("replication")["role"] == "master");
+}
+
+/// The newest epoch that a node knows of, and that of each node's slots.
+fn epochs(node: &Server) -> (String, BTreeMap<String, String>) {
+    let info = node.must("CLUSTER INFO").as_text().to_owned();
+    let current = info.lines().find(|line| line.starts_with("cluster_current_epoch:")).expect("a node knows an epoch");
+    let nodes = node.must("CLUSTER NODES").as_text().to_owned();
+    let fields = nodes.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    (current.to_owned(), fields.map(|line| (line[0].to_owned(), line[6].to_owned())).collect())
 }
 
 /// A node's name in the cluster.
