@@ -67,8 +67,20 @@ impl Call {
         }
     }
 
+    /// What the module says if the layout allows no such user or socket.
+    pub fn refusal(&self, layout: &Layout) -> Option<Reply> {
+        let ids = &layout.ids;
+        let of_user = || ids.refusal("user id", "userId", &self.user);
+        let of_socket = || ids.refusal("socket id", "socketId", self.socket.as_ref()?);
+        let is_of_user = matches!(self.kind, Kind::Inspect | Kind::Logout);
+        is_of_user.then(|| of_user().or_else(of_socket)).flatten().map(Reply::Error)
+    }
+
     /// The reply and all keys afterwards, as the model has them.
     pub fn foretell(&self, layout: &Layout, before: &Snapshot) -> Foretold {
+        if let Some(refusal) = self.refusal(layout) {
+            return Some((refusal, before.clone()));
+        }
         let keys = before.database(self.database);
         let model = Model::new(layout, &keys);
         let (reply, keys) = match self.kind {

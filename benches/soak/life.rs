@@ -397,7 +397,7 @@ impl<'a> Life<'a> {
         if call.kind == Kind::Logout {
             let again = Call { with_traces: false, ..call.clone() };
             let reply = self.call(&again);
-            if reply != int(0) {
+            if reply != call.refusal(self.layout).unwrap_or(int(0)) {
                 return Err(format!("a second {} answered {reply:?}", again.words()));
             }
         }
