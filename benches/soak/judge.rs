@@ -72,8 +72,12 @@ impl Call {
         let ids = &layout.ids;
         let of_user = || ids.refusal("user id", "userId", &self.user);
         let of_socket = || ids.refusal("socket id", "socketId", self.socket.as_ref()?);
-        let is_of_user = matches!(self.kind, Kind::Inspect | Kind::Logout);
-        is_of_user.then(|| of_user().or_else(of_socket)).flatten().map(Reply::Error)
+        let refusal = match self.kind {
+            Kind::Inspect => of_user(),
+            Kind::Logout => of_user().or_else(of_socket),
+            Kind::Sweep | Kind::DryRun => None,
+        };
+        refusal.map(Reply::Error)
     }
 
     /// The reply and all keys afterwards, as the model has them.
