@@ -162,7 +162,11 @@ impl Host for Server {
     }
 
     fn send(&self, command: &'static CStr, arguments: &[&[u8]]) -> bool {
-        // As a client's call would do it: a message goes to replicas for their own subscribers, and never into the append-only file.
+        if let (b"PUBLISH", [channel, message]) = (command.to_bytes(), arguments) {
+            self.publish(&Name::new(channel), &Name::new(message));
+            return true;
+        }
+        // As a client's call would do it.
         let arguments = arguments.iter().map(|argument| CallArgument::Bytes(argument));
         arguments.fold(Call::new(command), Call::with).replicated().run(self).is_ok()
     }
@@ -173,5 +177,19 @@ impl Host for Server {
 
     fn instant(&self) -> Instant {
         Instant::now()
+    }
+}
+
+impl Server {
+    /// What `PUBLISH` does (`pubsub.c`), without the cost of a call: a message goes to this server's subscribers, and to those of other
+    /// nodes or of replicas, and never into the append-only file.
+    fn publish(&self, channel: &Name, message: &Name) {
+        // SAFETY: the context and both strings are valid.
+        unsafe { api!(RedisModule_PublishMessage(self.ctx(), channel.raw(), message.raw())) };
+        if !self.has_flag(raw::REDISMODULE_CTX_FLAGS_CLUSTER) {
+            let (command, format) = (c"PUBLISH".as_ptr(), c"Ass".as_ptr());
+            // SAFETY: the same; the format says that two strings follow, and `A` that the append-only file gets nothing.
+            unsafe { api!(RedisModule_Replicate(self.ctx(), command, format, channel.raw(), message.raw())) };
+        }
     }
 }

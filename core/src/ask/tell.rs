@@ -52,7 +52,11 @@ impl Messenger {
         if host.is_replica() {
             return None;
         }
-        let departure = Departure::new(plan, scope, reason);
+        let departure = if audience.is_of_events_alone() {
+            Departure::brief(plan, scope, reason)
+        } else {
+            Departure::new(plan, scope, reason)
+        };
         Some(Notice::new(audience, departure).check(host, &plan.keys, |key| self.layout.is_trace(key)))
     }
 }

@@ -33,6 +33,22 @@ pub struct Departure<'a> {
 }
 
 impl<'a> Departure<'a> {
+    /// What an event says of a plan that is about to be applied: nothing of [`own`](Self::own) and [`seats`](Self::seats).
+    pub fn brief<N>(plan: &'a Plan<N>, scope: Scope, reason: &'a [u8]) -> Self {
+        Self {
+            user: &plan.user,
+            user_name: plan.user_name.as_deref(),
+            sockets: plan.sockets.iter().map(|socket| &*socket.id).collect(),
+            own: Vec::new(),
+            seats: Vec::new(),
+            rooms: &plan.rooms,
+            scope,
+            reason,
+            at: plan.at,
+            id: &plan.id,
+        }
+    }
+
     /// What others may know of a plan that is about to be applied.
     pub fn new<N>(plan: &'a Plan<N>, scope: Scope, reason: &'a [u8]) -> Self {
         let seats = |socket: &'a Socket<N>| socket.rooms_left().iter().map(|room| (&**room, &*socket.id));
@@ -40,18 +56,8 @@ impl<'a> Departure<'a> {
         seats.sort_unstable();
         let own = |mapped| plan.sockets.iter().filter(move |s| s.is_mapped() == mapped && s.closes());
         let text = |socket: &'a Socket<N>| str::from_utf8(&socket.id).ok();
-        Self {
-            user: &plan.user,
-            user_name: plan.user_name.as_deref(),
-            sockets: plan.sockets.iter().map(|socket| &*socket.id).collect(),
-            own: own(true).chain(own(false)).filter_map(text).collect(),
-            seats,
-            rooms: &plan.rooms,
-            scope,
-            reason,
-            at: plan.at,
-            id: &plan.id,
-        }
+        let own = own(true).chain(own(false)).filter_map(text).collect();
+        Self { own, seats, ..Self::brief(plan, scope, reason) }
     }
 
     /// The same of somebody who is gone already.

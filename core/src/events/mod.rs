@@ -46,6 +46,11 @@ impl<'a> Audience<'a> {
         anybody.then_some(Self { channel, stream, socketio, announce: &layout.announce })
     }
 
+    /// Whether events are all that they are told, and not in which room a socket was or which ones are closed.
+    pub fn is_of_events_alone(&self) -> bool {
+        self.announce.is_empty() && self.socketio.is_none()
+    }
+
     /// Whether it takes more than messages to channels, which belong to no hash slot of a cluster.
     pub fn depends_on_slots(&self) -> bool {
         let keeps = self.announce.iter().any(|announcement| announcement.append.is_some());
@@ -74,13 +79,15 @@ impl<'c> ServerCommand<'c> {
 pub struct Notice<'a> {
     audience: Audience<'a>,
     departure: Departure<'a>,
+    /// The departure's moment as announcements say it.
     now: String,
 }
 
 impl<'a> Notice<'a> {
     /// Tells these people of this.
     pub fn new(audience: Audience<'a>, departure: Departure<'a>) -> Self {
-        Self { now: departure.at.to_string(), audience, departure }
+        let now = if audience.announce.is_empty() { String::new() } else { departure.at.to_string() };
+        Self { audience, departure, now }
     }
 
     /// Looks, before the logout changes anything, which keys can take an entry. Those that cannot are left out: the logout

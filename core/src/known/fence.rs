@@ -2,9 +2,11 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState},
+    hash::{BuildHasherDefault, Hasher},
     time::{Duration, Instant},
 };
+
+use crate::hash;
 
 /// The most logouts of sockets that are remembered; of more, the first are forgotten.
 const MOST_LOGOUTS: usize = 1 << 16;
@@ -32,7 +34,6 @@ pub struct Fence {
     sockets: ByHash<u32>,
     /// How many sockets of a user are, by the user's hash.
     users: ByHash<u32>,
-    hasher: RandomState,
     /// What the ids take.
     bytes: usize,
 }
@@ -94,7 +95,7 @@ impl Fence {
         if size > MOST_BYTES / 2 {
             return;
         }
-        let hashes @ [of_socket, of_user, of_both] = self.hashes(database, socket, user);
+        let hashes @ [of_socket, of_user, of_both] = Self::hashes(database, socket, user);
         let former = self.last.get(&of_both).copied();
         let former = former.and_then(|number| self.get_mut(number)).filter(|last| last.is_of(database, socket, user));
         let ids = if let Some(former) = former {
@@ -154,22 +155,18 @@ impl Fence {
     }
 
     /// Of a socket, of a user, and of both.
-    fn hashes(&self, database: usize, socket: &[u8], user: &[u8]) -> [u64; 3] {
-        let mut hasher = self.hasher.build_hasher();
-        (database, socket).hash(&mut hasher);
-        let of_socket = hasher.finish();
-        user.hash(&mut hasher);
-        [of_socket, self.hasher.hash_one((database, user)), hasher.finish()]
+    fn hashes(database: usize, socket: &[u8], user: &[u8]) -> [u64; 3] {
+        [hash::of((database, socket)), hash::of((database, user)), hash::of((database, socket, user))]
     }
 
     /// Whether the socket may have been logged out not long ago, as any user's.
     pub fn knows(&self, database: usize, socket: &[u8]) -> bool {
-        !self.is_empty() && self.sockets.contains_key(&self.hasher.hash_one((database, socket)))
+        !self.is_empty() && self.sockets.contains_key(&hash::of((database, socket)))
     }
 
     /// Whether a socket may have been logged out not long ago as this user's.
     pub fn knows_user(&self, database: usize, user: &[u8]) -> bool {
-        !self.is_empty() && self.users.contains_key(&self.hasher.hash_one((database, user)))
+        !self.is_empty() && self.users.contains_key(&hash::of((database, user)))
     }
 
     /// The users as whose a socket was logged out not long ago. Looks at all that is remembered.
@@ -180,7 +177,7 @@ impl Fence {
 
     /// Whether the socket was logged out not long ago as this user's.
     pub fn stops(&self, database: usize, socket: &[u8], user: &[u8], now: Instant) -> bool {
-        let [_, _, of_both] = self.hashes(database, socket, user);
+        let [_, _, of_both] = Self::hashes(database, socket, user);
         let number = self.last.get(&of_both);
         let at = number.and_then(|number| usize::try_from(number.checked_sub(self.first)?).ok());
         let last = at.and_then(|at| self.logouts.get(at));
