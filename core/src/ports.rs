@@ -220,6 +220,9 @@ pub trait Clients {
     /// How often `DEBUG` was carried out and how long that took: another text each time. `None` if it was never called, or
     /// refused, since the server began to count.
     fn debug_calls(&self) -> Option<String>;
+
+    /// How often `EXEC` and `DISCARD` were refused or failed: another text each time.
+    fn failed_ends(&self) -> String;
 }
 
 /// A whole server, of which one database is selected. It may call back into the core from any of these.

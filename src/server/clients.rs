@@ -39,12 +39,23 @@ impl Clients for Server {
     }
 
     fn blocked_clients(&self) -> Option<u64> {
-        self.info(c"clients", c"blocked_clients")?.parse().ok()
+        let [blocked] = self.info(c"clients", [c"blocked_clients"]);
+        blocked?.parse().ok()
     }
 
     fn debug_calls(&self) -> Option<String> {
-        let statistics = self.info(c"commandstats", c"cmdstat_debug")?;
-        Some(statistics.split(',').take(2).collect())
+        let [statistics] = self.info(c"commandstats", [c"cmdstat_debug"]);
+        Some(statistics?.split(',').take(2).collect())
+    }
+
+    fn failed_ends(&self) -> String {
+        let is_failure = |count: &&str| count.starts_with("rejected_calls=") || count.starts_with("failed_calls=");
+        let failures = |statistics: String| statistics.split(',').filter(is_failure).collect::<Vec<_>>().join(" ");
+        // Of what was never called there are no statistics.
+        let none = || "rejected_calls=0 failed_calls=0".to_owned();
+        self.info(c"commandstats", [c"cmdstat_exec", c"cmdstat_discard"])
+            .map(|of| of.map_or_else(none, failures))
+            .join(" ")
     }
 }
 
@@ -77,15 +88,17 @@ impl Server {
     }
 
     /// A field of a section of INFO, as the server itself knows it, whatever the command is called.
-    fn info(&self, section: &'static CStr, field: &'static CStr) -> Option<String> {
-        // SAFETY: the context is valid; the data is freed once, below; the text lives as long as the data.
+    fn info<const N: usize>(&self, section: &'static CStr, fields: [&'static CStr; N]) -> [Option<String>; N] {
+        // SAFETY: the context is valid; the data is freed once, below; a text lives as long as the data.
         unsafe {
             let data = api!(RedisModule_GetServerInfo(self.ctx(), section.as_ptr()));
-            let text = api!(RedisModule_ServerInfoGetFieldC(data, field.as_ptr()));
-            let text = NonNull::new(text.cast_mut()).map(|text| CStr::from_ptr(text.as_ptr()));
-            let text = text.map(|text| text.to_string_lossy().into_owned());
+            let texts = fields.map(|field| {
+                let text = api!(RedisModule_ServerInfoGetFieldC(data, field.as_ptr()));
+                let text = NonNull::new(text.cast_mut()).map(|text| CStr::from_ptr(text.as_ptr()));
+                text.map(|text| text.to_string_lossy().into_owned())
+            });
             api!(RedisModule_FreeServerInfo(self.ctx(), data));
-            text
+            texts
         }
     }
 }

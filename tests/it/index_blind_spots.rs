@@ -156,6 +156,27 @@ fn writes_of_a_transaction_whose_exec_was_refused_first() {
 }
 
 #[test]
+fn a_transaction_that_is_open_while_others_end_one_that_they_have_not() {
+    for (end, may) in [("EXEC", true), ("DISCARD", true), ("EXEC", false), ("DISCARD", false)] {
+        let server = Server::start();
+        let [mut client, mut other, mut third] = [server.client(), server.client(), server.client()];
+        if !may {
+            server.must("ACL SETUSER reader on nopass ~* +@read +client");
+            other.must("AUTH reader x");
+        }
+        client.must("MULTI");
+        assert_eq!(client.must("SET typing:den:ann 1"), queued());
+        assert!(other.run(end).is_error());
+        third.must("MULTI");
+        // What is queued is read now, and there is nothing yet.
+        idle(&server);
+        assert_eq!(client.must("EXEC"), array([ok()]));
+        idle(&server);
+        assert_eq!(log_out_exactly(&server, "ann"), 1, "{end}, {may}");
+    }
+}
+
+#[test]
 fn a_transaction_that_waits_while_others_come_and_go() {
     let server = Server::start();
     let mut client = server.client();

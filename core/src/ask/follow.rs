@@ -17,6 +17,12 @@ use crate::{
 /// When this many keys are unread they are read at once, while they are still in the processor's cache.
 const MANY_UNREAD: usize = 32;
 
+/// Where clients cannot be told apart: how long an end of transactions may go unchecked. To ask takes some ten microseconds.
+const UNCHECKED: Duration = Duration::from_millis(10);
+
+/// The same if so many keys were queued in them.
+const MOST_UNCHECKED: usize = 4096;
+
 /// About how many clients the server is asked about in one slice. Each takes some microseconds.
 const MOST_ASKED: usize = 32;
 
@@ -102,7 +108,34 @@ pub fn executes<H: Host>(ask: Ask<'_, H>, client: u64) {
         ask.state(|state| state.tracker.distrust(Trust::Lost));
         ask.want_changes();
     }
+    if ask.state(|state| state.tracker.transactions.ended() > MOST_UNCHECKED) {
+        check_ends(ask);
+    }
     ask.wake();
+}
+
+/// Where clients cannot be told apart: looks whether each `EXEC` and `DISCARD` that was seen has ended a transaction. If not, what
+/// others have queued may have been forgotten too early, and some of it may have been executed since.
+pub fn check_ends<H: Host>(ask: Ask<'_, H>) {
+    if ask.state(|state| state.tracker.transactions.ended() == 0) {
+        return;
+    }
+    let (failed, now) = (ask.host.failed_ends(), ask.host.instant());
+    let is_right = ask.state(|state| {
+        let before = state.failed_ends.replace((failed, now));
+        let is_right =
+            before.is_some_and(|(before, _)| state.failed_ends.as_ref().is_some_and(|(failed, _)| before == *failed));
+        if is_right {
+            state.tracker.transactions.count_is_right();
+        } else {
+            state.tracker.is_miscounted();
+        }
+        is_right
+    });
+    if !is_right {
+        list_clients_of_anybody(ask, Duration::ZERO, SELDOM);
+        ask.wake();
+    }
 }
 
 /// Notes what a client executes; `false` if that is not known.
@@ -131,8 +164,10 @@ pub fn learn_of_clients<H: Host>(ask: Ask<'_, H>) {
     // Of a server that starts no client has written anything unseen.
     let unseen_until = (!clients.is_empty()).then(|| ask.host.instant());
     let is_cluster = ask.host.is_cluster();
+    let failed_ends = (!knows_clients).then(|| (ask.host.failed_ends(), ask.host.instant()));
     ask.state(|state| {
         state.debug_calls = debug_calls;
+        state.failed_ends = failed_ends;
         if is_cluster {
             state.cluster.logins.keep(unseen_until);
         }
@@ -225,6 +260,7 @@ pub fn settle_all<H: Host>(ask: Ask<'_, H>) {
         find_out_about_populating(ask);
         ask.wake();
     }
+    check_ends(ask);
     let is_paused = ask.host.is_paused();
     ask.state(|state| {
         state.tracker.set_paused(is_paused);
@@ -245,8 +281,13 @@ pub fn settle_all<H: Host>(ask: Ask<'_, H>) {
     });
 }
 
-/// Where clients cannot be told apart: whether any of them waits.
+/// Where clients cannot be told apart: whether the count of transactions is right, and whether any of them waits.
 fn settle_anybody<H: Host>(ask: Ask<'_, H>) {
+    let now = ask.host.instant();
+    let is_old = |(_, at): &(String, Instant)| now.duration_since(*at) >= UNCHECKED;
+    if ask.state(|state| state.failed_ends.as_ref().is_none_or(is_old)) {
+        check_ends(ask);
+    }
     if ask.state(|state| state.tracker.waiting.is_anybody_new()) {
         if ask.host.blocked_clients() == Some(0) {
             ask.state(|state| {

@@ -31,6 +31,7 @@ pub fn catch_up<H: Host>(ask: Ask<'_, H>) {
 /// Reads all that may have changed. What a client that waits may write is read each time: it may have been served since,
 /// by a command that says nothing of it.
 pub fn read_everything<H: Host>(ask: Ask<'_, H>) {
+    follow::check_ends(ask);
     while moving::note_arrived(ask) {
         read_again(ask, usize::MAX, Vec::new());
     }

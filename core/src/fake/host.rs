@@ -154,6 +154,10 @@ impl Clients for Fake {
     fn debug_calls(&self) -> Option<String> {
         self.debug_calls.borrow().clone()
     }
+
+    fn failed_ends(&self) -> String {
+        self.failed_ends.get().to_string()
+    }
 }
 
 impl Host for Fake {

@@ -107,6 +107,8 @@ pub struct Fake {
     pub view: Cell<View>,
     /// What it says of `DEBUG`.
     pub debug_calls: RefCell<Option<String>>,
+    /// How often `EXEC` and `DISCARD` failed.
+    pub failed_ends: Cell<u64>,
     /// How many keys a step of a walk meets.
     pub step: Cell<usize>,
     /// Whether the list of clients cannot be had.
@@ -157,6 +159,7 @@ impl Default for Fake {
             receives_slots: Cell::default(),
             view: Cell::new(View::All),
             debug_calls: RefCell::default(),
+            failed_ends: Cell::default(),
             step: Cell::new(4),
             is_silent: Cell::default(),
             connections: Connections::default(),

@@ -152,7 +152,11 @@ impl World {
                 fake.connections.with(id, |client| client.queue = Some(Vec::new()));
                 Answer::Status("OK")
             }
-            (b"multi" | b"exec" | b"discard", None) => Answer::Error("ERR refused".to_owned()),
+            (b"multi", None) => Answer::Error("ERR refused".to_owned()),
+            (b"exec" | b"discard", None) => {
+                fake.failed_ends.set(fake.failed_ends.get() + 1);
+                Answer::Error("ERR refused".to_owned())
+            }
             (b"discard" | b"reset", Some(_)) => {
                 fake.connections.with(id, end);
                 Answer::Status("OK")
@@ -160,6 +164,7 @@ impl World {
             (b"exec", Some(queue)) => {
                 fake.connections.with(id, end);
                 if is_void {
+                    fake.failed_ends.set(fake.failed_ends.get() + 1);
                     return Answer::Error("EXECABORT".to_owned());
                 }
                 fake.is_in_transaction.set(true);

@@ -37,6 +37,8 @@ pub struct State<H: Host> {
     pub tracker: Tracker<H::Name>,
     /// What the server said last of how often `DEBUG` was called.
     pub debug_calls: Option<String>,
+    /// What the server said last of how often `EXEC` and `DISCARD` failed, and when it was asked.
+    pub failed_ends: Option<(String, Instant)>,
     /// When the list of all clients was asked for last, and how long that took.
     pub listed: Option<(Instant, Duration)>,
     /// What was found in keys that were read, and is not in the indexes yet.
@@ -143,6 +145,7 @@ impl<H: Host> State<H> {
             databases: (0..databases).map(|_| Database::default()).collect(),
             tracker: Tracker::default(),
             debug_calls: None,
+            failed_ends: None,
             listed: None,
             findings: Findings::default(),
             looks: 0,

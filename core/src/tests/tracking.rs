@@ -1,5 +1,7 @@
 //! Following what clients write: in transactions, behind pauses, in blocking commands, and unseen.
 
+use std::{cell::Cell, rc::Rc};
+
 use super::{easyshare, ghosts, left};
 use crate::{
     fake::{Answer, World},
@@ -93,6 +95,8 @@ fn what_is_dropped_is_held_no_longer() {
             // A command that the server refuses, so that nothing is executed.
             world.run_as(other, "NONSENSE typing:attic:ann");
             world.run_as(other, end);
+            // Where clients look alike, the count is looked into now and then.
+            world.cron();
             world.settle();
             assert_eq!(held(world), 0, "{end}");
             removes(world, "ann", 0);
@@ -193,6 +197,54 @@ fn where_clients_look_alike_an_exec_too_many_loses_nothing() {
     world.run_as(one, "SET typing:attic:ann 1");
     world.run_as(one, "EXEC");
     removes(&world, "ann", 2);
+}
+
+#[test]
+fn where_clients_look_alike_an_end_of_no_transaction_hides_nothing() {
+    for end in ["EXEC", "DISCARD"] {
+        let world = easyshare(&[]);
+        world.fake.knows_clients.set(false);
+        let (one, other, third) = (world.connect(), world.connect(), world.connect());
+        world.run_as(one, "MULTI");
+        world.run_as(one, "SET typing:den:ann 1");
+        assert!(world.run_as(other, end).is_error());
+        // By the count, it is this one's transaction that is executed.
+        world.run_as(third, "MULTI");
+        world.settle();
+        world.run_as(one, "SET typing:attic:ann 1");
+        world.run_as(one, "EXEC");
+        removes(&world, "ann", 2);
+        world.run_as(third, "DISCARD");
+        world.cron();
+        world.settle();
+        assert_eq!(held(&world), 0, "{end}");
+    }
+}
+
+#[test]
+fn where_clients_look_alike_the_list_is_not_asked_for_as_long_as_each_end_ends_something() {
+    let world = easyshare(&[]);
+    world.fake.knows_clients.set(false);
+    let (one, other) = (world.connect(), world.connect());
+    let transaction = |client| {
+        world.run_as(client, "MULTI");
+        world.run_as(client, "SET typing:den:ann 1");
+        world.run_as(client, "EXEC");
+        world.fake.pass(super::SECOND);
+        world.settle();
+    };
+    // What was before that, nobody knows.
+    transaction(one);
+    let lists = Rc::new(Cell::new(0));
+    let counted = lists.clone();
+    world.fake.on(move |_, call| counted.set(counted.get() + u32::from(call == crate::fake::Call::Clients)));
+    for client in [one, other, one] {
+        transaction(client);
+    }
+    assert_eq!((lists.get(), held(&world)), (0, 0));
+    assert!(world.run_as(other, "DISCARD").is_error());
+    transaction(one);
+    assert_eq!((lists.get(), held(&world)), (1, 0));
 }
 
 #[test]

@@ -184,6 +184,12 @@ impl<K: Clone + AsRef<[u8]>> Tracker<K> {
         Ok(())
     }
 
+    /// Where clients cannot be told apart: some of them have sent an end to no transaction, so that others may still be open.
+    pub fn is_miscounted(&mut self) {
+        let queued = self.transactions.count_is_wrong();
+        self.note_all(queued);
+    }
+
     /// Holds what the client may write later. Whatever it sent before has run, or never will.
     pub fn hold(&mut self, client: u64, queued: Queued<K>) {
         let former = if queued.is_empty() { self.waiting.settle(client) } else { self.waiting.hold(client, queued) };

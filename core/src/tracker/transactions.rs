@@ -25,12 +25,16 @@ const MOST_BYTES_OF_ANYBODY: usize = 16 << 20;
 /// What transactions have queued. `K` is a key's name.
 ///
 /// Servers from 7.2 on say which client sends a command; 7.0 does not. There, all clients are taken for one that may
-/// have several transactions open: a key stays queued until none is. That fails if somebody sends `EXEC` or `DISCARD` without
-/// `MULTI` while another has a transaction open: it is noticed when that one executes (see [`OutOfStep`]), unless a third one
-/// has opened another meanwhile.
+/// have several transactions open: a key stays queued until none is. Whoever sends `EXEC` or `DISCARD` without `MULTI` spoils the
+/// count. So what was queued when it came to nothing is kept until it is known that each of those commands ended a transaction
+/// ([`Transactions::count_is_right`]); if one did not, nothing is forgotten until the server has said how many are open.
 #[derive(Debug)]
 pub struct Transactions<K> {
     open: HashMap<u64, Queue<K>>,
+    /// Where clients cannot be told apart: what was queued in transactions that have ended, by a count that may be wrong.
+    ended: Queued<K>,
+    /// The count is known to be wrong.
+    is_miscounted: bool,
     /// Where clients cannot be told apart: the server has said that none has a transaction open, and none was opened since.
     is_none_open: bool,
 }
@@ -68,7 +72,7 @@ pub struct OutOfStep;
 
 impl<K> Default for Transactions<K> {
     fn default() -> Self {
-        Self { open: HashMap::new(), is_none_open: false }
+        Self { open: HashMap::new(), ended: Queued::default(), is_miscounted: false, is_none_open: false }
     }
 }
 
@@ -157,14 +161,45 @@ impl<K: Clone + AsRef<[u8]>> Transactions<K> {
         if client == ANYBODY { queued } else { Queued::default() }
     }
 
-    /// What a transaction that ends has queued; as long as others may be open, it stays queued too.
+    /// What a transaction that ends has queued. With clients that cannot be told apart it stays queued, or is kept.
     fn end(&mut self, client: u64) -> Option<Queued<K>> {
-        let queue = self.open.get_mut(&client)?;
-        queue.transactions -= 1;
-        if queue.transactions > 0 {
-            return Some(queue.queued.clone());
+        if client != ANYBODY {
+            return self.open.remove(&client).map(|queue| queue.queued);
         }
-        self.open.remove(&client).map(|queue| queue.queued)
+        let queue = self.open.get_mut(&ANYBODY)?;
+        let queued = queue.queued.clone();
+        if queue.transactions > 1 || self.is_miscounted {
+            queue.transactions = queue.transactions.saturating_sub(1).max(1);
+        } else if let Some(queue) = self.open.remove(&ANYBODY) {
+            self.ended.add(queue.queued);
+        }
+        Some(queued)
+    }
+
+    /// How many keys are kept that were queued in transactions which have ended, if the count is right.
+    pub fn ended(&self) -> usize {
+        self.ended.keys.len()
+    }
+
+    /// Each `EXEC` and `DISCARD` has ended a transaction.
+    pub fn count_is_right(&mut self) {
+        self.ended = Queued::default();
+    }
+
+    /// Some have not: any transaction may still be open. Returned is what may have been executed meanwhile.
+    pub fn count_is_wrong(&mut self) -> Queued<K> {
+        let ended = std::mem::take(&mut self.ended);
+        self.is_miscounted = true;
+        self.queue_again(ended.clone());
+        ended
+    }
+
+    fn queue_again(&mut self, ended: Queued<K>) -> &mut Queue<K> {
+        let queue = self.open.entry(ANYBODY).or_default();
+        queue.transactions = queue.transactions.max(1);
+        queue.bytes += super::argument_bytes(&ended.keys);
+        queue.queued.add(ended);
+        queue
     }
 
     /// The clients about whom the server should be asked: those with much that it has not confirmed, or with anything
@@ -232,8 +267,12 @@ impl<K: Clone + AsRef<[u8]>> Transactions<K> {
     /// Where clients cannot be told apart: how many have a transaction open, as the server lists them. What is returned has run,
     /// or never will.
     pub fn answer_anybody(&mut self, open: usize) -> Queued<K> {
-        self.is_none_open = open == 0;
-        let Some(queue) = self.open.get_mut(&ANYBODY) else { return Queued::default() };
+        (self.is_none_open, self.is_miscounted) = (open == 0, false);
+        let ended = std::mem::take(&mut self.ended);
+        if !self.is_open(ANYBODY) && (open == 0 || ended.is_empty()) {
+            return ended;
+        }
+        let queue = self.queue_again(ended);
         (queue.transactions, queue.believed) = (open, queue.bytes);
         if open > 0 {
             return Queued::default();
@@ -258,7 +297,7 @@ impl<K: Clone + AsRef<[u8]>> Transactions<K> {
 
     /// What is queued.
     pub fn suspects(&self) -> impl Iterator<Item = &Suspect<K>> {
-        self.open.values().flat_map(|queue| &queue.queued.keys)
+        self.open.values().flat_map(|queue| &queue.queued.keys).chain(&self.ended.keys)
     }
 }
 
@@ -385,6 +424,34 @@ mod tests {
     }
 
     #[test]
+    fn what_has_ended_by_the_count_is_kept_until_the_count_is_known_to_be_right() {
+        let mut transactions = Transactions::default();
+        for is_right in [true, false] {
+            transactions.begin(ANYBODY);
+            transactions.queue(ANYBODY, &key("a"));
+            assert_eq!(names(&transactions.discard(ANYBODY)), ["a"]);
+            assert_eq!((transactions.ended(), transactions.is_open(ANYBODY)), (1, false));
+            if is_right {
+                transactions.count_is_right();
+                assert_eq!(transactions.suspects().count(), 0);
+            } else {
+                assert_eq!(names(&transactions.count_is_wrong()), ["a"]);
+            }
+        }
+        transactions.begin(ANYBODY);
+        transactions.queue(ANYBODY, &key("b"));
+        for _ in 0..4 {
+            assert_eq!(names(&transactions.execute(ANYBODY).unwrap()), ["a", "b"], "any may be the last");
+        }
+        assert_eq!(transactions.answer_anybody(1), Queued::default());
+        assert_eq!(names(&transactions.execute(ANYBODY).unwrap()), ["a", "b"]);
+        assert_eq!(transactions.answer_anybody(1), Queued::default(), "it was none");
+        assert_eq!(names(&transactions.execute(ANYBODY).unwrap()), ["a", "b"]);
+        assert_eq!(names(&transactions.answer_anybody(0)), ["a", "b"]);
+        assert_eq!(transactions.suspects().count(), 0);
+    }
+
+    #[test]
     fn the_list_of_all_clients_corrects_the_count() {
         let mut transactions = Transactions::default();
         transactions.begin(ANYBODY);
@@ -393,7 +460,7 @@ mod tests {
         assert_eq!(transactions.answer_anybody(1), Queued::default());
         assert_eq!(transactions.execute(ANYBODY).map(|queued| names(&queued)), Ok(vec!["a"]));
         assert_eq!(transactions.execute(ANYBODY), Err(OutOfStep));
-        assert_eq!(transactions.answer_anybody(0), Queued::default());
+        assert_eq!(names(&transactions.answer_anybody(0)), ["a"], "whoever had it queued has executed or dropped it");
         assert_eq!(transactions.execute(ANYBODY), Ok(Queued::default()), "nothing is executed by it");
         transactions.begin(ANYBODY);
         transactions.queue(ANYBODY, &key("b"));
