@@ -35,8 +35,8 @@ pub struct Host {
     pub server: Server,
     pub layout: Layout,
     pub abilities: Abilities,
-    /// From 7.2 on, a server says to modules which client sends a command, and all that is called in a transaction sees one time.
-    pub is_recent: bool,
+    /// All that is called in a transaction sees one time, as from 7.2 on.
+    pub has_one_time: bool,
     /// May do anything, in RESP2, and never has a transaction open.
     pub control: Client,
     /// As it was before the first command.
@@ -76,13 +76,13 @@ impl Host {
         );
         assert!(!control.cmd(["FUNCTION", "LOAD", &library]).is_error(), "the function is loaded");
         let abilities = Abilities::of(&server);
-        let is_recent = server.has_command("WAITAOF");
+        let has_one_time = server.has_command("WAITAOF");
         let layout = Layout::parse(layout);
         let mut host = Self {
             server,
             layout,
             abilities,
-            is_recent,
+            has_one_time,
             control,
             start: Holding::default(),
             latest: Holding::default(),

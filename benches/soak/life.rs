@@ -5,7 +5,7 @@ use super::crowd::{Ending, Seat, Who};
 use super::history::History;
 use super::host::{Host, has_empty_hash};
 use super::judge::{Call, Kind};
-use super::moves::{Moves, Pauses, SHORT_LIFE_MS, Wish, swollen, swollen_for_strangers, without_strays};
+use super::moves::{Moves, Pauses, SHORT_LIFE_MS, Wish, swollen, swollen_for_strangers};
 use super::pool::Pool;
 use super::score::Score;
 use super::weather::{SPELL, Spell, Weather, telling};
@@ -173,14 +173,7 @@ impl<'a> Life<'a> {
                 Who::Stranger => swollen_for_strangers(batch.commands, self.moves.rng()),
                 _ => swollen(batch.commands, self.moves.rng()),
             };
-            let was_open = std::mem::replace(&mut self.crowd[i].is_open, batch.is_open);
-            let commands = if self.host.is_recent {
-                commands
-            } else {
-                let (commands, is_open) = without_strays(commands, was_open);
-                self.crowd[i].is_open = is_open;
-                commands
-            };
+            self.crowd[i].is_open = batch.is_open;
             self.crowd[i].send(commands, self.history);
         }
     }
@@ -330,7 +323,7 @@ impl<'a> Life<'a> {
 
     fn send_whole(&mut self) -> Option<Whole> {
         // What ends while a transaction runs may have ended for a script in it, and not for the command after it.
-        let may_end = !self.host.is_recent && Instant::now() < self.quiet_from;
+        let may_end = !self.host.has_one_time && Instant::now() < self.quiet_from;
         if self.spell == Spell::Fence || self.moves.rng().bool() || may_end {
             return None;
         }

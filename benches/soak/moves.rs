@@ -379,21 +379,6 @@ pub fn backwards(commands: Vec<Args>) -> Args {
     counted.map(|word| word.into_iter().rev().collect()).collect()
 }
 
-/// The same commands without an `EXEC` or `DISCARD` of a connection that has no transaction open, and whether it has one then: on Redis
-/// 7.0 such a command may hide what others queue, as docs/limits.md says.
-pub fn without_strays(mut commands: Vec<Args>, mut is_open: bool) -> (Vec<Args>, bool) {
-    commands.retain(|command| {
-        let was_open = is_open;
-        match &*command[0] {
-            b"MULTI" => is_open = true,
-            b"EXEC" | b"DISCARD" | b"RESET" => is_open = false,
-            _ => {}
-        }
-        was_open || !matches!(&*command[0], b"EXEC" | b"DISCARD")
-    });
-    (commands, is_open)
-}
-
 /// The same commands with names of 10 to 50 KB among them, as somebody sends them who means harm.
 pub fn swollen(mut commands: Vec<Args>, rng: &mut Rng) -> Vec<Args> {
     swell(&mut commands, rng, 50_000);
