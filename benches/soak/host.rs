@@ -113,6 +113,12 @@ impl Host {
         without_streams(Snapshot::of_script(&self.control.cmd(["EVAL", &script, "0"])))
     }
 
+    /// Whether something of it may end before it is looked at once more.
+    pub fn ends_soon(&self, snapshot: &Snapshot) -> bool {
+        let soon = 0..=self.server.now() + 1000;
+        snapshot.databases.values().flat_map(|keys| keys.values()).any(|entry| soon.contains(&entry.expires_at))
+    }
+
     fn info(&mut self, section: &str, name: &str) -> i64 {
         let reply = self.control.must(&format!("INFO {section}"));
         let value = reply.as_text().lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));

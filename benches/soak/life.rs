@@ -377,8 +377,8 @@ impl<'a> Life<'a> {
         }
         let call = self.draw_call();
         let before = self.host.snapshot();
-        if has_empty_hash(&before) {
-            // All its fields have expired, and it may go at any moment.
+        // A hash whose fields have all expired may go at any moment.
+        if has_empty_hash(&before) || self.host.ends_soon(&before) {
             self.score.put_off += 1;
             return Ok(());
         }
@@ -438,7 +438,7 @@ impl<'a> Life<'a> {
             self.wait_for_quiet();
             let call = Call { kind: Kind::Logout, user, socket: None, with_traces: true, database: 0 };
             let before = self.host.snapshot();
-            if !has_empty_hash(&before) {
+            if !has_empty_hash(&before) && !self.host.ends_soon(&before) {
                 self.judge_call(&call, &before)?;
             }
         }
