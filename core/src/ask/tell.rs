@@ -90,6 +90,9 @@ pub fn tell<H: Host>(ask: Ask<'_, H>, ready: &Ready<'_>, user: &[u8], removed: u
         }
     });
     ask.state(|state| state.metrics.events_sent += sent);
+    if left_out == 0 {
+        return;
+    }
     let why = match (ready.left_out.first(), refused) {
         (Some(left_out), _) => because(left_out),
         (None, target) => format!("the server refused the one for {}", target.unwrap_or_default()),

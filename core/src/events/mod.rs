@@ -43,7 +43,8 @@ impl<'a> Audience<'a> {
         let (channel, stream, socketio) = (options.channel(), options.stream(), options.socketio());
         let keeps = layout.announce.iter().any(|announcement| announcement.append.is_some());
         let anybody = channel.is_some() || stream.is_some() || socketio.is_some() || keeps;
-        anybody.then_some(Self { channel, stream, socketio, announce: &layout.announce })
+        let announce = if socketio.is_some() || keeps { &*layout.announce } else { &[] };
+        anybody.then_some(Self { channel, stream, socketio, announce })
     }
 
     /// Whether events are all that they are told, and not in which room a socket was or which ones are closed.
