@@ -186,7 +186,7 @@ impl Server {
     fn publish(&self, channel: &Name, message: &Name) {
         // SAFETY: the context and both strings are valid.
         unsafe { api!(RedisModule_PublishMessage(self.ctx(), channel.raw(), message.raw())) };
-        if !self.has_flag(raw::REDISMODULE_CTX_FLAGS_CLUSTER) {
+        if !self.is_cluster() {
             let (command, format) = (c"PUBLISH".as_ptr(), c"Ass".as_ptr());
             // SAFETY: the same; the format says that two strings follow, and `A` that the append-only file gets nothing.
             unsafe { api!(RedisModule_Replicate(self.ctx(), command, format, channel.raw(), message.raw())) };

@@ -157,7 +157,8 @@ fn writes_of_a_transaction_whose_exec_was_refused_first() {
 
 #[test]
 fn a_transaction_that_is_open_while_others_end_one_that_they_have_not() {
-    for (end, may) in [("EXEC", true), ("DISCARD", true), ("EXEC", false), ("DISCARD", false)] {
+    let cases = [("EXEC", true), ("DISCARD", true), ("EXEC", false), ("DISCARD", false)];
+    for ((end, may), comes_first) in cases.iter().flat_map(|case| [(*case, true), (*case, false)]) {
         let server = Server::start();
         let [mut client, mut other, mut third] = [server.client(), server.client(), server.client()];
         if !may {
@@ -165,14 +166,19 @@ fn a_transaction_that_is_open_while_others_end_one_that_they_have_not() {
             other.must("AUTH reader x");
         }
         client.must("MULTI");
+        if comes_first {
+            assert!(other.run(end).is_error());
+        }
         assert_eq!(client.must("SET typing:den:ann 1"), queued());
-        assert!(other.run(end).is_error());
+        if !comes_first {
+            assert!(other.run(end).is_error());
+        }
         third.must("MULTI");
         // What is queued is read now, and there is nothing yet.
         idle(&server);
         assert_eq!(client.must("EXEC"), array([ok()]));
         idle(&server);
-        assert_eq!(log_out_exactly(&server, "ann"), 1, "{end}, {may}");
+        assert_eq!(log_out_exactly(&server, "ann"), 1, "{end}, {may}, {comes_first}");
     }
 }
 

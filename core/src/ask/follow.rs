@@ -17,11 +17,9 @@ use crate::{
 /// When this many keys are unread they are read at once, while they are still in the processor's cache.
 const MANY_UNREAD: usize = 32;
 
-/// Where clients cannot be told apart: how long an end of transactions may go unchecked. To ask takes some ten microseconds.
-const UNCHECKED: Duration = Duration::from_millis(10);
-
-/// The same if so many keys were queued in them.
-const MOST_UNCHECKED: usize = 4096;
+/// Where clients cannot be told apart: how long an end of transactions may go unchecked. To ask takes some ten microseconds, and
+/// until then each write costs a little more.
+const UNCHECKED: Duration = Duration::from_millis(2);
 
 /// About how many clients the server is asked about in one slice. Each takes some microseconds.
 const MOST_ASKED: usize = 32;
@@ -108,7 +106,7 @@ pub fn executes<H: Host>(ask: Ask<'_, H>, client: u64) {
         ask.state(|state| state.tracker.distrust(Trust::Lost));
         ask.want_changes();
     }
-    if ask.state(|state| state.tracker.transactions.ended() > MOST_UNCHECKED) {
+    if ask.state(|state| state.tracker.transactions.is_much_kept()) {
         check_ends(ask);
     }
     ask.wake();
@@ -117,14 +115,13 @@ pub fn executes<H: Host>(ask: Ask<'_, H>, client: u64) {
 /// Where clients cannot be told apart: looks whether each `EXEC` and `DISCARD` that was seen has ended a transaction. If not, what
 /// others have queued may have been forgotten too early, and some of it may have been executed since.
 pub fn check_ends<H: Host>(ask: Ask<'_, H>) {
-    if ask.state(|state| state.tracker.transactions.ended() == 0) {
+    if !ask.state(|state| state.tracker.transactions.is_count_of_use()) {
         return;
     }
     let (failed, now) = (ask.host.failed_ends(), ask.host.instant());
     let is_right = ask.state(|state| {
-        let before = state.failed_ends.replace((failed, now));
-        let is_right =
-            before.is_some_and(|(before, _)| state.failed_ends.as_ref().is_some_and(|(failed, _)| before == *failed));
+        let is_right = state.failed_ends.as_ref().is_some_and(|(before, _)| *before == failed);
+        state.failed_ends = Some((failed, now));
         if is_right {
             state.tracker.transactions.count_is_right();
         } else {

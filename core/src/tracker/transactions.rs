@@ -19,6 +19,9 @@ const FEW_BYTES: usize = 1024;
 const MOST_OF_ONE: usize = 4 << 20;
 const MOST_OF_ALL: usize = 16 << 20;
 
+/// When more keys are kept whose transactions have ended by the count, it is found out whether the count is right.
+const MOST_KEPT: usize = 4096;
+
 /// The most bytes where clients cannot be told apart, and it is not known either what the server has refused.
 const MOST_BYTES_OF_ANYBODY: usize = 16 << 20;
 
@@ -26,16 +29,15 @@ const MOST_BYTES_OF_ANYBODY: usize = 16 << 20;
 ///
 /// Servers from 7.2 on say which client sends a command; 7.0 does not. There, all clients are taken for one that may
 /// have several transactions open: a key stays queued until none is. Whoever sends `EXEC` or `DISCARD` without `MULTI` spoils the
-/// count. So what was queued when it came to nothing is kept until it is known that each of those commands ended a transaction
-/// ([`Transactions::count_is_right`]); if one did not, nothing is forgotten until the server has said how many are open.
+/// count. So when it comes to nothing, what was queued is kept, and what comes is queued, until it is known that each of those
+/// commands ended a transaction ([`Transactions::count_is_right`]); if one did not, nothing is forgotten until the server has said how
+/// many are open.
 #[derive(Debug)]
 pub struct Transactions<K> {
     open: HashMap<u64, Queue<K>>,
-    /// Where clients cannot be told apart: what was queued in transactions that have ended, by a count that may be wrong.
-    ended: Queued<K>,
     /// The count is known to be wrong.
     is_miscounted: bool,
-    /// Where clients cannot be told apart: the server has said that none has a transaction open, and none was opened since.
+    /// Where clients cannot be told apart: it is known that none has a transaction open, and none was opened since.
     is_none_open: bool,
 }
 
@@ -43,6 +45,8 @@ pub struct Transactions<K> {
 struct Queue<K> {
     transactions: usize,
     queued: Queued<K>,
+    /// What was queued in transactions that have ended, by a count that may be wrong.
+    ended: Queued<K>,
     /// Bytes of the arguments in it.
     bytes: usize,
     /// How many commands it is from: those that name keys which matter.
@@ -72,7 +76,7 @@ pub struct OutOfStep;
 
 impl<K> Default for Transactions<K> {
     fn default() -> Self {
-        Self { open: HashMap::new(), ended: Queued::default(), is_miscounted: false, is_none_open: false }
+        Self { open: HashMap::new(), is_miscounted: false, is_none_open: false }
     }
 }
 
@@ -81,6 +85,7 @@ impl<K> Default for Queue<K> {
         Self {
             transactions: 0,
             queued: Queued::default(),
+            ended: Queued::default(),
             bytes: 0,
             commands: 0,
             believed: 0,
@@ -152,7 +157,12 @@ impl<K: Clone + AsRef<[u8]>> Transactions<K> {
 
     /// The same where clients cannot be told apart, and the server may not execute it now but show it once more later.
     pub fn may_execute(&self) -> Queued<K> {
-        self.open.get(&ANYBODY).map(|queue| queue.queued.clone()).unwrap_or_default()
+        let mut queued = Queued::default();
+        if let Some(queue) = self.open.get(&ANYBODY) {
+            queued.add(queue.ended.clone());
+            queued.add(queue.queued.clone());
+        }
+        queued
     }
 
     /// The client drops its transaction. With clients that cannot be told apart nothing is dropped.
@@ -166,40 +176,46 @@ impl<K: Clone + AsRef<[u8]>> Transactions<K> {
         if client != ANYBODY {
             return self.open.remove(&client).map(|queue| queue.queued);
         }
-        let queue = self.open.get_mut(&ANYBODY)?;
+        let queue = self.open.get_mut(&ANYBODY).filter(|queue| queue.transactions > 0)?;
         let queued = queue.queued.clone();
         if queue.transactions > 1 || self.is_miscounted {
-            queue.transactions = queue.transactions.saturating_sub(1).max(1);
-        } else if let Some(queue) = self.open.remove(&ANYBODY) {
-            self.ended.add(queue.queued);
+            queue.transactions = (queue.transactions - 1).max(1);
+        } else {
+            queue.transactions = 0;
+            queue.ended.add(std::mem::take(&mut queue.queued));
         }
         Some(queued)
     }
 
-    /// How many keys are kept that were queued in transactions which have ended, if the count is right.
-    pub fn ended(&self) -> usize {
-        self.ended.keys.len()
+    /// Where clients cannot be told apart: whether it matters if the count is right.
+    pub fn is_count_of_use(&self) -> bool {
+        self.open.get(&ANYBODY).is_some_and(|queue| queue.transactions == 0 || !queue.ended.is_empty())
+    }
+
+    /// Whether it should be found out soon, by the size of what is kept.
+    pub fn is_much_kept(&self) -> bool {
+        self.open.get(&ANYBODY).is_some_and(|queue| queue.ended.keys.len() > MOST_KEPT)
     }
 
     /// Each `EXEC` and `DISCARD` has ended a transaction.
     pub fn count_is_right(&mut self) {
-        self.ended = Queued::default();
+        let Some(queue) = self.open.get_mut(&ANYBODY) else { return };
+        queue.ended = Queued::default();
+        queue.bytes = super::argument_bytes(&queue.queued.keys);
+        queue.believed = queue.believed.min(queue.bytes);
+        if queue.transactions == 0 {
+            self.open.remove(&ANYBODY);
+            self.is_none_open = true;
+        }
     }
 
     /// Some have not: any transaction may still be open. Returned is what may have been executed meanwhile.
     pub fn count_is_wrong(&mut self) -> Queued<K> {
-        let ended = std::mem::take(&mut self.ended);
         self.is_miscounted = true;
-        self.queue_again(ended.clone());
-        ended
-    }
-
-    fn queue_again(&mut self, ended: Queued<K>) -> &mut Queue<K> {
-        let queue = self.open.entry(ANYBODY).or_default();
+        let Some(queue) = self.open.get_mut(&ANYBODY) else { return Queued::default() };
         queue.transactions = queue.transactions.max(1);
-        queue.bytes += super::argument_bytes(&ended.keys);
-        queue.queued.add(ended);
-        queue
+        queue.queued.add(std::mem::take(&mut queue.ended));
+        queue.queued.clone()
     }
 
     /// The clients about whom the server should be asked: those with much that it has not confirmed, or with anything
@@ -268,11 +284,8 @@ impl<K: Clone + AsRef<[u8]>> Transactions<K> {
     /// or never will.
     pub fn answer_anybody(&mut self, open: usize) -> Queued<K> {
         (self.is_none_open, self.is_miscounted) = (open == 0, false);
-        let ended = std::mem::take(&mut self.ended);
-        if !self.is_open(ANYBODY) && (open == 0 || ended.is_empty()) {
-            return ended;
-        }
-        let queue = self.queue_again(ended);
+        let Some(queue) = self.open.get_mut(&ANYBODY) else { return Queued::default() };
+        queue.queued.add(std::mem::take(&mut queue.ended));
         (queue.transactions, queue.believed) = (open, queue.bytes);
         if open > 0 {
             return Queued::default();
@@ -297,7 +310,7 @@ impl<K: Clone + AsRef<[u8]>> Transactions<K> {
 
     /// What is queued.
     pub fn suspects(&self) -> impl Iterator<Item = &Suspect<K>> {
-        self.open.values().flat_map(|queue| &queue.queued.keys).chain(&self.ended.keys)
+        self.open.values().flat_map(|queue| queue.ended.keys.iter().chain(&queue.queued.keys))
     }
 }
 
@@ -430,24 +443,27 @@ mod tests {
             transactions.begin(ANYBODY);
             transactions.queue(ANYBODY, &key("a"));
             assert_eq!(names(&transactions.discard(ANYBODY)), ["a"]);
-            assert_eq!((transactions.ended(), transactions.is_open(ANYBODY)), (1, false));
+            // It may be a command of one that is open.
+            transactions.queue(ANYBODY, &key("b"));
+            assert_eq!(transactions.execute(ANYBODY), Err(OutOfStep));
+            assert!(transactions.is_count_of_use());
             if is_right {
                 transactions.count_is_right();
-                assert_eq!(transactions.suspects().count(), 0);
+                assert_eq!((transactions.suspects().count(), transactions.is_open(ANYBODY)), (0, false));
+                assert_eq!(transactions.execute(ANYBODY), Ok(Queued::default()), "nothing is executed by it");
             } else {
-                assert_eq!(names(&transactions.count_is_wrong()), ["a"]);
+                assert_eq!(names(&transactions.count_is_wrong()), ["b", "a"]);
             }
+            assert!(!transactions.is_count_of_use());
         }
-        transactions.begin(ANYBODY);
-        transactions.queue(ANYBODY, &key("b"));
         for _ in 0..4 {
-            assert_eq!(names(&transactions.execute(ANYBODY).unwrap()), ["a", "b"], "any may be the last");
+            assert_eq!(names(&transactions.execute(ANYBODY).unwrap()), ["b", "a"], "any may be the last");
         }
         assert_eq!(transactions.answer_anybody(1), Queued::default());
-        assert_eq!(names(&transactions.execute(ANYBODY).unwrap()), ["a", "b"]);
+        assert_eq!(names(&transactions.execute(ANYBODY).unwrap()), ["b", "a"]);
         assert_eq!(transactions.answer_anybody(1), Queued::default(), "it was none");
-        assert_eq!(names(&transactions.execute(ANYBODY).unwrap()), ["a", "b"]);
-        assert_eq!(names(&transactions.answer_anybody(0)), ["a", "b"]);
+        assert_eq!(names(&transactions.execute(ANYBODY).unwrap()), ["b", "a"]);
+        assert_eq!(names(&transactions.answer_anybody(0)), ["b", "a"]);
         assert_eq!(transactions.suspects().count(), 0);
     }
 
