@@ -221,7 +221,7 @@ pub trait Clients {
     /// refused, since the server began to count.
     fn debug_calls(&self) -> Option<String>;
 
-    /// How often `EXEC` and `DISCARD` were refused or failed: another text each time.
+    /// How often `EXEC` and `DISCARD` were refused or failed: another text whenever one has failed since.
     fn failed_ends(&self) -> String;
 }
 

@@ -28,8 +28,11 @@ pub fn tick<H: Host>(ask: Ask<'_, H>) {
     // `shares` from the beginning, since those before may have left some of theirs; `least` in any case.
     let deadline = |shares: u32, least: u32| (began + share * shares).max(ask.host.instant() + share * least);
     let asks = follow::settle(ask);
-    follow::regain_trust_unless_populating(ask);
     let is_sweeping = ask.state(|state| state.sweeping.has_work());
+    if is_sweeping {
+        follow::check_ends(ask);
+    }
+    follow::regain_trust_unless_populating(ask);
     let reads = read::read_until(ask, deadline(if is_sweeping { 2 } else { SHARES }, 1));
     let databases = ask.state(|state| state.databases.len());
     let until = deadline(3, 1);

@@ -163,8 +163,7 @@ impl Host for Server {
 
     fn send(&self, command: &'static CStr, arguments: &[&[u8]]) -> bool {
         if let (b"PUBLISH", [channel, message]) = (command.to_bytes(), arguments) {
-            self.publish(&Name::new(channel), &Name::new(message));
-            return true;
+            return self.publish(&Name::new(channel), &Name::new(message));
         }
         // As a client's call would do it.
         let arguments = arguments.iter().map(|argument| CallArgument::Bytes(argument));
@@ -182,14 +181,21 @@ impl Host for Server {
 
 impl Server {
     /// What `PUBLISH` does (`pubsub.c`), without the cost of a call: a message goes to this server's subscribers, and to those of other
-    /// nodes or of replicas, and never into the append-only file.
-    fn publish(&self, channel: &Name, message: &Name) {
-        // SAFETY: the context and both strings are valid.
-        unsafe { api!(RedisModule_PublishMessage(self.ctx(), channel.raw(), message.raw())) };
+    /// nodes or of replicas, and never into the append-only file. `false` if replicas would need a command that is renamed here: then
+    /// nobody gets it.
+    fn publish(&self, channel: &Name, message: &Name) -> bool {
         if !self.is_cluster() {
             let (command, format) = (c"PUBLISH".as_ptr(), c"Ass".as_ptr());
-            // SAFETY: the same; the format says that two strings follow, and `A` that the append-only file gets nothing.
-            unsafe { api!(RedisModule_Replicate(self.ctx(), command, format, channel.raw(), message.raw())) };
+            // SAFETY: the context and both strings are valid; the format says that two strings follow, and `A` that the append-only
+            // file gets nothing.
+            let sent =
+                unsafe { api!(RedisModule_Replicate(self.ctx(), command, format, channel.raw(), message.raw())) };
+            if sent != OK {
+                return false;
+            }
         }
+        // SAFETY: the context and both strings are valid.
+        unsafe { api!(RedisModule_PublishMessage(self.ctx(), channel.raw(), message.raw())) };
+        true
     }
 }

@@ -106,31 +106,35 @@ pub fn executes<H: Host>(ask: Ask<'_, H>, client: u64) {
         ask.state(|state| state.tracker.distrust(Trust::Lost));
         ask.want_changes();
     }
-    if ask.state(|state| state.tracker.transactions.is_much_kept()) {
-        check_ends(ask);
-    }
     ask.wake();
 }
 
 /// Where clients cannot be told apart: looks whether each `EXEC` and `DISCARD` that was seen has ended a transaction. If not, what
-/// others have queued may have been forgotten too early, and some of it may have been executed since.
+/// others have queued may have been forgotten too early, and some of it may have been executed since. Nothing that is held may be
+/// forgotten before this was looked into; it is no answer while such a command is shown, which has not failed yet.
 pub fn check_ends<H: Host>(ask: Ask<'_, H>) {
-    if !ask.state(|state| state.tracker.transactions.is_count_of_use()) {
-        return;
+    if ask.state(|state| state.tracker.transactions.is_queue_doubtful()) {
+        check_count(ask);
     }
+}
+
+fn check_count<H: Host>(ask: Ask<'_, H>) {
     let (failed, now) = (ask.host.failed_ends(), ask.host.instant());
     let is_right = ask.state(|state| {
         let is_right = state.failed_ends.as_ref().is_some_and(|(before, _)| *before == failed);
         state.failed_ends = Some((failed, now));
         if is_right {
-            state.tracker.transactions.count_is_right();
+            state.tracker.transactions.confirm_count();
         } else {
-            state.tracker.is_miscounted();
+            state.tracker.reject_count();
         }
         is_right
     });
     if !is_right {
-        list_clients_of_anybody(ask, Duration::ZERO, SELDOM);
+        // Until it is known how many are open, each that ends costs what all have queued.
+        if !list_clients_of_anybody(ask, Duration::ZERO, OFTEN) {
+            ask.want_changes();
+        }
         ask.wake();
     }
 }
@@ -146,8 +150,11 @@ fn is_in_step<H: Host>(ask: Ask<'_, H>, client: u64) -> bool {
 
 /// A client drops its transaction.
 pub fn discards<H: Host>(ask: Ask<'_, H>, client: u64) {
+    // It may be held back, and is shown once more then.
+    let comes_again = client == ANYBODY && ask.host.is_paused();
     ask.state(|state| {
-        let queued = state.tracker.transactions.discard(client);
+        let transactions = &mut state.tracker.transactions;
+        let queued = if comes_again { transactions.may_execute() } else { transactions.discard(client) };
         state.tracker.note_all(queued);
     });
     ask.wake();
@@ -257,7 +264,9 @@ pub fn settle_all<H: Host>(ask: Ask<'_, H>) {
         find_out_about_populating(ask);
         ask.wake();
     }
-    check_ends(ask);
+    if ask.state(|state| state.tracker.transactions.is_count_doubtful()) {
+        check_count(ask);
+    }
     let is_paused = ask.host.is_paused();
     ask.state(|state| {
         state.tracker.set_paused(is_paused);

@@ -23,6 +23,7 @@ const MOST_UNREAD: usize = 1024;
 pub fn catch_up<H: Host>(ask: Ask<'_, H>) {
     let database = ask.host.database();
     let _keep = ask.keep_database();
+    follow::check_ends(ask);
     follow::regain_trust(ask);
     read_everything(ask);
     build(ask, database, None);
@@ -31,7 +32,6 @@ pub fn catch_up<H: Host>(ask: Ask<'_, H>) {
 /// Reads all that may have changed. What a client that waits may write is read each time: it may have been served since,
 /// by a command that says nothing of it.
 pub fn read_everything<H: Host>(ask: Ask<'_, H>) {
-    follow::check_ends(ask);
     while moving::note_arrived(ask) {
         read_again(ask, usize::MAX, Vec::new());
     }

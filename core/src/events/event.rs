@@ -7,7 +7,7 @@ use crate::plan::Scope;
 
 /// The event's bytes, its fields always in the same order. Ids that are not UTF-8 have U+FFFD where they are not.
 ///
-/// Each logout by default has one, so it is written without a serializer: that takes a third of the time.
+/// Each logout by default has one, so it is written without a serializer: that takes a third of the instructions.
 pub(super) fn json(departure: &Departure<'_>, removed: u64) -> Vec<u8> {
     // Most of them without growing.
     let mut text = Vec::with_capacity(512);

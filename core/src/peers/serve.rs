@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::post::answer;
 use crate::{
-    ask::{gate, logout, read, trial},
+    ask::{follow, gate, logout, read, trial},
     command::{Act, Inspect, Logout, Sweep},
     error::Error,
     known::{cluster::Asked, job::Order, waiter::Waiter},
@@ -145,6 +145,7 @@ fn check_age<H: Host>(ask: Ask<'_, H>, request: &Request) -> Result<(), Error> {
     let (Some(age), Some(user)) = (request.age, request.command.get(1)) else { return Ok(()) };
     let database = ask.host.database();
     let keep = ask.keep_database();
+    follow::check_ends(ask);
     read::read_everything(ask);
     drop(keep);
     // A moment before all moments is as good as any.

@@ -248,6 +248,103 @@ fn where_clients_look_alike_the_list_is_not_asked_for_as_long_as_each_end_ends_s
 }
 
 #[test]
+fn where_clients_look_alike_much_that_is_queued_outlives_an_end_of_no_transaction() {
+    let world = easyshare(&[]);
+    world.fake.knows_clients.set(false);
+    let (one, other) = (world.connect(), world.connect());
+    // The count is known.
+    world.run_as(one, "MULTI");
+    world.run_as(one, "EXEC");
+    world.cron();
+    world.settle();
+    world.run_as(one, "MULTI");
+    world.run_as(one, "SET typing:den:ann 1");
+    for n in 0..4200 {
+        world.run_as(one, &format!("SET typing:r{n}:bob 1"));
+    }
+    assert!(world.run_as(other, "EXEC").is_error());
+    world.cron();
+    world.settle();
+    world.run_as(one, "EXEC");
+    world.settle();
+    removes(&world, "ann", 1);
+}
+
+#[test]
+fn where_clients_look_alike_a_pause_shows_a_discard_twice() {
+    let world = easyshare(&[]);
+    world.fake.knows_clients.set(false);
+    let (one, other) = (world.connect(), world.connect());
+    // The count is known.
+    world.run_as(one, "MULTI");
+    world.run_as(one, "EXEC");
+    world.cron();
+    world.settle();
+    world.run_as(one, "MULTI");
+    world.run_as(one, "SET typing:den:ann 1");
+    world.run_as(other, "MULTI");
+    // CLIENT PAUSE ALL: held back, shown once more when it is over.
+    world.fake.is_paused.set(true);
+    world.enter(|ask| crate::ask::follow::discards(ask, crate::tracker::ANYBODY));
+    world.fake.is_paused.set(false);
+    world.run_as(other, "DISCARD");
+    world.settle();
+    world.fake.pass(std::time::Duration::from_millis(50));
+    world.cron();
+    world.settle();
+    world.run_as(one, "EXEC");
+    world.settle();
+    removes(&world, "ann", 1);
+}
+
+#[test]
+fn where_clients_look_alike_a_transaction_from_before_loading_outlives_an_end_of_none() {
+    let world = easyshare(&[]);
+    world.fake.knows_clients.set(false);
+    let (one, other, third) = (world.connect(), world.connect(), world.connect());
+    world.run_as(one, "MULTI");
+    world.run_as(one, "SET typing:den:ann 1");
+    // As if loaded now
+    let world = world.loaded_again(Layout::easyshare(), &[]);
+    world.settle();
+    removes(&world, "ann", 0);
+    assert!(world.run_as(other, "EXEC").is_error());
+    world.settle();
+    world.run_as(third, "MULTI");
+    world.run_as(one, "EXEC");
+    removes(&world, "ann", 1);
+}
+
+#[test]
+fn where_clients_look_alike_statistics_may_be_taken_back_later() {
+    let world = easyshare(&[]);
+    world.fake.knows_clients.set(false);
+    let (one, other, third) = (world.connect(), world.connect(), world.connect());
+    world.run_as(one, "MULTI");
+    world.run_as(one, "EXEC");
+    world.cron();
+    world.settle();
+    world.run_as(one, "MULTI");
+    world.run_as(one, "SET typing:den:ann 1");
+    world.run_as(third, "MULTI");
+    assert!(world.run_as(other, "EXEC").is_error());
+    for _ in 0..8 {
+        world.fake.pass(std::time::Duration::from_millis(100));
+        world.cron();
+        world.settle();
+    }
+    world.fake.failed_ends.set(0);
+    world.run_as(third, "DISCARD");
+    world.settle();
+    world.fake.pass(std::time::Duration::from_millis(50));
+    world.cron();
+    world.settle();
+    world.run_as(one, "EXEC");
+    world.settle();
+    removes(&world, "ann", 1);
+}
+
+#[test]
 fn where_clients_look_alike_and_cannot_be_followed_changes_are_watched() {
     let world = easyshare(&[]);
     world.fake.knows_clients.set(false);

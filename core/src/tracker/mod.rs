@@ -185,8 +185,8 @@ impl<K: Clone + AsRef<[u8]>> Tracker<K> {
     }
 
     /// Where clients cannot be told apart: some of them have sent an end to no transaction, so that others may still be open.
-    pub fn is_miscounted(&mut self) {
-        let queued = self.transactions.count_is_wrong();
+    pub fn reject_count(&mut self) {
+        let queued = self.transactions.reject_count();
         self.note_all(queued);
     }
 

@@ -19,9 +19,6 @@ const FEW_BYTES: usize = 1024;
 const MOST_OF_ONE: usize = 4 << 20;
 const MOST_OF_ALL: usize = 16 << 20;
 
-/// When more keys are kept whose transactions have ended by the count, it is found out whether the count is right.
-const MOST_KEPT: usize = 4096;
-
 /// The most bytes where clients cannot be told apart, and it is not known either what the server has refused.
 const MOST_BYTES_OF_ANYBODY: usize = 16 << 20;
 
@@ -30,11 +27,13 @@ const MOST_BYTES_OF_ANYBODY: usize = 16 << 20;
 /// Servers from 7.2 on say which client sends a command; 7.0 does not. There, all clients are taken for one that may
 /// have several transactions open: a key stays queued until none is. Whoever sends `EXEC` or `DISCARD` without `MULTI` spoils the
 /// count. So when it comes to nothing, what was queued is kept, and what comes is queued, until it is known that each of those
-/// commands ended a transaction ([`Transactions::count_is_right`]); if one did not, nothing is forgotten until the server has said how
+/// commands ended a transaction ([`Transactions::confirm_count`]); if one did not, nothing is forgotten until the server has said how
 /// many are open.
 #[derive(Debug)]
 pub struct Transactions<K> {
     open: HashMap<u64, Queue<K>>,
+    /// An `EXEC` or `DISCARD` has come since the count was known to be right.
+    is_doubtful: bool,
     /// The count is known to be wrong.
     is_miscounted: bool,
     /// Where clients cannot be told apart: it is known that none has a transaction open, and none was opened since.
@@ -76,7 +75,7 @@ pub struct OutOfStep;
 
 impl<K> Default for Transactions<K> {
     fn default() -> Self {
-        Self { open: HashMap::new(), is_miscounted: false, is_none_open: false }
+        Self { open: HashMap::new(), is_doubtful: false, is_miscounted: false, is_none_open: false }
     }
 }
 
@@ -176,6 +175,7 @@ impl<K: Clone + AsRef<[u8]>> Transactions<K> {
         if client != ANYBODY {
             return self.open.remove(&client).map(|queue| queue.queued);
         }
+        self.is_doubtful = true;
         let queue = self.open.get_mut(&ANYBODY).filter(|queue| queue.transactions > 0)?;
         let queued = queue.queued.clone();
         if queue.transactions > 1 || self.is_miscounted {
@@ -187,18 +187,21 @@ impl<K: Clone + AsRef<[u8]>> Transactions<K> {
         Some(queued)
     }
 
-    /// Where clients cannot be told apart: whether it matters if the count is right.
-    pub fn is_count_of_use(&self) -> bool {
-        self.open.get(&ANYBODY).is_some_and(|queue| queue.transactions == 0 || !queue.ended.is_empty())
+    /// Where clients cannot be told apart: whether it was not looked into since the last `EXEC` or `DISCARD` whether all of them have
+    /// ended a transaction.
+    pub fn is_count_doubtful(&self) -> bool {
+        self.is_doubtful && self.open.contains_key(&ANYBODY)
     }
 
-    /// Whether it should be found out soon, by the size of what is kept.
-    pub fn is_much_kept(&self) -> bool {
-        self.open.get(&ANYBODY).is_some_and(|queue| queue.ended.keys.len() > MOST_KEPT)
+    /// The same if something is held that may be forgotten too early.
+    pub fn is_queue_doubtful(&self) -> bool {
+        let holds = |queue: &Queue<K>| !queue.queued.is_empty() || !queue.ended.is_empty();
+        self.is_doubtful && self.open.get(&ANYBODY).is_some_and(holds)
     }
 
-    /// Each `EXEC` and `DISCARD` has ended a transaction.
-    pub fn count_is_right(&mut self) {
+    /// All of them have, and none is under way.
+    pub fn confirm_count(&mut self) {
+        self.is_doubtful = false;
         let Some(queue) = self.open.get_mut(&ANYBODY) else { return };
         queue.ended = Queued::default();
         queue.bytes = super::argument_bytes(&queue.queued.keys);
@@ -210,8 +213,8 @@ impl<K: Clone + AsRef<[u8]>> Transactions<K> {
     }
 
     /// Some have not: any transaction may still be open. Returned is what may have been executed meanwhile.
-    pub fn count_is_wrong(&mut self) -> Queued<K> {
-        self.is_miscounted = true;
+    pub fn reject_count(&mut self) -> Queued<K> {
+        (self.is_doubtful, self.is_miscounted) = (false, true);
         let Some(queue) = self.open.get_mut(&ANYBODY) else { return Queued::default() };
         queue.transactions = queue.transactions.max(1);
         queue.queued.add(std::mem::take(&mut queue.ended));
@@ -446,15 +449,15 @@ mod tests {
             // It may be a command of one that is open.
             transactions.queue(ANYBODY, &key("b"));
             assert_eq!(transactions.execute(ANYBODY), Err(OutOfStep));
-            assert!(transactions.is_count_of_use());
+            assert!(transactions.is_count_doubtful() && transactions.is_queue_doubtful());
             if is_right {
-                transactions.count_is_right();
+                transactions.confirm_count();
                 assert_eq!((transactions.suspects().count(), transactions.is_open(ANYBODY)), (0, false));
                 assert_eq!(transactions.execute(ANYBODY), Ok(Queued::default()), "nothing is executed by it");
             } else {
-                assert_eq!(names(&transactions.count_is_wrong()), ["b", "a"]);
+                assert_eq!(names(&transactions.reject_count()), ["b", "a"]);
             }
-            assert!(!transactions.is_count_of_use());
+            assert!(!transactions.is_count_doubtful());
         }
         for _ in 0..4 {
             assert_eq!(names(&transactions.execute(ANYBODY).unwrap()), ["b", "a"], "any may be the last");
