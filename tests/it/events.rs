@@ -337,3 +337,14 @@ fn nodes_of_a_cluster_tell_what_they_removed_alone() {
     // The stream and the sharded channel are each at home on one node.
     assert_eq!(nodes.iter().map(left_out).sum::<i64>() - 1, announced(removed[usize::from(left_out(&nodes[1]) > 1)]));
 }
+
+#[test]
+fn without_publish_the_event_is_left_out_and_counted() {
+    let server = Server::builder().config("rename-command PUBLISH PUB").start();
+    server.must("SET user_status:ann online");
+    let mut listener = server.client();
+    listener.must("SUBSCRIBE session:events");
+    assert_eq!(server.run("SESSION.LOGOUT ann"), int(1));
+    assert_eq!(sent(&server), ("0".to_owned(), "1".to_owned()));
+    assert!(!listener.has_reply(), "nobody gets what replicas would not get");
+}
