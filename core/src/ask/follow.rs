@@ -110,8 +110,7 @@ pub fn executes<H: Host>(ask: Ask<'_, H>, client: u64) {
 }
 
 /// Where clients cannot be told apart: looks whether each `EXEC` and `DISCARD` that was seen has ended a transaction. If not, what
-/// others have queued may have been forgotten too early, and some of it may have been executed since. Nothing that is held may be
-/// forgotten before this was looked into; it is no answer while such a command is shown, which has not failed yet.
+/// others have queued may have been executed since. Must not be called while such a command is shown: it has not failed yet.
 pub fn check_ends<H: Host>(ask: Ask<'_, H>) {
     if ask.state(|state| state.tracker.transactions.is_queue_doubtful()) {
         check_count(ask);
@@ -289,10 +288,12 @@ pub fn settle_all<H: Host>(ask: Ask<'_, H>) {
 
 /// Where clients cannot be told apart: whether the count of transactions is right, and whether any of them waits.
 fn settle_anybody<H: Host>(ask: Ask<'_, H>) {
-    let now = ask.host.instant();
-    let is_old = |(_, at): &(String, Instant)| now.duration_since(*at) >= UNCHECKED;
-    if ask.state(|state| state.failed_ends.as_ref().is_none_or(is_old)) {
-        check_ends(ask);
+    if ask.state(|state| state.tracker.transactions.is_queue_doubtful()) {
+        let now = ask.host.instant();
+        let is_old = |(_, at): &(String, Instant)| now.duration_since(*at) >= UNCHECKED;
+        if ask.state(|state| state.failed_ends.as_ref().is_none_or(is_old)) {
+            check_count(ask);
+        }
     }
     if ask.state(|state| state.tracker.waiting.is_anybody_new()) {
         if ask.host.blocked_clients() == Some(0) {

@@ -1,12 +1,14 @@
 //! Following what clients write: in transactions, behind pauses, in blocking commands, and unseen.
 
-use std::{cell::Cell, rc::Rc};
+use std::{cell::Cell, rc::Rc, time::Duration};
 
 use super::{easyshare, ghosts, left};
 use crate::{
+    ask::follow,
     fake::{Answer, World},
     known::wants::Events,
     layout::Layout,
+    tracker::ANYBODY,
 };
 
 /// A logout removes so many traces.
@@ -247,16 +249,21 @@ fn where_clients_look_alike_the_list_is_not_asked_for_as_long_as_each_end_ends_s
     assert_eq!((lists.get(), held(&world)), (1, 0));
 }
 
-#[test]
-fn where_clients_look_alike_much_that_is_queued_outlives_an_end_of_no_transaction() {
+/// A world in which clients look alike and none has a transaction open, as is known by the server's statistics; two clients.
+fn alike() -> (World, u64, u64) {
     let world = easyshare(&[]);
     world.fake.knows_clients.set(false);
     let (one, other) = (world.connect(), world.connect());
-    // The count is known.
     world.run_as(one, "MULTI");
     world.run_as(one, "EXEC");
     world.cron();
     world.settle();
+    (world, one, other)
+}
+
+#[test]
+fn where_clients_look_alike_much_that_is_queued_outlives_an_end_of_no_transaction() {
+    let (world, one, other) = alike();
     world.run_as(one, "MULTI");
     world.run_as(one, "SET typing:den:ann 1");
     for n in 0..4200 {
@@ -272,24 +279,17 @@ fn where_clients_look_alike_much_that_is_queued_outlives_an_end_of_no_transactio
 
 #[test]
 fn where_clients_look_alike_a_pause_shows_a_discard_twice() {
-    let world = easyshare(&[]);
-    world.fake.knows_clients.set(false);
-    let (one, other) = (world.connect(), world.connect());
-    // The count is known.
-    world.run_as(one, "MULTI");
-    world.run_as(one, "EXEC");
-    world.cron();
-    world.settle();
+    let (world, one, other) = alike();
     world.run_as(one, "MULTI");
     world.run_as(one, "SET typing:den:ann 1");
     world.run_as(other, "MULTI");
     // CLIENT PAUSE ALL: held back, shown once more when it is over.
     world.fake.is_paused.set(true);
-    world.enter(|ask| crate::ask::follow::discards(ask, crate::tracker::ANYBODY));
+    world.enter(|ask| follow::discards(ask, ANYBODY));
     world.fake.is_paused.set(false);
     world.run_as(other, "DISCARD");
     world.settle();
-    world.fake.pass(std::time::Duration::from_millis(50));
+    world.fake.pass(Duration::from_millis(50));
     world.cron();
     world.settle();
     world.run_as(one, "EXEC");
@@ -304,7 +304,7 @@ fn where_clients_look_alike_a_transaction_from_before_loading_outlives_an_end_of
     let (one, other, third) = (world.connect(), world.connect(), world.connect());
     world.run_as(one, "MULTI");
     world.run_as(one, "SET typing:den:ann 1");
-    // As if loaded now
+    // Another module in the place of the first one has seen none of it.
     let world = world.loaded_again(Layout::easyshare(), &[]);
     world.settle();
     removes(&world, "ann", 0);
@@ -317,26 +317,21 @@ fn where_clients_look_alike_a_transaction_from_before_loading_outlives_an_end_of
 
 #[test]
 fn where_clients_look_alike_statistics_may_be_taken_back_later() {
-    let world = easyshare(&[]);
-    world.fake.knows_clients.set(false);
-    let (one, other, third) = (world.connect(), world.connect(), world.connect());
-    world.run_as(one, "MULTI");
-    world.run_as(one, "EXEC");
-    world.cron();
-    world.settle();
+    let (world, one, other) = alike();
+    let third = world.connect();
     world.run_as(one, "MULTI");
     world.run_as(one, "SET typing:den:ann 1");
     world.run_as(third, "MULTI");
     assert!(world.run_as(other, "EXEC").is_error());
     for _ in 0..8 {
-        world.fake.pass(std::time::Duration::from_millis(100));
+        world.fake.pass(Duration::from_millis(100));
         world.cron();
         world.settle();
     }
     world.fake.failed_ends.set(0);
     world.run_as(third, "DISCARD");
     world.settle();
-    world.fake.pass(std::time::Duration::from_millis(50));
+    world.fake.pass(Duration::from_millis(50));
     world.cron();
     world.settle();
     world.run_as(one, "EXEC");
