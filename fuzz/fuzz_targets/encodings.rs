@@ -31,7 +31,7 @@ type Found = Result<[Vec<Vec<u8>>; 2], String>;
 
 fn texts(encoding: &Encoding, value: &[u8], pointers: [Option<&Pointer>; 2]) -> Found {
     let mut found: [Vec<Vec<u8>>; 2] = Default::default();
-    let result = encoding.texts(value, pointers, &mut |n, text| found[n].push(text.to_vec()));
+    let result = encoding.texts(value, &pointers, &mut |n, text| found[n].push(text.to_vec()));
     result.map(|()| found).map_err(|unreadable| unreadable.to_string())
 }
 

@@ -99,7 +99,7 @@ fn stepped<'v>(value: &'v Value, step: &str) -> Vec<&'v Value> {
 /// Texts may come by a quicker way, and are those of the values to which the pointers lead.
 fn check_texts(document: &[u8], pointers: [&Pointer; 2]) {
     let mut texts = Vec::new();
-    let read = json::texts(document, pointers.map(Some), &mut |n, text| texts.push((n, text.to_vec())));
+    let read = json::texts(document, &pointers.map(Some), &mut |n, text| texts.push((n, text.to_vec())));
     let whole = json::find(document, &Pointer::default());
     assert_eq!(read.is_ok(), whole.is_ok(), "whether it is JSON");
     let mut expected = Vec::new();

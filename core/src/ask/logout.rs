@@ -171,58 +171,68 @@ pub fn write<H: Host>(
 
 /// Removes what was planned, fences it off, and tells the audience, the log and INFO.
 pub fn log_out<H: Host>(ask: Ask<'_, H>, checked: &Checked<H::Name>, context: LogoutContext<'_>) -> Removed {
-    let user = &checked.plan().user;
+    let plan = checked.plan();
     let messenger = Messenger::now(ask);
     let tells = context.within.is_none();
-    let ready = tells.then(|| messenger.prepare(ask.host, checked.plan(), context)).flatten();
-    if context.scope == Scope::User && checked.plan().left_out == 0 {
-        forget(ask, checked.plan());
+    let ready = tells.then(|| messenger.prepare(ask.host, plan, context)).flatten();
+    if context.scope == Scope::User && plan.left_out == 0 {
+        forget(ask, plan);
     }
-    faults::point("apply", user);
+    faults::point("apply", &plan.user);
     let removed = checked.apply(ask.host);
     if removed.total() > 0 {
-        note_writes(ask, &checked.plan().writes);
-        tell::tell_unwritten(ask, user, &checked.plan().unwritten);
-        doubt(ask, checked.plan(), context.scope);
-        let database = ask.host.database();
-        ask.state(|state| {
-            for socket in &checked.plan().sockets {
-                state.sweeping.dead.forget(database, &socket.id);
-            }
-            if context.scope == Scope::User {
-                state.cluster.logins.forget(database, user);
-            }
-        });
-        // A dead socket may be one whose data is on its way: it was not logged out, but tidied away.
-        if context.scope != Scope::Socket || context.cause == Cause::Logout {
-            fence_off(ask, checked.plan());
-        }
+        note_removal(ask, plan, context);
         if let Some(ready) = ready {
-            tell::tell(ask, &ready, user, removed.total());
+            tell::tell(ask, &ready, &plan.user, removed.total());
         }
-        let took = ask.host.instant().duration_since(context.began);
-        let level = ask.state(|state| {
-            let is_asked_for = context.cause == Cause::Logout;
-            state.metrics.count(removed, is_asked_for.then_some(took));
-            let report = &mut state.sweeping.report;
-            match context.scope {
-                _ if is_asked_for => {}
-                Scope::User => report.users += 1,
-                Scope::Socket | Scope::Part => report.sockets += 1,
-            }
-            // A sweep has one line at its end.
-            let is_told = context.cause != Cause::Sweep && state.journal.admits(context.began + took, 3);
-            is_told.then(|| state.options.log_level())
-        });
-        if let Some(level) = level {
-            write_lines(ask, level, user, &context, removed, took);
-        }
-        faults::point("applied", user);
+        count(ask, plan, context, removed);
+        faults::point("applied", &plan.user);
     } else if context.within.is_some() && context.cause == Cause::Logout {
         // What a request in flight writes of a socket may come to a node that has nothing of it now.
-        fence_off(ask, checked.plan());
+        fence_off(ask, plan);
     }
     removed
+}
+
+/// What is known besides the index changes with what went.
+fn note_removal<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>, context: LogoutContext<'_>) {
+    note_writes(ask, &plan.writes);
+    tell::tell_unwritten(ask, &plan.user, &plan.unwritten);
+    doubt(ask, plan, context.scope);
+    let database = ask.host.database();
+    ask.state(|state| {
+        for socket in &plan.sockets {
+            state.sweeping.dead.forget(database, &socket.id);
+        }
+        if context.scope == Scope::User {
+            state.cluster.logins.forget(database, &plan.user);
+        }
+    });
+    // A dead socket may be one whose data is on its way: it was not logged out, but tidied away.
+    if context.scope != Scope::Socket || context.cause == Cause::Logout {
+        fence_off(ask, plan);
+    }
+}
+
+/// Counts for INFO what was removed, and writes it into the log.
+fn count<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>, context: LogoutContext<'_>, removed: Removed) {
+    let took = ask.host.instant().duration_since(context.began);
+    let level = ask.state(|state| {
+        let is_asked_for = context.cause == Cause::Logout;
+        state.metrics.count(removed, is_asked_for.then_some(took));
+        let report = &mut state.sweeping.report;
+        match context.scope {
+            _ if is_asked_for => {}
+            Scope::User => report.users += 1,
+            Scope::Socket | Scope::Part => report.sockets += 1,
+        }
+        // A sweep has one line at its end.
+        let is_told = context.cause != Cause::Sweep && state.journal.admits(context.began + took, 3);
+        is_told.then(|| state.options.log_level())
+    });
+    if let Some(level) = level {
+        write_lines(ask, level, &plan.user, &context, removed, took);
+    }
 }
 
 /// The command filter does not show the module its own calls.
@@ -234,6 +244,7 @@ fn note_writes<H: Host>(ask: Ask<'_, H>, writes: &[Write<H::Name>]) {
     }
 }
 
+#[inline(never)]
 fn write_lines<H: Host>(
     ask: Ask<'_, H>,
     level: Level,
@@ -296,6 +307,7 @@ fn doubt<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>, scope: Scope) {
 /// What the index knows of the user is about to be gone. Before the first change, not after the last: what somebody adds
 /// meanwhile must stay known. What names a socket in a key whose name holds the user may stay, as long as the socket is
 /// nobody's yet. Elements that are marked stay where they are, and a sweep leaves some traces alone.
+#[inline(never)] // what it takes of the stack is free again when the server is called
 fn forget<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>) {
     let (database, now) = (ask.host.database(), ask.host.now());
     ask.state(|state| {

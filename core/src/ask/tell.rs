@@ -42,6 +42,7 @@ impl Messenger {
     }
 
     /// What is to be told of a plan once it has been applied. A replica tells nobody: its master has.
+    #[inline(never)] // for the room that it takes on the stack
     pub fn prepare<'a, H: Host>(
         &'a self,
         host: &H,

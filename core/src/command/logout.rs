@@ -7,12 +7,12 @@ use crate::{
     },
     error::Error,
     layout::{Layout, Trace},
-    plan::{Detail, Gone, Scope, Told, ToldOf, Unseen, check_unseen},
-    ports::Host,
+    plan::{Checked, Detail, Gone, Scope, Told, ToldOf, Unseen, check_unseen},
+    ports::{Host, Peer},
     reply::Reply,
     session::Ask,
     template::{IdRule, Placeholder},
-    wire::{Errand, Part},
+    wire::{Errand, Motion, Part},
 };
 
 /// `SESSION.LOGOUT userId [SOCKET socketId] [WHERE placeholder value] [REASON text] [LOCAL] [WITHTRACES]`
@@ -63,37 +63,95 @@ impl Command for Logout<'_> {
         let began = ask.host.instant();
         let command = Logout::parse(arguments)?;
         let caller = ask.host.caller();
-        let Some(peers) = round::others(ask, command.is_local)? else {
-            let act = Act { caller: &caller, began, within: None, told: None, is_between: false };
-            return command.part(ask, &act)?.0.into_reply();
-        };
-        let (stamp, errand) = (logout::stamp(ask), command.first_errand(ask));
-        let told = if let Errand::Learn(told) | Errand::Do(Some(told)) = &errand { Some(told) } else { None };
-        let act = Act { caller: &caller, began, within: Some(&stamp), told, is_between: false };
-        let (own, scope) = if matches!(errand, Errand::Learn(_)) {
-            command.check(ask)?;
-            (act.learn(ask, command.user)?, Scope::User)
+        let act = Act { caller: &caller, began, within: None, told: None, is_between: false };
+        match round::others(ask, command.is_local)? {
+            None => command.carry_out(ask, &act)?.into_reply(),
+            Some(peers) => command.begin_round(ask, peers, arguments, &act),
+        }
+    }
+}
+
+/// A logout that this node has carried out.
+struct Done<N> {
+    checked: Checked<N>,
+    scope: Scope,
+    removed: u64,
+    with_traces: bool,
+    /// See [`Part::hidden`].
+    hidden: Option<Error>,
+    motion: Motion,
+}
+
+impl<N: AsRef<[u8]>> Done<N> {
+    fn reply(&self) -> Reply {
+        if self.with_traces {
+            Reply::Map(self.checked.plan().to_map())
         } else {
-            command.part(ask, &act)?
+            Reply::Integer(i64::try_from(self.removed).unwrap_or(i64::MAX))
+        }
+    }
+
+    fn into_reply(mut self) -> Result<Reply, Error> {
+        self.hidden.take().map_or_else(|| Ok(self.reply()), Err)
+    }
+}
+
+impl<'a> Logout<'a> {
+    /// Does this node's part and asks the others for theirs.
+    #[inline(never)] // for the room that it takes on the stack
+    fn begin_round<H: Host>(
+        &self,
+        ask: Ask<'_, H>,
+        peers: Vec<Peer>,
+        arguments: &[&[u8]],
+        alone: &Act<'_, H>,
+    ) -> Result<Reply, Error> {
+        let (stamp, errand) = (logout::stamp(ask), self.first_errand(ask));
+        let told = if let Errand::Learn(told) | Errand::Do(Some(told)) = &errand { Some(told) } else { None };
+        let act = Act { within: Some(&stamp), told, ..*alone };
+        let (own, scope) = if matches!(errand, Errand::Learn(_)) {
+            self.check(ask)?;
+            (act.learn(ask, self.user)?, Scope::User)
+        } else {
+            self.part(ask, &act)?
         };
         let name = "SESSION.LOGOUT";
         let call = Call { name, arguments, limit: u64::MAX, scope, stamp, errand, own: Some(own) };
         Ok(Reply::Later(round::begin(ask, peers, call).0))
     }
-}
 
-impl<'a> Logout<'a> {
-    /// Does what it says on this node, and says what it was about. Without traces nothing says whether the caller may know that
-    /// there are none: see [`Part::hidden`].
+    /// Does what it says on this node as a part of a call on the cluster, and says what it was about.
     ///
     /// # Errors
     /// Whatever refuses it; then nothing changed here.
     pub(crate) fn part<H: Host>(&self, ask: Ask<'_, H>, act: &Act<'_, H>) -> Result<(Part, Scope), Error> {
-        self.check(ask)?;
-        let layout = ask.state(|state| state.layout.clone());
-        let part = self.of_layout(&layout)?;
+        let done = self.carry_out(ask, act)?;
+        let (plan, removed) = (done.checked.plan(), done.removed);
+        let known = act.told.map(|told| told.known);
+        // What nodes knew apart may say more together, of whoever was removed before.
+        let (is_first, is_more) = (known == Some(ToldOf::Nothing), matches!(known, Some(ToldOf::All | ToldOf::Less)));
+        let part = Part {
+            reply: done.reply(),
+            removed,
+            is_found: removed > 0,
+            gone: if removed > 0 || is_more { Gone::of(plan) } else { Gone::default() },
+            told: if is_first { Told::of(plan) } else { Told::default() },
+            each: Vec::new(),
+            motion: done.motion,
+            hidden: done.hidden,
+        };
+        Ok((part, done.scope))
+    }
+
+    /// Does what it says on this node. Without traces nothing says whether the caller may know that there are none: see
+    /// [`Part::hidden`].
+    ///
+    /// # Errors
+    /// Whatever refuses it; then nothing changed here.
+    fn carry_out<H: Host>(&self, ask: Ask<'_, H>, act: &Act<'_, H>) -> Result<Done<H::Name>, Error> {
+        let part = self.check(ask)?;
         let plan = act.plan(ask, self.user, self.detail(ask, act), &part)?;
-        let motion = moving::motion(ask, &plan);
+        let motion = act.within.map_or(Motion::Still, |_| moving::motion(ask, &plan));
         let (plan, scope) = match self.socket {
             Some(socket) => plan.only_socket(socket),
             None => (plan, Scope::User),
@@ -103,38 +161,32 @@ impl<'a> Logout<'a> {
             LogoutContext { scope, cause: Cause::Logout, reason: self.reason(), began: act.began, within: act.within };
         let checked = logout::check(ask, plan, &context, act.caller, self.with_traces)?;
         let removed = logout::log_out(ask, &checked, context).total();
-        let known = act.told.map(|told| told.known).filter(|_| act.within.is_some());
-        // What nodes knew apart may say more together, of whoever was removed before.
-        let (is_first, is_more) = (known == Some(ToldOf::Nothing), matches!(known, Some(ToldOf::All | ToldOf::Less)));
-        let what = if self.with_traces { Unseen::RemoveAndShow } else { Unseen::Remove };
-        let may_know = || check_unseen(ask.host, &layout, self.user, &part, what, act.caller);
-        let whole = Part {
-            reply: if self.with_traces {
-                Reply::Map(checked.plan().to_map())
-            } else {
-                Reply::Integer(i64::try_from(removed).unwrap_or(i64::MAX))
-            },
-            removed,
-            is_found: removed > 0,
-            hidden: if removed == 0 { may_know().err() } else { None },
-            gone: if act.within.is_some() && (removed > 0 || is_more) {
-                Gone::of(checked.plan())
-            } else {
-                Gone::default()
-            },
-            told: if is_first { Told::of(checked.plan()) } else { Told::default() },
-            each: Vec::new(),
-            motion,
-        };
-        Ok((whole, scope))
+        let hidden = if removed == 0 { self.may_know(ask, &part, act.caller).err() } else { None };
+        Ok(Done { checked, scope, removed, with_traces: self.with_traces, hidden, motion })
     }
 
-    /// Refuses what the layout does not allow.
-    fn check<H: Host>(&self, ask: Ask<'_, H>) -> Result<(), Error> {
+    /// Whether the caller may know that there is nothing.
+    fn may_know<H: Host>(
+        &self,
+        ask: Ask<'_, H>,
+        part: &[(Placeholder, &[u8])],
+        caller: &H::Caller,
+    ) -> Result<(), Error> {
+        let layout = ask.state(|state| state.layout.clone());
+        let what = if self.with_traces { Unseen::RemoveAndShow } else { Unseen::Remove };
+        check_unseen(ask.host, &layout, self.user, part, what, caller)
+    }
+
+    /// Refuses what the layout does not allow; else says which part it is about.
+    fn check<H: Host>(&self, ask: Ask<'_, H>) -> Result<Vec<(Placeholder, &'a [u8])>, Error> {
         check_id(ask, "user id", Placeholder::USER, self.user)?;
         self.socket.map_or(Ok(()), |socket| check_id(ask, "socket id", Placeholder::SOCKET, socket))?;
+        // Nearly always.
+        if self.part.is_empty() {
+            return Ok(Vec::new());
+        }
         let layout = ask.state(|state| state.layout.clone());
-        self.of_layout(&layout).map(drop)
+        self.of_layout(&layout)
     }
 
     /// What the nodes of a cluster are asked for first.

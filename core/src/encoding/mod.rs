@@ -134,15 +134,29 @@ impl Encoding {
     ///
     /// # Errors
     /// [`Unreadable`]. Texts may have been found before, if the value refers to its own parts too often.
-    pub fn texts<const N: usize>(
+    pub fn texts(
         &self,
         value: &[u8],
-        pointers: [Option<&Pointer>; N],
+        pointers: &[Option<&Pointer>],
         found: &mut dyn FnMut(usize, &[u8]),
     ) -> Result<(), Unreadable> {
         if pointers.iter().all(Option::is_none) {
             return Ok(());
         }
+        if self.is_json() {
+            return in_json(value, pointers, found).map_err(|why| Unreadable::new(Format::Json, why));
+        }
+        self.texts_inside(value, pointers, found)
+    }
+
+    /// The same of whatever is not JSON alone. Most values are, and do without the room that other formats take on the stack.
+    #[inline(never)]
+    fn texts_inside(
+        &self,
+        value: &[u8],
+        pointers: &[Option<&Pointer>],
+        found: &mut dyn FnMut(usize, &[u8]),
+    ) -> Result<(), Unreadable> {
         let limit = unpack::limit(value.len());
         let mut inside = Cow::Borrowed(value);
         for format in &self.wrappings {
@@ -161,20 +175,24 @@ fn unwrap(format: Format, bytes: &[u8], limit: usize) -> Result<Vec<u8>, Why> {
         Format::Gzip => unpack::gzip(bytes, limit),
         document => {
             let mut inside = None;
-            texts(document, bytes, [Some(&Pointer::default())], &mut |_, text| inside = Some(text.to_vec()))?;
+            texts(document, bytes, &[Some(&Pointer::default())], &mut |_, text| inside = Some(text.to_vec()))?;
             inside.ok_or(Why::NoString)
         }
     }
 }
 
-fn texts<const N: usize>(
+fn in_json(document: &[u8], pointers: &[Option<&Pointer>], found: &mut dyn FnMut(usize, &[u8])) -> Result<(), Why> {
+    json::texts(document, pointers, found).map_err(|_| Why::Malformed("it is no JSON document"))
+}
+
+fn texts(
     format: Format,
     bytes: &[u8],
-    pointers: [Option<&Pointer>; N],
+    pointers: &[Option<&Pointer>],
     found: &mut dyn FnMut(usize, &[u8]),
 ) -> Result<(), Why> {
     match format {
-        Format::Json => json::texts(bytes, pointers, found).map_err(|_| Why::Malformed("it is no JSON document")),
+        Format::Json => in_json(bytes, pointers, found),
         Format::Msgpack => walk::walk(&msgpack::Msgpack::read(bytes)?, pointers, found),
         Format::Php => walk::walk(&php::Php::read(bytes)?, pointers, found),
         Format::PhpSession => walk::walk(&php::Session::read(bytes)?, pointers, found),

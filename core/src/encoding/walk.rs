@@ -1,6 +1,6 @@
 //! Following pointers through a value that is read, whatever its format.
 //!
-//! All pointers are followed at once, so that each part is looked at once for each level. A value that refers to its own
+//! Pointers are followed at once, as a rule all of them, so that each part is looked at once for each level. A value that refers to its own
 //! parts may lead to the same one over and over: what is looked at is counted, and compared with what a value of its size
 //! without references can come to.
 
@@ -73,7 +73,26 @@ impl<'d> Name<'d> {
 ///
 /// # Errors
 /// [`Why::TooManyReferences`].
-pub(super) fn walk<'d, T: Tree<'d>, const N: usize>(
+pub(super) fn walk<'d, T: Tree<'d>>(
+    tree: &T,
+    pointers: &[Option<&Pointer>],
+    found: &mut dyn FnMut(usize, &[u8]),
+) -> Result<(), Why> {
+    if let [one] = pointers {
+        return walk_at_once(tree, [*one], found);
+    }
+    for (first, pointers) in (0..).step_by(AT_ONCE).zip(pointers.chunks(AT_ONCE)) {
+        let mut all = [None; AT_ONCE];
+        all[..pointers.len()].copy_from_slice(pointers);
+        walk_at_once(tree, all, &mut |n, text| found(first + n, text))?;
+    }
+    Ok(())
+}
+
+/// So many pointers are followed at once: more than three are rarely asked for.
+const AT_ONCE: usize = 3;
+
+fn walk_at_once<'d, T: Tree<'d>, const N: usize>(
     tree: &T,
     pointers: [Option<&Pointer>; N],
     found: &mut dyn FnMut(usize, &[u8]),

@@ -5,17 +5,15 @@
 
 use super::Pointer;
 
-/// The texts of the members that the pointers lead to. `None` if the document holds anything else, an escape or a line break
-/// among it, or if a pointer leads anywhere but to a member.
-pub(super) fn texts<'d, const N: usize>(
+/// The texts of the members that the pointers lead to, as far as there is room in `texts`. `None` if the document holds anything
+/// else, an escape or a line break among it, or if a pointer leads anywhere but to a member; what is in `texts` then is of no use.
+pub(super) fn texts<'d>(
     document: &'d str,
-    pointers: [Option<&Pointer>; N],
-) -> Option<[Option<&'d [u8]>; N]> {
-    let mut names = [None; N];
-    for (name, pointer) in names.iter_mut().zip(pointers) {
-        let Some(pointer) = pointer else { continue };
-        let [step] = pointer.steps() else { return None };
-        *name = Some(step.name()?.as_bytes());
+    pointers: &[Option<&Pointer>],
+    texts: &mut [Option<&'d [u8]>],
+) -> Option<()> {
+    if pointers.iter().flatten().any(|pointer| name(pointer).is_none()) {
+        return None;
     }
     // All bytes are looked at: that is many at a time, where a search would look at one after the other.
     let is_special = |byte: u8| u8::from(byte < b' ' || byte == b'\\');
@@ -23,19 +21,26 @@ pub(super) fn texts<'d, const N: usize>(
         return None;
     }
     let mut rest = Rest(document.as_bytes());
-    let mut texts = [None; N];
     rest.expect(b'{')?;
     loop {
-        let (name, text) = rest.member()?;
-        for (found, _) in texts.iter_mut().zip(names).filter(|(_, wanted)| *wanted == Some(name)) {
-            *found = text;
+        let (member, text) = rest.member()?;
+        for (found, pointer) in texts.iter_mut().zip(pointers) {
+            if pointer.and_then(name) == Some(member) {
+                *found = text;
+            }
         }
         match rest.next()? {
             b',' => {}
-            b'}' => return rest.next().is_none().then_some(texts),
+            b'}' => return rest.next().is_none().then_some(()),
             _ => return None,
         }
     }
+}
+
+/// The name of the one member that a pointer leads to, if it does.
+fn name(pointer: &Pointer) -> Option<&[u8]> {
+    let [step] = pointer.steps() else { return None };
+    Some(step.name()?.as_bytes())
 }
 
 /// What is still to be read of a document without escapes, in which the only white space is ` `. Where a method gives `None`
@@ -112,7 +117,8 @@ mod tests {
 
     fn texts<'d>(document: &'d str, pointers: [&str; 2]) -> Option<[Option<&'d str>; 2]> {
         let pointers = pointers.map(|pointer| Pointer::parse(pointer).unwrap());
-        let texts = super::texts(document, [Some(&pointers[0]), Some(&pointers[1])])?;
+        let mut texts = [None; 2];
+        super::texts(document, &[Some(&pointers[0]), Some(&pointers[1])], &mut texts)?;
         Some(texts.map(|text| text.map(|text| std::str::from_utf8(text).unwrap())))
     }
 

@@ -6,6 +6,9 @@ use serde_json::value::RawValue;
 
 use super::{NotJson, Pointer, find, find_all, flat};
 
+/// So many pointers are followed in one pass: more than three are rarely asked for.
+const AT_ONCE: usize = 3;
+
 /// The text of a string or a number: what an owner, a room or a name may be. `None` for anything else, and for a string
 /// that is not Unicode (a lone surrogate), which no id can equal.
 pub fn text(value: &RawValue) -> Option<Cow<'_, str>> {
@@ -22,24 +25,38 @@ pub fn text(value: &RawValue) -> Option<Cow<'_, str>> {
 ///
 /// # Errors
 /// [`NotJson`]; nothing was found then.
-pub fn texts<const N: usize>(
+pub fn texts(
     document: &[u8],
-    pointers: [Option<&Pointer>; N],
+    pointers: &[Option<&Pointer>],
     found: &mut dyn FnMut(usize, &[u8]),
 ) -> Result<(), NotJson> {
-    if let Some(texts) = std::str::from_utf8(document).ok().and_then(|document| flat::texts(document, pointers)) {
-        let texts = texts.into_iter().enumerate().filter_map(|(n, text)| Some((n, text?)));
-        texts.for_each(|(n, text)| found(n, text));
-        return Ok(());
+    for (first, pointers) in (0..).step_by(AT_ONCE).zip(pointers.chunks(AT_ONCE)) {
+        let mut texts = [None; AT_ONCE];
+        let flat = std::str::from_utf8(document).ok().and_then(|document| flat::texts(document, pointers, &mut texts));
+        if flat.is_none() {
+            in_any(document, pointers, &mut |n, text| found(first + n, text))?;
+            continue;
+        }
+        for (n, text) in texts.into_iter().enumerate().filter_map(|(n, text)| Some((n, text?))) {
+            found(first + n, text);
+        }
     }
+    Ok(())
+}
+
+/// The same in any document, for at most [`AT_ONCE`] pointers.
+#[inline(never)] // for the room that it takes on the stack
+fn in_any(document: &[u8], pointers: &[Option<&Pointer>], found: &mut dyn FnMut(usize, &[u8])) -> Result<(), NotJson> {
     let mut note = |n, value| text(value).into_iter().for_each(|text| found(n, text.as_bytes()));
-    if !pointers.into_iter().flatten().any(Pointer::has_any) {
-        let values = find_all(document, pointers)?.into_iter().enumerate();
+    if !pointers.iter().flatten().any(|pointer| pointer.has_any()) {
+        let mut all = [None; AT_ONCE];
+        all[..pointers.len()].copy_from_slice(pointers);
+        let values = find_all(document, all)?.into_iter().enumerate();
         values.filter_map(|(n, value)| Some((n, value?))).for_each(|(n, value)| note(n, value));
         return Ok(());
     }
     let whole = find(document, &Pointer::default())?;
-    for (n, pointer) in pointers.into_iter().enumerate() {
+    for (n, pointer) in pointers.iter().enumerate() {
         let (Some(pointer), Some(whole)) = (pointer, whole) else { continue };
         pointer.each(whole, &mut |value| note(n, value));
     }
@@ -128,9 +145,9 @@ mod tests {
             }
             let mut read = Vec::new();
             let mut note = |n, text: &[u8]| read.push((n, String::from_utf8(text.to_vec()).unwrap()));
-            let result = texts(document.as_bytes(), pointers.map(Some), &mut note).map(|()| read);
+            let result = texts(document.as_bytes(), &pointers.map(Some), &mut note).map(|()| read);
             assert_eq!(result, whole(document.as_bytes(), pointers), "{document:?}");
-            quick += usize::from(flat::texts(&document, pointers.map(Some)).is_some());
+            quick += usize::from(flat::texts(&document, &pointers.map(Some), &mut [None; 3]).is_some());
             wrong += usize::from(result.is_err());
         }
         assert!(quick > 3000 && wrong > 3000, "{quick} {wrong}");

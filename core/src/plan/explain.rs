@@ -83,7 +83,7 @@ fn allowed(reading: Reading, layout: &Layout, bindings: &Bindings<'_>) -> Readin
 
 fn owner(key: &impl Key, owner: &Owner, bindings: &Bindings<'_>) -> Reading {
     let mut texts = Vec::new();
-    let [read] = value::texts(key, [Some(&owner.at)], &mut |_, text| texts.push(text.to_vec()));
+    let read = value::texts(key, &[Some(&owner.at)], &mut |_, text| texts.push(text.to_vec()));
     if let Err(why) = read {
         return Reading::nobody(not_read(key, owner, why));
     }

@@ -1,5 +1,7 @@
 //! Finding: every trace of a user, by its name where the name follows from the ids, else by the index.
 
+use std::sync::Arc;
+
 use super::{
     EntriesTrace, Extent, KeyTrace, MemberTrace, NamedSockets, Plan, Socket, SocketsSeen, Told, ToldOf, Unclear, Whose,
     entries::CutBy,
@@ -8,7 +10,7 @@ use super::{
 };
 use crate::{
     index::{PlaceRef, PlaceSet, Subject},
-    layout::{By, Field, Form, Group, Layout, Owner, Reach, Trace, What},
+    layout::{By, Entries, Field, Form, Group, Layout, Owner, Reach, Trace, What},
     ports::{Key, Keyspace, Kind},
     template::{Bindings, Placeholder, Template},
     watcher::Unseen,
@@ -148,7 +150,7 @@ pub fn find_key<K: Keyspace>(
 pub fn named<K: Keyspace>(space: &K, name: &K::Name, owner: &Owner, given: &Bindings<'_>) -> Vec<Vec<u8>> {
     let Some(key) = space.open(name) else { return Vec::new() };
     let mut named = Vec::new();
-    let [read] = value::texts(&key, [Some(&owner.at)], &mut |_, text| {
+    let read = value::texts(&key, &[Some(&owner.at)], &mut |_, text| {
         let read = owner.is.read(given, text);
         named.extend(read.and_then(|read| Some(read.get(owner.is.names.placeholder())?.to_vec())));
     });
@@ -234,6 +236,16 @@ impl Located {
     fn is_valid(self, trace: &Trace) -> bool {
         if trace.reach == Reach::ByName { self.exists } else { self.is_trace || self.is_marked }
     }
+}
+
+/// What was found in a document.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Nothing,
+    /// Elements that go.
+    Elements,
+    /// None that goes, but one that is marked already.
+    Marked,
 }
 
 pub(super) struct Finder<'a, K: Keyspace> {
@@ -326,9 +338,10 @@ impl<'a, K: Keyspace> Finder<'a, K> {
                 let naming = value::names(&key, owner, bindings, besides.unwrap_or_default());
                 drop(key);
                 naming.map(|naming| {
+                    let is_trace = naming.is_some();
                     is_part =
-                        naming.as_ref().is_some_and(|naming| naming.each(bindings).any(|filled| self.is_part(&filled)));
-                    naming.map(|naming| self.note_owned(name, naming, besides.is_some(), owner, bindings)).is_some()
+                        naming.is_some_and(|naming| self.note_owned(name, naming, besides.is_some(), owner, bindings));
+                    is_trace
                 })
             }
             What::Members(_) if !key.kind().is_collection() => Err(Mistyped::Kind),
@@ -339,14 +352,9 @@ impl<'a, K: Keyspace> Finder<'a, K> {
                 Ok(self.locate_member(name, kind, by.form(), bindings))
             }
             What::Entries(entries) => {
-                let by = CutBy::new(entries, given, space.now());
-                // A long one is not copied: while it is looked at nothing is called that could change the key.
-                value::string(&key).and_then(|document| {
-                    let marks = trace.marks().then(|| by.clone());
-                    let is_trace = self.cut(&name, &document, by)?;
-                    is_marked = !is_trace && marks.is_some_and(|by| by.is_marked(&document));
-                    Ok(is_trace)
-                })
+                let found = self.locate_entries(trace, entries, &name, &key, given);
+                is_marked = found == Ok(Found::Marked);
+                found.map(|found| found == Found::Elements)
             }
         };
         self.plan.mistyped += u64::from(found.is_err());
@@ -357,6 +365,30 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         }
         // What is not of the part may be a trace all the same.
         Located { exists: true, is_trace: is_trace || !self.part.is_empty(), is_marked }
+    }
+
+    /// Cuts out of the document at a key what is the user's, or the socket's. Like all that takes much of the stack it is not written into
+    /// [`Finder::locate`], which runs for each key.
+    #[inline(never)]
+    fn locate_entries(
+        &mut self,
+        trace: &Trace,
+        entries: &Arc<Entries>,
+        name: &K::Name,
+        key: &K::Key<'_>,
+        given: &Bindings<'_>,
+    ) -> Result<Found, Mistyped> {
+        let by = CutBy::new(entries, given, self.space.now());
+        // A long one is not copied: while it is looked at nothing is called that could change the key.
+        let document = value::string(key)?;
+        let marks = trace.marks().then(|| by.clone());
+        let is_trace = self.cut(name, &document, by)?;
+        let is_marked = || marks.is_some_and(|by| by.is_marked(&document));
+        Ok(match is_trace {
+            true => Found::Elements,
+            false if is_marked() => Found::Marked,
+            false => Found::Nothing,
+        })
     }
 
     /// Whether a trace with these placeholders is of the part that is asked for.
@@ -398,8 +430,17 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         self.plan.keys.push(KeyTrace { name, sockets, is_part });
     }
 
-    /// Notes a key that names its owner, perhaps several times; `is_data` says that it is a socket's data.
-    fn note_owned(&mut self, name: K::Name, naming: Naming, is_data: bool, owner: &Owner, bindings: &Bindings<'_>) {
+    /// Notes a key that names its owner, perhaps several times, and says whether it is of the part that is asked for; `is_data` says
+    /// that it is a socket's data.
+    #[inline(never)]
+    fn note_owned(
+        &mut self,
+        name: K::Name,
+        naming: Naming,
+        is_data: bool,
+        owner: &Owner,
+        bindings: &Bindings<'_>,
+    ) -> bool {
         let mut noted = KeyTrace { name, sockets: NamedSockets::default(), is_part: false };
         for filled in naming.each(bindings) {
             let is_part = self.is_part(&filled);
@@ -409,10 +450,12 @@ impl<'a, K: Keyspace> Finder<'a, K> {
             noted.is_part |= is_part;
             noted.sockets.take_from(&mut NamedSockets::of(filled.get(Placeholder::SOCKET)));
         }
+        let is_part = noted.is_part;
         self.plan.keys.push(noted);
         if is_data {
             self.said.push((self.plan.keys.len() - 1, naming.said));
         }
+        is_part
     }
 
     /// Notes the room that stands in a value or a member.
@@ -448,6 +491,7 @@ impl<'a, K: Keyspace> Finder<'a, K> {
 
     /// Notes those members of a collection that name the user, or the socket: all of them are looked at, unless the index knows
     /// which one it is.
+    #[inline(never)]
     fn locate_members(&mut self, name: &K::Name, key: K::Key<'_>, by: &By, given: &Bindings<'_>) -> bool {
         let (kind, known) = (key.kind(), given.get(Placeholder::MEMBER));
         let candidates = known.map_or_else(|| Member::all(&key, by), |member| vec![Member::of(&key, member, by)]);
@@ -574,33 +618,38 @@ impl<N: AsRef<[u8]>> Plan<N> {
 
 impl<N> Plan<N> {
     fn empty(user: &[u8], detail: Detail) -> Box<Self> {
-        Box::new(Self {
-            user: user.to_vec(),
-            // A user's own few, without growing.
-            keys: Vec::with_capacity(16),
-            members: Vec::new(),
-            entries: Vec::new(),
-            members_inside: Vec::new(),
-            entries_inside: Vec::new(),
-            extent: Extent::All,
-            sockets: Vec::new(),
-            rooms: Vec::new(),
-            live: false,
-            has_evidence: false,
-            detail,
-            user_name: None,
-            signs: Vec::new(),
-            mapping: None,
-            seen: SocketsSeen::default(),
-            unclear: Unclear::Nothing,
-            left_out: 0,
-            arriving: 0,
-            stale: Vec::new(),
-            mistyped: 0,
-            at: 0,
-            id: String::new(),
-            writes: Vec::new(),
-            unwritten: Vec::new(),
-        })
+        let user = user.to_vec();
+        // In its place at once: it is long.
+        Box::write(
+            Box::new_uninit(),
+            Self {
+                user,
+                // A user's own few, without growing.
+                keys: Vec::with_capacity(16),
+                members: Vec::new(),
+                entries: Vec::new(),
+                members_inside: Vec::new(),
+                entries_inside: Vec::new(),
+                extent: Extent::All,
+                sockets: Vec::new(),
+                rooms: Vec::new(),
+                live: false,
+                has_evidence: false,
+                detail,
+                user_name: None,
+                signs: Vec::new(),
+                mapping: None,
+                seen: SocketsSeen::default(),
+                unclear: Unclear::Nothing,
+                left_out: 0,
+                arriving: 0,
+                stale: Vec::new(),
+                mistyped: 0,
+                at: 0,
+                id: String::new(),
+                writes: Vec::new(),
+                unwritten: Vec::new(),
+            },
+        )
     }
 }

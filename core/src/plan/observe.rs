@@ -179,8 +179,7 @@ impl Observer<'_> {
             What::Key | What::Mapping => {}
             What::Owned(owner) if owner.at.is_document() && key.size() > value::LONGEST_DOCUMENT => self.anyone(),
             What::Owned(owner) => {
-                let [read] = value::texts(key, [Some(&owner.at)], &mut |_, text| self.meet(&owner.is, text));
-                read?;
+                value::texts(key, &[Some(&owner.at)], &mut |_, text| self.meet(&owner.is, text))?;
             }
             What::Members(_) if !key.kind().is_collection() => return Err(value::Mistyped::Kind),
             What::Members(_) if key.size() > MOST_MEMBERS => self.anyone(),
@@ -222,14 +221,22 @@ impl Observer<'_> {
     /// layout does not allow as an id.
     fn meet_at(&mut self, form: &Form, text: &[u8], place: &Bindings<'_>) {
         // Nearly every text is an id and nothing else.
+        if form.is_plain { self.meet_id(form, text, place) } else { self.meet_inside(form, text, place) }
+    }
+
+    /// The same of an id that stands in a longer text.
+    #[inline(never)] // for the room that it takes on the stack
+    fn meet_inside(&mut self, form: &Form, text: &[u8], place: &Bindings<'_>) {
+        let read = form.read(self.bindings, text);
+        if let Some(id) = read.and_then(|read| read.get(form.names.placeholder())) {
+            self.meet_id(form, id, place);
+        }
+    }
+
+    fn meet_id(&mut self, form: &Form, id: &[u8], place: &Bindings<'_>) {
         let of_name = self.bindings.get(form.names.placeholder());
-        let read = if form.is_plain { None } else { form.read(self.bindings, text) };
-        let id = if form.is_plain { Some(text) } else { read.and_then(|read| read.get(form.names.placeholder())) };
-        let is_allowed = |id: &&[u8]| {
-            self.ids.rule(form.names.placeholder()).allows(id)
-                && (form.names == Named::Socket || of_name.is_none_or(|known| known == *id))
-        };
-        if let Some(id) = id.filter(is_allowed) {
+        let is_others = form.names == Named::User && of_name.is_some_and(|known| known != id);
+        if !is_others && self.ids.rule(form.names.placeholder()).allows(id) {
             self.tell_at(form.names.subject(), id, place);
         }
     }

@@ -28,6 +28,7 @@ struct Known {
 impl<K: Keyspace> Finder<'_, K> {
     /// Looks at the data of each socket, which says whether the user is live, in which room, and the user's name. `places` are
     /// where the index knows the user.
+    #[inline(never)] // for the room that it takes on the stack
     pub(super) fn sockets(&mut self, places: &PlaceSet) {
         let known = self.known_sockets(places);
         // Of many sockets there are as many keys to look among.

@@ -66,6 +66,17 @@ impl Naming {
         if known.as_ref().is_some_and(|known| known.others.is_empty()) {
             return known;
         }
+        // Nearly every text is an id and nothing else.
+        match given.get(form.names.placeholder()).filter(|_| form.is_plain) {
+            Some(wanted) if wanted == text => Some(known.unwrap_or_default()),
+            Some(_) => known,
+            None => Self::read_inside(known, form, given, text),
+        }
+    }
+
+    /// The same of an id that stands in a longer text.
+    #[inline(never)] // for the room that it takes on the stack
+    fn read_inside(known: Option<Self>, form: &Form, given: &Bindings<'_>, text: &[u8]) -> Option<Self> {
         let Some(read) = form.read(given, text) else { return known };
         let open = form.template.placeholders().iter().filter(|placeholder| given.get(**placeholder).is_none());
         let others = open.filter_map(|placeholder| Some((*placeholder, read.get(*placeholder)?.to_vec())));
@@ -99,7 +110,7 @@ pub(super) fn names(
     }
     let mut naming = None;
     let mut said = Said::default();
-    let [found, ..] = texts(key, [Some(&owner.at), room, name], &mut |at, text| match at {
+    let found = texts(key, &[Some(&owner.at), room, name], &mut |at, text| match at {
         1.. => said.add(at == 1, text),
         0 => naming = Naming::read(naming.take(), &owner.is, given, text),
     });
@@ -142,8 +153,7 @@ impl Member {
         match by {
             By::Name(_) => found(value),
             By::Value(owner) => {
-                let [read] = texts_in(value, [Some(&owner.at)], &mut |_, text| found(text));
-                read?;
+                texts_in(value, &[Some(&owner.at)], &mut |_, text| found(text))?;
             }
         }
         Ok(())
@@ -154,66 +164,73 @@ impl Member {
 pub(super) fn said(key: &impl Key, fields: [Option<&Field>; 2]) -> Said {
     let mut said = Said::default();
     // What can't be read says nothing.
-    let _ = texts(key, fields, &mut |at, text| said.add(at == 0, text));
+    let _ = texts(key, &fields, &mut |at, text| said.add(at == 0, text));
     said
 }
 
-/// Calls `found` with each text that one of the parts holds, and the part's number. Nothing is found in a part that can't be
-/// read, and a string is read in one pass.
-pub(super) fn texts<const N: usize>(
+/// The most parts of a value that are asked for at once: the owner, a room and a name.
+const MOST_PARTS: usize = 3;
+
+/// Calls `found` with each text that one of the parts holds, and the part's number: of at most [`MOST_PARTS`]. Nothing is found in a
+/// part that can't be read, and a string is read in one pass.
+///
+/// Not generic over their number, so that writes and logouts run through the same code.
+///
+/// # Errors
+/// [`Mistyped`], if it is the first part that can't be read. What is not asked for is not mistyped.
+pub(super) fn texts(
     key: &impl Key,
-    fields: [Option<&Field>; N],
+    parts: &[Option<&Field>],
     found: &mut dyn FnMut(usize, &[u8]),
-) -> [Result<(), Mistyped>; N] {
-    // What is not asked for is not mistyped.
-    let mut results = fields.map(|field| field.map_or(Ok(()), |_| Err(Mistyped::Kind)));
-    match key.kind() {
-        Kind::String => {
-            let in_string = fields.map(|field| field.filter(|field| field.of_hash.is_none()));
-            let read = texts_in(&key.string(), in_string, found);
-            let asked = results.iter_mut().zip(read).zip(in_string);
-            asked.filter(|(_, field)| field.is_some()).for_each(|((result, read), _)| *result = read);
-        }
-        Kind::Hash => {
-            for (at, result) in results.iter_mut().enumerate() {
-                let Some((field, name)) = fields[at].and_then(|field| Some((field, field.of_hash.as_ref()?))) else {
-                    continue;
-                };
-                *result = match key.field(name) {
-                    Some(text) => texts_in(&text, [Some(field)], &mut |_, text| found(at, text))[0],
-                    None => Ok(()),
-                };
-            }
-        }
-        _ => {}
+) -> Result<(), Mistyped> {
+    let kind = key.kind();
+    if kind == Kind::String && parts.iter().flatten().all(|field| field.of_hash.is_none()) {
+        return texts_in(&key.string(), parts, found);
     }
-    results
+    let mut first = Ok(());
+    for (at, field) in parts.iter().enumerate() {
+        let Some(field) = field else { continue };
+        let mut found = |_: usize, text: &[u8]| found(at, text);
+        let read = match (&field.of_hash, kind) {
+            (None, Kind::String) => texts_in(&key.string(), &[Some(field)], &mut found),
+            (Some(name), Kind::Hash) => {
+                key.field(name).map_or(Ok(()), |text| texts_in(&text, &[Some(field)], &mut found))
+            }
+            _ => Err(Mistyped::Kind),
+        };
+        if at == 0 {
+            first = read;
+        }
+    }
+    first
 }
 
 /// The same in a text: that of a string, a field, or a member.
-pub(super) fn texts_in<const N: usize>(
-    text: &[u8],
-    fields: [Option<&Field>; N],
-    found: &mut dyn FnMut(usize, &[u8]),
-) -> [Result<(), Mistyped>; N] {
-    let mut results = [Ok(()); N];
-    for (at, field) in fields.iter().enumerate() {
-        if field.is_some_and(|field| field.pointer.is_none()) {
+#[inline(never)] // with a known number of parts the compiler writes it out for each of them
+fn texts_in(text: &[u8], parts: &[Option<&Field>], found: &mut dyn FnMut(usize, &[u8])) -> Result<(), Mistyped> {
+    debug_assert!(parts.len() <= MOST_PARTS);
+    let mut first = Ok(());
+    for (at, field) in parts.iter().enumerate() {
+        let Some(field) = field else { continue };
+        if field.pointer.is_none() {
             found(at, text);
+            continue;
+        }
+        // As a rule all of them are read in the same way, and so together.
+        let is_alike = |other: &&Field| other.pointer.is_some() && other.encoding == field.encoding;
+        if parts[..at].iter().flatten().any(is_alike) {
+            continue;
+        }
+        let mut pointers = [None; MOST_PARTS];
+        for (pointer, other) in pointers.iter_mut().zip(parts) {
+            *pointer = other.filter(is_alike).and_then(|other| other.pointer.as_ref());
+        }
+        let read = field.encoding.texts(text, &pointers[..parts.len()], found).map_err(Mistyped::Unreadable);
+        if at == 0 {
+            first = read;
         }
     }
-    // As a rule all of them are read in the same way.
-    let mut rest = fields.map(|field| field.filter(|field| field.pointer.is_some()));
-    while let Some(first) = rest.iter().flatten().next() {
-        let encoding = &first.encoding;
-        let now = rest.map(|field| field.filter(|field| field.encoding == *encoding));
-        let pointers = now.map(|field| field.and_then(|field| field.pointer.as_ref()));
-        let read = encoding.texts(text, pointers, found).map_err(Mistyped::Unreadable);
-        for (at, field) in rest.iter_mut().enumerate().filter(|(at, _)| now[*at].is_some()) {
-            (*field, results[at]) = (None, read);
-        }
-    }
-    results
+    first
 }
 
 /// Whether a document may name somebody in this form. A long one in which the id does not stand is not read, so of one that begins like

@@ -82,6 +82,6 @@ fn by_core(encoding: &[&str], pointer: &str, value: &[u8]) -> Vec<Vec<u8>> {
     let encoding = Encoding::parse(encoding.iter().copied()).expect("it is one");
     let pointer = Pointer::parse(pointer).expect("it is one");
     let mut texts = Vec::new();
-    let read = encoding.texts(value, [Some(&pointer)], &mut |_, text| texts.push(text.to_vec()));
+    let read = encoding.texts(value, &[Some(&pointer)], &mut |_, text| texts.push(text.to_vec()));
     read.map_or_else(|_| Vec::new(), |()| texts)
 }

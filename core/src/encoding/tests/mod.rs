@@ -16,7 +16,7 @@ fn texts(names: &[&str], value: &[u8], pointer: &str) -> Result<Vec<String>, Str
     let mut found = Vec::new();
     let pointer = Pointer::parse(pointer).unwrap();
     encoding
-        .texts(value, [None, Some(&pointer)], &mut |n, text| {
+        .texts(value, &[None, Some(&pointer)], &mut |n, text| {
             assert_eq!(n, 1, "there is no other pointer");
             found.push(text.escape_ascii().to_string());
         })
@@ -77,10 +77,10 @@ fn all_pointers_are_followed_in_one_pass() {
         let pointers = pointers.map(|pointer| Pointer::parse(pointer).unwrap());
         let mut found: [Vec<String>; 6] = Default::default();
         let mut note = |n: usize, text: &[u8]| found[n].push(String::from_utf8(text.to_vec()).unwrap());
-        encoding.texts(value, pointers.each_ref().map(Some), &mut note).unwrap();
+        encoding.texts(value, &pointers.each_ref().map(Some), &mut note).unwrap();
         let expected: [&[&str]; 6] = [&["x"], &["y", "2"], &["z", "1"], &["x"], &["2"], &[]];
         assert_eq!(found, expected, "{name}");
         // Without pointers nothing is read, so that nothing is wrong.
-        assert_eq!(encoding.texts(b"\xc1", [None], &mut |_, _| unreachable!()), Ok(()));
+        assert_eq!(encoding.texts(b"\xc1", &[None], &mut |_, _| unreachable!()), Ok(()));
     }
 }
