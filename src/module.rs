@@ -65,5 +65,7 @@ fn do_what_is_wanted(session: &Session<Server>, server: &Server) {
     if keyspace::watch(server, wants.events) {
         redis_session_core::ask::follow::changes_are_told(session.ask(server));
     }
-    wants.answers.into_iter().for_each(|(ticket, answer)| blocked::answer(ticket, answer));
+    if !wants.answers.is_empty() {
+        wants.answers.into_iter().for_each(|(ticket, answer)| blocked::answer(ticket, answer));
+    }
 }

@@ -134,7 +134,13 @@ unsafe extern "C" fn enter<C: Command>(
 ) -> c_int {
     // SAFETY: the context is valid for the whole call, and the server gives `argc` valid strings, unchanged during it.
     let server = unsafe { Server::for_command(ctx, argv, usize::try_from(argc).unwrap_or_default()) };
-    let result = module::enter(&C::INFO.name.to_string_lossy(), &server, |ask| {
+    let name = const {
+        match C::INFO.name.to_str() {
+            Ok(name) => name,
+            Err(_) => panic!("a command's name is text"),
+        }
+    };
+    let result = module::enter(name, &server, |ask| {
         let strings = server.arguments().iter().skip(1);
         // SAFETY: as above.
         let arguments: Vec<&[u8]> = strings.map(|string| unsafe { bytes(*string) }).collect();

@@ -18,9 +18,8 @@ pub fn slots_arrived<H: Host>(ask: Ask<'_, H>, slots: impl Iterator<Item = u16> 
 
 /// Has the keys of one slot read that has arrived. `false` if there is none. Leaves another database selected.
 pub(crate) fn note_arrived<H: Host>(ask: Ask<'_, H>) -> bool {
-    let (slot, databases, watcher) =
-        ask.state(|state| (state.cluster.arrived.pop(), state.databases.len(), state.watcher.clone()));
-    let Some(slot) = slot else { return false };
+    let Some(slot) = ask.state(|state| state.cluster.arrived.pop()) else { return false };
+    let (databases, watcher) = ask.state(|state| (state.databases.len(), state.watcher.clone()));
     for _ in (0..databases).filter(|database| ask.host.select(*database) && ask.host.size() > 0) {
         let names = ask.host.names_in_slot(slot).into_iter().filter(|name| watcher.cares_for(name.as_ref()));
         let names: Vec<H::Name> = names.collect();

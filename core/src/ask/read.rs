@@ -77,9 +77,12 @@ fn read_again<H: Host>(ask: Ask<'_, H>, limit: usize, others: Vec<Suspect<H::Nam
 
 /// Goes on building the index of a database until it is complete or `deadline` is over. `true` if it is complete.
 pub fn build<H: Host>(ask: Ask<'_, H>, database: usize, deadline: Option<Instant>) -> bool {
-    if ask.state(|state| matches!(state.databases[database].build, Build::Ready)) {
-        return true;
-    }
+    ask.state(|state| matches!(state.databases[database].build, Build::Ready))
+        || go_on_building(ask, database, deadline)
+}
+
+#[inline(never)] // it is complete nearly always
+fn go_on_building<H: Host>(ask: Ask<'_, H>, database: usize, deadline: Option<Instant>) -> bool {
     let now = ask.host.now();
     let (layout, watcher, build) = ask.state(|state| {
         state.clock.refresh(now);

@@ -442,14 +442,14 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         bindings: &Bindings<'_>,
     ) -> bool {
         let mut noted = KeyTrace { name, sockets: NamedSockets::default(), is_part: false };
-        for filled in naming.each(bindings) {
-            let is_part = self.is_part(&filled);
+        naming.each(bindings, &mut |filled| {
+            let is_part = self.is_part(filled);
             if is_part {
-                self.note_room(&owner.is, &filled);
+                self.note_room(&owner.is, filled);
             }
             noted.is_part |= is_part;
             noted.sockets.take_from(&mut NamedSockets::of(filled.get(Placeholder::SOCKET)));
-        }
+        });
         let is_part = noted.is_part;
         self.plan.keys.push(noted);
         if is_data {
@@ -512,10 +512,10 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         }
         for (member, naming) in found {
             let mut sockets = NamedSockets::default();
-            for filled in naming.each(given) {
-                self.note_room(by.form(), &filled);
-                sockets.take_from(&mut sockets_in(by.form(), &filled));
-            }
+            naming.each(given, &mut |filled| {
+                self.note_room(by.form(), filled);
+                sockets.take_from(&mut sockets_in(by.form(), filled));
+            });
             self.plan.members.push(MemberTrace { key: name.clone(), kind, member, sockets });
         }
         is_trace
@@ -563,9 +563,8 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         let may_go =
             |name: &[u8]| are_few || traces.iter().any(|trace| is_key(trace) && trace.key.matches(name).is_some());
         let goes = |name: &K::Name| may_go(name.as_ref()) && keys.iter().any(|key| key.name.as_ref() == name.as_ref());
-        let (members, entries) = (std::mem::take(&mut plan.members), std::mem::take(&mut plan.entries));
-        (plan.members_inside, plan.members) = members.into_iter().partition(|member| goes(&member.key));
-        (plan.entries_inside, plan.entries) = entries.into_iter().partition(|document| goes(&document.key));
+        plan.members_inside = plan.members.extract_if(.., |member| goes(&member.key)).collect();
+        plan.entries_inside = plan.entries.extract_if(.., |document| goes(&document.key)).collect();
         plan
     }
 }

@@ -51,13 +51,15 @@ pub(super) struct Naming {
 }
 
 impl Naming {
-    /// The placeholders with what stands there, each time.
-    pub(super) fn each<'a>(&'a self, bindings: &Bindings<'a>) -> impl Iterator<Item = Bindings<'a>> {
-        let plain = self.others.is_empty().then_some(*bindings);
-        let filled = self.others.iter().map(|others| {
-            others.iter().fold(*bindings, |bindings, (placeholder, value)| bindings.with(*placeholder, value))
-        });
-        plain.into_iter().chain(filled)
+    /// Calls `visit` with the placeholders and what stands there, each time.
+    pub(super) fn each(&self, bindings: &Bindings<'_>, visit: &mut dyn FnMut(&Bindings<'_>)) {
+        // Nearly always, and not copied.
+        if self.others.is_empty() {
+            return visit(bindings);
+        }
+        for others in &self.others {
+            visit(&others.iter().fold(*bindings, |filled, (placeholder, value)| filled.with(*placeholder, value)));
+        }
     }
 
     /// Reads one more text; `known` is what others said. Nothing if it names nobody, and nobody was named before.
