@@ -65,6 +65,7 @@ fn do_what_is_wanted(session: &Session<Server>, server: &Server) {
     if keyspace::watch(server, wants.events) {
         redis_session_core::ask::follow::changes_are_told(session.ask(server));
     }
+    // Nearly never; to go through none takes some code as well.
     if !wants.answers.is_empty() {
         wants.answers.into_iter().for_each(|(ticket, answer)| blocked::answer(ticket, answer));
     }

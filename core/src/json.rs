@@ -19,6 +19,9 @@ pub use edit::{Edits, Item, items};
 pub use mention::Mention;
 pub use texts::{text, texts};
 
+/// So many pointers are followed in one pass through a value: an owner, a room and a name. Nobody asks for more.
+pub const AT_ONCE: usize = 3;
+
 /// A JSON pointer (RFC 6901), in which a step `*` leads to every element or member. By default to the whole document.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pointer(Box<[Step]>);

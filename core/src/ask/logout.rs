@@ -194,7 +194,7 @@ pub fn log_out<H: Host>(ask: Ask<'_, H>, checked: &Checked<H::Name>, context: Lo
     removed
 }
 
-/// What is known besides the index changes with what went.
+/// Notes what follows from what went, for whoever is still there.
 fn note_removal<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>, context: LogoutContext<'_>) {
     note_writes(ask, &plan.writes);
     tell::tell_unwritten(ask, &plan.user, &plan.unwritten);
@@ -244,7 +244,7 @@ fn note_writes<H: Host>(ask: Ask<'_, H>, writes: &[Write<H::Name>]) {
     }
 }
 
-#[inline(never)]
+#[inline(never)] // the log takes few lines a second
 fn write_lines<H: Host>(
     ask: Ask<'_, H>,
     level: Level,
@@ -307,7 +307,7 @@ fn doubt<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>, scope: Scope) {
 /// What the index knows of the user is about to be gone. Before the first change, not after the last: what somebody adds
 /// meanwhile must stay known. What names a socket in a key whose name holds the user may stay, as long as the socket is
 /// nobody's yet. Elements that are marked stay where they are, and a sweep leaves some traces alone.
-#[inline(never)] // what it takes of the stack is free again when the server is called
+#[inline(never)] // for the room that it takes on the stack, which is free again when the server is called
 fn forget<H: Host>(ask: Ask<'_, H>, plan: &Plan<H::Name>) {
     let (database, now) = (ask.host.database(), ask.host.now());
     ask.state(|state| {

@@ -151,7 +151,7 @@ impl<'a> Logout<'a> {
     fn carry_out<H: Host>(&self, ask: Ask<'_, H>, act: &Act<'_, H>) -> Result<Done<H::Name>, Error> {
         let part = self.check(ask)?;
         let plan = act.plan(ask, self.user, self.detail(ask, act), &part)?;
-        let motion = act.within.map_or(Motion::Still, |_| moving::motion(ask, &plan));
+        let motion = if ask.host.is_cluster() { moving::motion(ask, &plan) } else { Motion::Still };
         let (plan, scope) = match self.socket {
             Some(socket) => plan.only_socket(socket),
             None => (plan, Scope::User),

@@ -149,8 +149,8 @@ impl Encoding {
         self.texts_inside(value, pointers, found)
     }
 
-    /// The same of whatever is not JSON alone. Most values are, and do without the room that other formats take on the stack.
-    #[inline(never)]
+    /// The same of whatever is not JSON alone.
+    #[inline(never)] // for the room on the stack, which JSON does without
     fn texts_inside(
         &self,
         value: &[u8],

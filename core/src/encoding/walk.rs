@@ -7,7 +7,7 @@
 use std::{borrow::Cow, collections::HashMap};
 
 use super::{bounds::DEEPEST, unreadable::Why};
-use crate::json::{self, Pointer, Step};
+use crate::json::{self, AT_ONCE, Pointer, Step};
 
 /// A value that was read: it is sound, and its parts are at hand.
 pub(super) trait Tree<'d> {
@@ -89,9 +89,6 @@ pub(super) fn walk<'d, T: Tree<'d>>(
     Ok(())
 }
 
-/// So many pointers are followed at once: more than three are rarely asked for.
-const AT_ONCE: usize = 3;
-
 fn walk_at_once<'d, T: Tree<'d>, const N: usize>(
     tree: &T,
     pointers: [Option<&Pointer>; N],
@@ -102,7 +99,7 @@ fn walk_at_once<'d, T: Tree<'d>, const N: usize>(
     let steps = steps.map(|steps| steps.filter(|steps| steps.len() <= DEEPEST));
     let longest = steps.iter().flatten().map(|steps| steps.len()).max().unwrap_or_default();
     // Each level is looked at once, and each text is told once for each pointer.
-    let sound = tree.size().saturating_mul(longest + N);
+    let sound = tree.size().saturating_mul(longest + steps.iter().flatten().count());
     Walk { tree, found, left: sound.saturating_mul(MOST_REPEATED).saturating_add(SLACK) }.follow(tree.root(), steps)
 }
 

@@ -4,10 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::{NotJson, Pointer, find, find_all, flat};
-
-/// So many pointers are followed in one pass: more than three are rarely asked for.
-const AT_ONCE: usize = 3;
+use super::{AT_ONCE, NotJson, Pointer, find, find_all, flat};
 
 /// The text of a string or a number: what an owner, a room or a name may be. `None` for anything else, and for a string
 /// that is not Unicode (a lone surrogate), which no id can equal.
@@ -33,12 +30,11 @@ pub fn texts(
     for (first, pointers) in (0..).step_by(AT_ONCE).zip(pointers.chunks(AT_ONCE)) {
         let mut texts = [None; AT_ONCE];
         let flat = std::str::from_utf8(document).ok().and_then(|document| flat::texts(document, pointers, &mut texts));
-        if flat.is_none() {
+        if flat.is_some() {
+            let texts = texts.into_iter().enumerate().filter_map(|(n, text)| Some((n, text?)));
+            texts.for_each(|(n, text)| found(first + n, text));
+        } else {
             in_any(document, pointers, &mut |n, text| found(first + n, text))?;
-            continue;
-        }
-        for (n, text) in texts.into_iter().enumerate().filter_map(|(n, text)| Some((n, text?))) {
-            found(first + n, text);
         }
     }
     Ok(())
@@ -48,6 +44,12 @@ pub fn texts(
 #[inline(never)] // for the room that it takes on the stack
 fn in_any(document: &[u8], pointers: &[Option<&Pointer>], found: &mut dyn FnMut(usize, &[u8])) -> Result<(), NotJson> {
     let mut note = |n, value| text(value).into_iter().for_each(|text| found(n, text.as_bytes()));
+    if let [Some(one)] = pointers
+        && !one.has_any()
+    {
+        find(document, one)?.into_iter().for_each(|value| note(0, value));
+        return Ok(());
+    }
     if !pointers.iter().flatten().any(|pointer| pointer.has_any()) {
         let mut all = [None; AT_ONCE];
         all[..pointers.len()].copy_from_slice(pointers);
@@ -147,7 +149,7 @@ mod tests {
             let mut note = |n, text: &[u8]| read.push((n, String::from_utf8(text.to_vec()).unwrap()));
             let result = texts(document.as_bytes(), &pointers.map(Some), &mut note).map(|()| read);
             assert_eq!(result, whole(document.as_bytes(), pointers), "{document:?}");
-            quick += usize::from(flat::texts(&document, &pointers.map(Some), &mut [None; 3]).is_some());
+            quick += usize::from(flat::texts(&document, &pointers.map(Some), &mut [None; AT_ONCE]).is_some());
             wrong += usize::from(result.is_err());
         }
         assert!(quick > 3000 && wrong > 3000, "{quick} {wrong}");

@@ -367,9 +367,8 @@ impl<'a, K: Keyspace> Finder<'a, K> {
         Located { exists: true, is_trace: is_trace || !self.part.is_empty(), is_marked }
     }
 
-    /// Cuts out of the document at a key what is the user's, or the socket's. Like all that takes much of the stack it is not written into
-    /// [`Finder::locate`], which runs for each key.
-    #[inline(never)]
+    /// Cuts out of the document at a key what is the user's, or the socket's.
+    #[inline(never)] // for the room that it takes on the stack
     fn locate_entries(
         &mut self,
         trace: &Trace,
@@ -432,7 +431,7 @@ impl<'a, K: Keyspace> Finder<'a, K> {
 
     /// Notes a key that names its owner, perhaps several times, and says whether it is of the part that is asked for; `is_data` says
     /// that it is a socket's data.
-    #[inline(never)]
+    #[inline(never)] // for the room that it takes on the stack
     fn note_owned(
         &mut self,
         name: K::Name,
@@ -491,7 +490,7 @@ impl<'a, K: Keyspace> Finder<'a, K> {
 
     /// Notes those members of a collection that name the user, or the socket: all of them are looked at, unless the index knows
     /// which one it is.
-    #[inline(never)]
+    #[inline(never)] // for the room that it takes on the stack
     fn locate_members(&mut self, name: &K::Name, key: K::Key<'_>, by: &By, given: &Bindings<'_>) -> bool {
         let (kind, known) = (key.kind(), given.get(Placeholder::MEMBER));
         let candidates = known.map_or_else(|| Member::all(&key, by), |member| vec![Member::of(&key, member, by)]);
@@ -618,7 +617,7 @@ impl<N: AsRef<[u8]>> Plan<N> {
 impl<N> Plan<N> {
     fn empty(user: &[u8], detail: Detail) -> Box<Self> {
         let user = user.to_vec();
-        // In its place at once: it is long.
+        // It is long, and the compiler writes it where it is to stand.
         Box::write(
             Box::new_uninit(),
             Self {

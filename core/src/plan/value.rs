@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::{
     encoding::Unreadable,
-    json::{self, Mention},
+    json::{self, AT_ONCE, Mention},
     layout::{By, Field, Form, Owner},
     ports::{Key, Kind},
     template::{Bindings, Placeholder},
@@ -76,7 +76,7 @@ impl Naming {
         }
     }
 
-    /// The same of an id that stands in a longer text.
+    /// The same of an id that stands in a longer text, or is not given.
     #[inline(never)] // for the room that it takes on the stack
     fn read_inside(known: Option<Self>, form: &Form, given: &Bindings<'_>, text: &[u8]) -> Option<Self> {
         let Some(read) = form.read(given, text) else { return known };
@@ -170,11 +170,8 @@ pub(super) fn said(key: &impl Key, fields: [Option<&Field>; 2]) -> Said {
     said
 }
 
-/// The most parts of a value that are asked for at once: the owner, a room and a name.
-const MOST_PARTS: usize = 3;
-
-/// Calls `found` with each text that one of the parts holds, and the part's number: of at most [`MOST_PARTS`]. Nothing is found in a
-/// part that can't be read, and a string is read in one pass.
+/// Calls `found` with each text that one of the parts holds, and the part's number: of at most [`AT_ONCE`]. Nothing is found in a
+/// part that can't be read. A string is read in one pass, unless one of the parts would stand in a hash.
 ///
 /// Not generic over their number, so that writes and logouts run through the same code.
 ///
@@ -210,7 +207,7 @@ pub(super) fn texts(
 /// The same in a text: that of a string, a field, or a member.
 #[inline(never)] // with a known number of parts the compiler writes it out for each of them
 fn texts_in(text: &[u8], parts: &[Option<&Field>], found: &mut dyn FnMut(usize, &[u8])) -> Result<(), Mistyped> {
-    debug_assert!(parts.len() <= MOST_PARTS);
+    debug_assert!(parts.len() <= AT_ONCE);
     let mut first = Ok(());
     for (at, field) in parts.iter().enumerate() {
         let Some(field) = field else { continue };
@@ -223,7 +220,7 @@ fn texts_in(text: &[u8], parts: &[Option<&Field>], found: &mut dyn FnMut(usize, 
         if parts[..at].iter().flatten().any(is_alike) {
             continue;
         }
-        let mut pointers = [None; MOST_PARTS];
+        let mut pointers = [None; AT_ONCE];
         for (pointer, other) in pointers.iter_mut().zip(parts) {
             *pointer = other.filter(is_alike).and_then(|other| other.pointer.as_ref());
         }

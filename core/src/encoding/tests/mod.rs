@@ -66,7 +66,7 @@ fn an_encoding_is_parsed_or_says_what_to_fix() {
 }
 
 #[test]
-fn all_pointers_are_followed_in_one_pass() {
+fn all_pointers_are_followed() {
     let values: [(&str, &[u8]); 2] = [
         ("json", br#"{"a":{"b":"x","c":["y",2]},"d":"z","a2":1}"#),
         ("msgpack", b"\x83\xa1a\x82\xa1b\xa1x\xa1c\x92\xa1y\x02\xa1d\xa1z\xa2a2\x01"),
