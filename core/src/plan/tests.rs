@@ -283,6 +283,16 @@ fn values_that_cannot_hold_a_trace_are_counted_and_left_alone() {
     assert_eq!(observe(&layout, Sought::suspect(&suspect), &|| space.open(&suspect.key), &mut |_| {}).mistyped, 1);
 }
 
+#[test]
+fn a_value_that_names_somebody_else_than_its_key_is_nobodys() {
+    let layout = layout(r#"{"key":"login:{userId}:{x}","owner":"/user"}"#);
+    let space = Fake::default().string("login:u:1", r#"{"user":"u"}"#).string("login:u:2", r#"{"user":"v"}"#);
+    let index = index(&space, &layout);
+    let places = |user: &str| index.places(Subject::User, user.as_bytes()).iter().count();
+    assert_eq!((places("u"), places("v")), (1, 0));
+    assert_eq!(show(&plan(&space, &layout, "u")), "login:u:1");
+}
+
 /// Nothing but the collection's name says whose the sockets are.
 #[test]
 fn a_look_at_a_user_takes_up_a_part_of_a_large_own_collection() {

@@ -253,3 +253,60 @@ pub(super) fn mention(id: &[u8], form: &Form) -> Mention {
 pub(super) fn string(key: &impl Key) -> Result<Cow<'_, [u8]>, Mistyped> {
     if key.kind() == Kind::String { Ok(key.string()) } else { Err(Mistyped::Kind) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        encoding::Encoding,
+        fake::{Fake, Value},
+        json::Pointer,
+        ports::Keyspace,
+    };
+
+    fn field(of_hash: Option<&str>, pointer: Option<&str>, encoding: &str) -> Field {
+        let pointer = pointer.map(|pointer| Pointer::parse(pointer).unwrap());
+        Field {
+            of_hash: of_hash.map(|name| name.as_bytes().into()),
+            pointer,
+            encoding: Encoding::parse([encoding]).unwrap(),
+        }
+    }
+
+    /// What the parts of a value hold, and whether the first can be read.
+    fn read(value: Value, parts: &[Option<&Field>]) -> (Vec<(usize, String)>, Result<(), Mistyped>) {
+        let space = Fake::default().with("key", value);
+        let mut found = Vec::new();
+        let mut note = |part, text: &[u8]| found.push((part, String::from_utf8(text.to_vec()).unwrap()));
+        let first = texts(&space.open(&b"key".to_vec()).unwrap(), parts, &mut note);
+        found.sort();
+        (found, first)
+    }
+
+    #[test]
+    fn each_part_is_read_as_it_is_written_and_the_first_says_whether_it_can_be() {
+        let [a, b] = ["/a", "/b"].map(|pointer| field(None, Some(pointer), "json"));
+        let packed = field(None, Some("/a"), "msgpack");
+        let [whole, of_hash] = [None, Some("user")].map(|name| field(name, None, "json"));
+        let string = |text: &str| Value::String(text.into());
+        let hash = || Value::Hash([(b"user".to_vec(), b"u".to_vec())].into());
+        let json = || string(r#"{"a":"x","b":"y"}"#);
+        let texts = |texts: &[(usize, &str)]| texts.iter().map(|(part, text)| (*part, (*text).to_owned())).collect();
+        let unreadable = |result: Result<(), Mistyped>| matches!(result, Err(Mistyped::Unreadable(_)));
+        assert_eq!(read(json(), &[Some(&a), None, Some(&b)]), (texts(&[(0, "x"), (2, "y")]), Ok(())));
+        // What is no JSON is no part of it, and does not matter but in the first place.
+        assert_eq!(read(json(), &[Some(&a), Some(&packed), Some(&b)]), (texts(&[(0, "x"), (2, "y")]), Ok(())));
+        let (found, first) = read(json(), &[Some(&packed), Some(&a)]);
+        assert_eq!((found, unreadable(first)), (texts(&[(1, "x")]), true));
+        let (found, first) = read(string("{"), &[Some(&a), Some(&whole)]);
+        assert_eq!((found, unreadable(first)), (texts(&[(1, "{")]), true));
+        assert_eq!(read(string("{"), &[Some(&whole), Some(&a)]), (texts(&[(0, "{")]), Ok(())));
+        // Of a hash's field and of a string only one can be there.
+        assert_eq!(read(json(), &[Some(&of_hash), Some(&a)]), (texts(&[(1, "x")]), Err(Mistyped::Kind)));
+        assert_eq!(read(hash(), &[Some(&of_hash), Some(&a)]), (texts(&[(0, "u")]), Ok(())));
+        assert_eq!(read(hash(), &[Some(&a), Some(&of_hash)]), (texts(&[(1, "u")]), Err(Mistyped::Kind)));
+        assert_eq!(read(Value::Stream(1), &[Some(&a)]), (Vec::new(), Err(Mistyped::Kind)));
+        // What is not asked for is not mistyped.
+        assert_eq!(read(Value::Stream(1), &[None, Some(&a)]), (Vec::new(), Ok(())));
+    }
+}

@@ -80,6 +80,18 @@ fn all_pointers_are_followed() {
         encoding.texts(value, &pointers.each_ref().map(Some), &mut note).unwrap();
         let expected: [&[&str]; 6] = [&["x"], &["y", "2"], &["z", "1"], &["x"], &["2"], &[]];
         assert_eq!(found, expected, "{name}");
+        // The same of a document in which all stands side by side.
+        let mut found = Vec::new();
+        let mut note = |n: usize, text: &[u8]| found.push((n, String::from_utf8(text.to_vec()).unwrap()));
+        let pointers = ["/d", "/c", "/b", "/a"].map(|pointer| Pointer::parse(pointer).unwrap());
+        let flat = if name == "json" {
+            &br#"{"a":1,"b":2,"c":3,"d":4}"#[..]
+        } else {
+            b"\x84\xa1a\x01\xa1b\x02\xa1c\x03\xa1d\x04"
+        };
+        encoding.texts(flat, &pointers.each_ref().map(Some), &mut note).unwrap();
+        found.sort();
+        assert_eq!(found, [(0, "4"), (1, "3"), (2, "2"), (3, "1")].map(|(n, text)| (n, text.to_owned())), "{name}");
         // Without pointers nothing is read, so that nothing is wrong.
         assert_eq!(encoding.texts(b"\xc1", &[None], &mut |_, _| unreachable!()), Ok(()));
     }
