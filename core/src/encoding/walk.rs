@@ -1,7 +1,7 @@
 //! Following pointers through a value that is read, whatever its format.
 //!
-//! Pointers are followed at once, as a rule all of them, so that each part is looked at once for each level. A value that refers to its own
-//! parts may lead to the same one over and over: what is looked at is counted, and compared with what a value of its size
+//! As a rule all pointers are followed at once, so that each part is looked at once for each level. A value that refers to its
+//! own parts may lead to the same one over and over: what is looked at is counted, and compared with what a value of its size
 //! without references can come to.
 
 use std::{borrow::Cow, collections::HashMap};

@@ -9,7 +9,7 @@ use crate::{
 
 /// What the core wants of the module: it never sets a timer, subscribes to an event, or answers a client itself. The module
 /// takes it after each call, and does it before it returns to the server.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Default)]
 pub struct Wants {
     /// A slice of work soon: see [`crate::work::tick`].
     pub slice: bool,

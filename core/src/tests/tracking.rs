@@ -261,6 +261,17 @@ fn alike() -> (World, u64, u64) {
     (world, one, other)
 }
 
+/// What a client has queued is known when it is executed, after the count was looked into once more.
+fn executed_later_it_removes_ann(world: &World, client: u64) {
+    world.settle();
+    world.fake.pass(Duration::from_millis(50));
+    world.cron();
+    world.settle();
+    world.run_as(client, "EXEC");
+    world.settle();
+    removes(world, "ann", 1);
+}
+
 #[test]
 fn where_clients_look_alike_much_that_is_queued_outlives_an_end_of_no_transaction() {
     let (world, one, other) = alike();
@@ -288,13 +299,7 @@ fn where_clients_look_alike_a_pause_shows_a_discard_twice() {
     world.enter(|ask| follow::discards(ask, ANYBODY));
     world.fake.is_paused.set(false);
     world.run_as(other, "DISCARD");
-    world.settle();
-    world.fake.pass(Duration::from_millis(50));
-    world.cron();
-    world.settle();
-    world.run_as(one, "EXEC");
-    world.settle();
-    removes(&world, "ann", 1);
+    executed_later_it_removes_ann(&world, one);
 }
 
 #[test]
@@ -330,13 +335,7 @@ fn where_clients_look_alike_statistics_may_be_taken_back_later() {
     }
     world.fake.failed_ends.set(0);
     world.run_as(third, "DISCARD");
-    world.settle();
-    world.fake.pass(Duration::from_millis(50));
-    world.cron();
-    world.settle();
-    world.run_as(one, "EXEC");
-    world.settle();
-    removes(&world, "ann", 1);
+    executed_later_it_removes_ann(&world, one);
 }
 
 #[test]
